@@ -1,0 +1,1 @@
+"""The protocol: generated messages, and the only code that spells their names."""

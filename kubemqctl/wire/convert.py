@@ -1,0 +1,226 @@
+"""Nouns to protobuf and back, side by side: the only file of the client that spells MessageID.
+
+Units live here and nowhere else. Nouns have Unix nanoseconds and whole seconds; the wire has
+nanoseconds in times, seconds in policies, milliseconds in Get waits and request time-outs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubemqctl.message import (
+    NO_POLICY,
+    NO_TAGS,
+    ChannelInfo,
+    Event,
+    Message,
+    Policy,
+    Pong,
+    Received,
+    Request,
+    Response,
+    SendResult,
+    Start,
+)
+from kubemqctl.wire import kubemq_pb2 as pb
+
+
+def queue_message(message: Message, client_id: str) -> pb.QueueMessage:
+    """`message` as the wire has it, sent in the name of `client_id`."""
+    out = pb.QueueMessage()
+    _fill(out, message, client_id)
+    return out
+
+
+def batch(messages: Iterable[Message], client_id: str) -> pb.QueueMessagesBatchRequest:
+    """One request for all of `messages`, in their order.
+
+    They are made inside the request: handing over a list copies each body once more (0.9 of 1.4 µs).
+    """
+    request = pb.QueueMessagesBatchRequest()
+    add = request.Messages.add
+    for message in messages:
+        _fill(add(), message, client_id)
+    return request
+
+
+def _fill(out: pb.QueueMessage, message: Message, client_id: str) -> None:
+    # Field by field: keyword arguments take 0.2 µs more a message, and `Tags.update` 0.5.
+    body, out.Channel, id, metadata, tags, policy = message
+    out.ClientID = client_id
+    out.Body = body
+    if id:
+        out.MessageID = id
+    if metadata:
+        out.Metadata = metadata
+    if tags:
+        wired = out.Tags
+        for key, value in tags.items():
+            wired[key] = value
+    if policy is not NO_POLICY and policy != NO_POLICY:
+        out.Policy.ExpirationSeconds = policy.expiration
+        out.Policy.DelaySeconds = policy.delay
+        out.Policy.MaxReceiveCount = policy.max_receives
+        out.Policy.MaxReceiveQueue = policy.dead_letter
+
+
+def received(m: pb.QueueMessage) -> Received:
+    """A delivered message; what the server did not fill in is empty or 0."""
+    a = m.Attributes
+    return Received(
+        m.Channel,
+        m.MessageID,
+        m.ClientID,
+        m.Metadata,
+        m.Body,
+        dict(m.Tags) if m.Tags else NO_TAGS,
+        a.Timestamp,
+        a.Sequence,
+        a.ReceiveCount,
+        a.ReRoutedFromQueue,
+        a.ExpirationAt,
+        a.DelayedTo,
+        policy(m.Policy) if m.HasField("Policy") else NO_POLICY,
+    )
+
+
+def policy(p: pb.QueueMessagePolicy) -> Policy:
+    """A policy, in seconds both ways."""
+    return Policy(p.ExpirationSeconds, p.DelaySeconds, p.MaxReceiveCount, p.MaxReceiveQueue)
+
+
+def send_result(r: pb.SendQueueMessageResult, channel: str) -> SendResult:
+    """What the server says of one message; it does not repeat the channel, so that is given."""
+    error = (r.Error or "the server gave no reason") if r.IsError else ""
+    return SendResult(r.MessageID, channel, r.SentAt, r.ExpirationAt, r.DelayedTo, error)
+
+
+def outgoing_event(message: Message, client_id: str, store: bool) -> pb.Event:
+    """`message` as an event, to be stored or not."""
+    out = pb.Event(
+        EventID=message.id,
+        ClientID=client_id,
+        Channel=message.channel,
+        Metadata=message.metadata,
+        Body=message.body,
+        Store=store,
+    )
+    if message.tags:
+        out.Tags.update(message.tags)
+    return out
+
+
+def event(e: pb.EventReceive) -> Event:
+    """A delivered event."""
+    tags = dict(e.Tags) if e.Tags else NO_TAGS
+    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, e.Sequence)
+
+
+def events_subscription(channel: str, group: str, client_id: str) -> pb.Subscribe:
+    """The request for plain events."""
+    return pb.Subscribe(
+        SubscribeTypeData=pb.Subscribe.Events, ClientID=client_id, Channel=channel, Group=group
+    )
+
+
+_STARTS = {
+    "new": pb.Subscribe.StartNewOnly,
+    "first": pb.Subscribe.StartFromFirst,
+    "last": pb.Subscribe.StartFromLast,
+    "sequence": pb.Subscribe.StartAtSequence,
+    "time": pb.Subscribe.StartAtTime,
+}
+
+
+def store_subscription(channel: str, group: str, client_id: str, start: Start) -> pb.Subscribe:
+    """The request for stored events. A time is nanoseconds on the wire too; `ago` must be made one before."""
+    return pb.Subscribe(
+        SubscribeTypeData=pb.Subscribe.EventsStore,
+        ClientID=client_id,
+        Channel=channel,
+        Group=group,
+        EventsStoreTypeData=_STARTS[start.kind],
+        EventsStoreTypeValue=start.value,
+    )
+
+
+def queue_info(q: pb.QueueInfo) -> ChannelInfo:
+    """A queue's statistics. Server 2.4.0 trims `_QUES.` off both ends of the name."""
+    return ChannelInfo(
+        name=q.Name,
+        type="queues",
+        messages=q.Messages,
+        bytes=q.Bytes,
+        waiting=q.Waiting,
+        subscribers=q.Subscribers,
+        first_sequence=q.FirstSequence,
+        last_sequence=q.LastSequence,
+    )
+
+
+def pong(p: pb.PingResult, round_trip: int) -> Pong:
+    """A ping's answer; the server gives seconds, `round_trip` is nanoseconds."""
+    return Pong(p.Host, p.Version, p.ServerStartTime, p.ServerUpTimeSeconds, round_trip)
+
+
+def outgoing_request(request: Request, kind: pb.Request.RequestType, client_id: str) -> pb.Request:
+    """A request to send; its timeout in seconds becomes milliseconds, rounded up."""
+    return pb.Request(
+        RequestID=request.id,
+        RequestTypeData=kind,
+        ClientID=client_id,
+        Channel=request.channel,
+        Metadata=request.metadata,
+        Body=request.body,
+        Timeout=-(-round(request.timeout * 1_000_000) // 1000),
+        CacheKey=request.cache_key,
+        CacheTTL=request.cache_ttl,
+        Tags=request.tags,
+    )
+
+
+def request(r: pb.Request) -> Request:
+    """A request as its responder sees it."""
+    return Request(
+        channel=r.Channel,
+        body=r.Body,
+        metadata=r.Metadata,
+        tags=dict(r.Tags) if r.Tags else NO_TAGS,
+        timeout=r.Timeout / 1000,
+        cache_key=r.CacheKey,
+        cache_ttl=r.CacheTTL,
+        id=r.RequestID,
+        client_id=r.ClientID,
+        reply_channel=r.ReplyChannel,
+    )
+
+
+def outgoing_response(response: Response, client_id: str) -> pb.Response:
+    """A response to send; `reply_channel` alone brings it to the one who asked."""
+    return pb.Response(
+        ClientID=client_id,
+        RequestID=response.id,
+        ReplyChannel=response.reply_channel,
+        Metadata=response.metadata,
+        Body=response.body,
+        Timestamp=response.timestamp,
+        Executed=response.executed,
+        Error=response.error,
+        Tags=response.tags,
+    )
+
+
+def response(r: pb.Response, channel: str) -> Response:
+    """The answer to a request; the server does not repeat the channel, so that is given."""
+    return Response(
+        channel=channel,
+        id=r.RequestID,
+        executed=r.Executed,
+        error=r.Error,
+        body=r.Body,
+        metadata=r.Metadata,
+        tags=dict(r.Tags) if r.Tags else NO_TAGS,
+        timestamp=r.Timestamp,
+        cache_hit=r.CacheHit,
+        client_id=r.ClientID,
+    )
