@@ -1,0 +1,105 @@
+"""The names that are safe to send: of channels, groups and clients.
+
+Server 2.4.0 hangs on some others, breaks on some for everybody, and swallows what is sent to the rest, so
+they are refused here, before anything is sent. Each function raises InvalidRequest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Literal
+
+from kubemqctl.errors import InvalidRequest
+from kubemqctl.values import is_utf8, visible
+
+MAX_NAME_BYTES = 240
+"""Server 2.4.0 turns names into directory names, prefixed; longer ones fail or vanish."""
+
+ChannelType = Literal["queues", "events", "events_store", "commands", "queries"]
+
+
+def check_channel(name: str, kind: ChannelType = "queues", wildcards: bool = False) -> None:
+    """Raise InvalidRequest for a name that the server would break on, hang on, or swallow messages for.
+
+    `wildcards` allows `*` for one word between dots and `>` for all that follow, as some subscriptions do.
+    """
+    _check_channel(name, kind, wildcards)
+
+
+@lru_cache(maxsize=1024)
+def _check_channel(name: str, kind: ChannelType, wildcards: bool) -> None:
+    what = "channel"
+    _check_name(what, name)
+    for char in "*>":
+        if char in name and not wildcards:
+            raise _bad_name(what, name, f"has {char}: wildcards are for subscribing to events and requests")
+    words = name.split(".")
+    if "" in words:
+        raise _bad_name(
+            what, name, "has a dot at its start, its end or next to another: words stand between dots"
+        )
+    if "/" in name:
+        raise _bad_name(what, name, "has /: the server cannot store it; use a dot or a dash")
+    if ":" in name and kind == "queues":
+        raise _bad_name(
+            what, name, "has a colon: a queue of that name can be sent to but never received from"
+        )
+    if wildcards:
+        _check_wildcards(name, words)
+
+
+def _check_wildcards(name: str, words: Sequence[str]) -> None:
+    for at, word in enumerate(words, start=1):
+        alone = word == "*" or (word == ">" and at == len(words))
+        if not alone and ("*" in word or ">" in word):
+            rule = "matches nothing: * stands for one whole word between dots, > for all words at the end"
+            raise _bad_name("channel", name, rule)
+
+
+def check_group(name: str, kind: ChannelType = "events") -> None:
+    """Raise InvalidRequest for a group that the server refuses; `:` only for events_store."""
+    _check_name("group", name)
+    if ":" in name and kind == "events_store":
+        raise _bad_name("group", name, "has a colon: groups of stored events cannot have one")
+
+
+def check_client_id(name: str, store: bool = False) -> None:
+    """Raise InvalidRequest for a client id that cannot be; `store` is for subscribers to stored events."""
+    if not name:
+        raise InvalidRequest("the client id is empty: give it a name, or leave it out for a random one")
+    if not is_utf8(name):
+        raise _bad_name("client id", name, "is not valid UTF-8")
+    control = next(filter(_is_control, name), "")
+    if control:
+        raise _bad_name("client id", name, f"has a control character, {visible(control)}")
+    if store and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise _bad_name("client id", name, "is not one for stored events: only letters, digits, - and _ are")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not name:
+        raise InvalidRequest(f"the {what} is empty: give its name")
+    if not is_utf8(name):
+        raise _bad_name(what, name, "is not valid UTF-8")
+    for char in name:
+        if _is_control(char):
+            raise _bad_name(what, name, f"has a control character, {visible(char)}: it can break the server")
+        if char.isspace():
+            raise _bad_name(what, name, f"has white space ({_space_name(char)}): use a dot or a dash")
+    size = len(name.encode())
+    if size > MAX_NAME_BYTES:
+        raise _bad_name(what, name, f"is {size} bytes long: {MAX_NAME_BYTES} is the most that is safe")
+
+
+def _bad_name(what: str, name: str, problem: str) -> InvalidRequest:
+    return InvalidRequest(f"{what} {visible(name)} {problem}")
+
+
+def _is_control(char: str) -> bool:
+    return char < " " or "\x7f" <= char < "\xa0"
+
+
+def _space_name(char: str) -> str:
+    return "a space" if char == " " else f"U+{ord(char):04X}"

@@ -1,0 +1,257 @@
+"""The small languages that option values are written in: durations, sizes, tags, times.
+
+Pure functions from what was typed to a type. Each raises UsageError with a message that says what to
+write instead.
+Every command imports this module, so what only some values need is imported or compiled where it is used.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from kubemqctl.errors import UsageError
+
+MAX_QUEUE_SECONDS = 43_200
+"""The server's maximum for expiration, delay and visibility."""
+MAX_WIRE_SECONDS = 2**31 - 1
+
+SECOND = 1_000_000_000
+"""In nanoseconds, as every number of the table below."""
+_DURATION_UNITS = {
+    "d": 86_400 * SECOND,
+    "h": 3_600 * SECOND,
+    "m": 60 * SECOND,
+    "s": SECOND,
+    "ms": 1_000_000,
+}
+_SIZE_UNITS = {"B": 1} | {
+    prefix + suffix: base**power
+    for power, prefix in enumerate("KMGT", start=1)
+    for suffix, base in (("B", 1000), ("iB", 1024))
+}
+_SIZE_NAMES = {name.lower(): factor for name, factor in _SIZE_UNITS.items()}
+_RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
+_ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
+_LONGEST_NUMBER = 40
+"""Longer texts are refused before they become integers: int() itself stops at 4300 digits."""
+
+
+def visible(text: str, limit: int = 60) -> str:
+    """`text` for an error message: what a terminal would act on is escaped, and it ends at `limit`."""
+    if not text:
+        return "''"
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else _escaped(c) for c in cut)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+# Durations
+
+
+def parse_duration(text: str) -> float:
+    """`500ms`, `1.5s`, `1h30m`, `1d` in seconds: units fall from d to ms, each at most once, up to 36500d."""
+    return duration_ns(text) / SECOND
+
+
+def duration_ns(text: str) -> int:
+    """`text` as parse_duration reads it, in nanoseconds, exactly: `4.35h` is a whole number of seconds."""
+    return _duration_ns(text)
+
+
+@lru_cache(maxsize=256)
+def _duration_ns(text: str) -> int:
+    if text[:1] == "-":
+        raise UsageError(f"{visible(text)} is negative: a duration is 0s or more, as 30s")
+    if _is_number(text):
+        raise UsageError(f"{visible(text)} has no unit: write {visible(text)}s, or one of ms, m, h, d")
+    part = r"([0-9]+)(?:\.([0-9]+))?(ms|[smhd])"
+    if len(text) > _LONGEST_NUMBER or not re.fullmatch(f"(?:{part})+", text):
+        raise UsageError(f"{visible(text)} is not a duration: write it as 500ms, 2s, 1h30m or 1d")
+    parts: list[tuple[str, str, str]] = re.findall(part, text)
+    units = [unit for _, _, unit in parts]
+    if units != [unit for unit in _DURATION_UNITS if unit in units]:
+        raise UsageError(f"{visible(text)} mixes its units up: each once, the greatest first, as 1h30m")
+    total = sum(_scaled(whole, fraction, _DURATION_UNITS[unit]) for whole, fraction, unit in parts)
+    if total > 36_500 * _DURATION_UNITS["d"]:
+        raise UsageError(f"{visible(text)} is too long: 36500d is the longest duration")
+    return total
+
+
+def whole_seconds(text: str, option: str, *, maximum: int = MAX_QUEUE_SECONDS, minimum: int = 0) -> int:
+    """A duration that travels as whole seconds, `minimum` to `maximum`; `option` is for the message."""
+    seconds, rest = divmod(duration_ns(text), SECOND)
+    if rest:
+        raise UsageError(f"{option} {text} is a fraction of a second: the server counts in whole seconds")
+    if seconds > maximum:
+        most = format_duration(maximum)
+        raise UsageError(f"{option} {text} is over the server's maximum: {most} ({maximum} seconds)")
+    if seconds < minimum:
+        raise UsageError(f"{option} {text} is too short: write {format_duration(minimum)} or more")
+    return seconds
+
+
+def ceil_seconds(seconds: float) -> int:
+    """A wait for the wire, in seconds: up to the next whole one, never less than was asked for."""
+    return -(-round(seconds * SECOND) // SECOND)
+
+
+def format_duration(seconds: float) -> str:
+    """`seconds` in the one form that parse_duration reads back: `30s`, `1m30s`, `1d`, `1.5s`, `500ms`."""
+    if seconds < 0:
+        return "-" + format_duration(-seconds)
+    numerator, denominator = seconds.as_integer_ratio()
+    total = (2 * numerator * SECOND + denominator) // (2 * denominator)
+    if total < SECOND:
+        return _decimal(total, 1_000_000) + "ms" if total else "0s"
+    text = ""
+    for unit in "dhm":
+        count, total = divmod(total, _DURATION_UNITS[unit])
+        text += f"{count}{unit}" if count else ""
+    return text + (_decimal(total, SECOND) + "s" if total else "")
+
+
+def _decimal(value: int, unit: int) -> str:
+    """`value` / `unit`, a power of ten, without rounding."""
+    whole, rest = divmod(value, unit)
+    return f"{whole}.{str(unit + rest)[1:].rstrip('0')}" if rest else str(whole)
+
+
+def _scaled(whole: str, fraction: str, unit: int) -> int:
+    """`whole`.`fraction` units, to the nearest integer."""
+    scale: int = 10 ** len(fraction)
+    return (2 * int(whole + fraction) * unit + scale) // (2 * scale)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?", text) is not None
+
+
+# Sizes and rates
+
+
+def parse_size(text: str) -> int:
+    """`512B`, `4KiB`, `1MB`, `1.5MiB` in bytes; letter case does not matter."""
+    found = (
+        re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?([A-Za-z]*)", text) if len(text) <= _LONGEST_NUMBER else None
+    )
+    if found is None:
+        raise UsageError(f"{visible(text)} is not a size: write it as 512B, 4KiB or 1MB")
+    whole, fraction, name = found.groups(default="")
+    if not name:
+        raise UsageError(f"{text} has no unit: write {text}B for bytes, or one of KB, KiB, MB, MiB, GB, GiB")
+    if name.lower() not in _SIZE_NAMES:
+        raise UsageError(f"{text} has an unknown unit, {name}: write one of {', '.join(_SIZE_UNITS)}")
+    size = _scaled(whole, fraction, _SIZE_NAMES[name.lower()])
+    if size >= 2**63:
+        raise UsageError(f"{text} is more than can be counted")
+    return size
+
+
+def parse_rate(text: str) -> float:
+    """`100/s`, `30/m`, `5000/h` as so many a second, greater than 0."""
+    number, slash, unit = text.partition("/")
+    if len(text) > _LONGEST_NUMBER or not _is_number(number) or (slash and unit not in _RATE_UNITS):
+        raise UsageError(f"{visible(text)} is not a rate: write it as 100/s, 30/m or 5000/h")
+    if not slash:
+        raise UsageError(f"{text} has no unit: write {text}/s, or {text}/m, or {text}/h")
+    if float(number) == 0:
+        raise UsageError(f"{text} would never send anything: leave the option out to send without a limit")
+    return float(number) / _RATE_UNITS[unit]
+
+
+# Texts and bytes
+
+
+def parse_tag(text: str) -> tuple[str, str]:
+    """`KEY=VALUE`, split at the first `=`; the value may be empty."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"tag {visible(text)} has no value: write KEY=VALUE")
+    if not key:
+        raise UsageError(f"tag {visible(text)} has no key: write KEY=VALUE")
+    check_text("--tag", text)
+    return key, value
+
+
+def parse_tags(texts: Iterable[str]) -> dict[str, str]:
+    """Tags in the order given; a key given twice is refused, as only one of them could travel."""
+    tags: dict[str, str] = {}
+    for key, value in map(parse_tag, texts):
+        if key in tags:
+            raise UsageError(f"tag {visible(key)} is given twice: a message has one value for a key")
+        tags[key] = value
+    return tags
+
+
+def parse_delimiter(text: str) -> bytes:
+    r"""A delimiter, perhaps empty: the bytes typed, with `\n \t \r \0 \\ \xHH` for those hard to type."""
+    literal, *escapes = re.split(r"(?s)\\(x[0-9A-Fa-f]{2}|.|$)", text)
+    out = argument_bytes(literal)
+    for escape, literal in zip(escapes[::2], escapes[1::2], strict=True):
+        if len(escape) == 3:
+            out += bytes.fromhex(escape[1:])
+        elif escape in _ESCAPES:
+            out += _ESCAPES[escape]
+        else:
+            raise UsageError(f"\\{visible(escape)} is not an escape: write one of \\n \\t \\r \\0 \\\\ \\xHH")
+        out += argument_bytes(literal)
+    return out
+
+
+def argument_bytes(text: str) -> bytes:
+    """The exact bytes of a command-line argument, whether they are text or not."""
+    return os.fsencode(text)
+
+
+def check_text(option: str, text: str) -> None:
+    """Refuse what the wire cannot carry as text: a command line may hold any bytes, a string only UTF-8."""
+    if not is_utf8(text):
+        raise UsageError(
+            f"{option} {visible(text)} is not valid UTF-8: bytes that are no text belong in the body"
+        )
+
+
+def is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+# Times and positions
+
+
+def parse_time(text: str) -> int:
+    """An RFC 3339 time in Unix nanoseconds, exactly; a leap second is the second that follows it."""
+    from datetime import date
+
+    pattern = r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:[Zz]|([+-])(\d\d):(\d\d))"
+    found = re.fullmatch(pattern, text, re.ASCII)
+    if found is None:
+        raise UsageError(
+            f"{visible(text)} is not a time: write it as 2024-05-31T08:30:00Z or 2024-05-31T08:30:00.5+02:00"
+        )
+    *numbers, fraction, sign, offset_hours, offset_minutes = found.groups(default="0")
+    year, month, day, hour, minute, second = map(int, numbers)
+    offset = int(offset_hours) * 60 + int(offset_minutes)
+    try:
+        days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
+    except ValueError as error:
+        raise UsageError(f"{text} is no day of the calendar: {error}") from error
+    if hour > 23 or minute > 59 or second > 60 or offset >= 24 * 60 or int(offset_minutes) > 59:
+        raise UsageError(f"{text} is no time of day: 00:00:00 to 23:59:59, offsets to 23:59")
+    minutes = days * 1440 + hour * 60 + minute + (offset if sign == "-" else -offset)
+    time = (minutes * 60 + second) * SECOND + int(fraction.ljust(9, "0"))
+    if not -(2**63) <= time < 2**63:
+        raise UsageError(f"{text} is out of range: times go from the year 1678 to 2262")
+    return time
