@@ -1,0 +1,87 @@
+"""Which columns a list of nouns has, as text for people; drawing them is another matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from kubemqctl.message import ChannelInfo
+from kubemqctl.quantity import count_text, relative_text, size_text
+from kubemqctl.terminal import visible
+
+
+class Column(NamedTuple):
+    """A column of a table; of those with a `rank` the highest goes first where the page is too narrow."""
+
+    heading: str
+    cells: list[str]
+    numeric: bool = False
+    rank: int = 0
+
+
+class ChannelColumn(NamedTuple):
+    """What to tell of a channel (at a time in Unix nanoseconds); None where the server tells nothing."""
+
+    heading: str
+    text: Callable[[ChannelInfo, int], str | None]
+    numeric: bool = True
+    rank: int = 0
+
+
+def _counted(name: str) -> Callable[[ChannelInfo, int], str | None]:
+    def text(channel: ChannelInfo, _now: int) -> str | None:
+        value = getattr(channel, name)
+        return None if value is None else count_text(value)
+
+    return text
+
+
+_CHANNEL = (
+    ChannelColumn("name", lambda channel, now: visible(channel.name), numeric=False),
+    ChannelColumn("type", lambda channel, now: visible(channel.type), numeric=False),
+    ChannelColumn("waiting", _counted("waiting")),
+    ChannelColumn("messages", _counted("messages"), rank=1),
+    ChannelColumn("size", lambda c, now: None if c.bytes is None else size_text(c.bytes), rank=2),
+    ChannelColumn("subscribers", _counted("subscribers"), rank=3),
+    ChannelColumn("first", _counted("first_sequence"), rank=5),
+    ChannelColumn("last", _counted("last_sequence"), rank=4),
+    ChannelColumn("active", lambda c, now: None if c.active is None else value_text(c.active), numeric=False),
+    ChannelColumn(
+        "last activity", lambda c, now: relative_text(c.last_activity, now) if c.last_activity else None
+    ),
+)
+
+
+def channel_pairs(channel: ChannelInfo, now: int) -> dict[str, object]:
+    """Headings and texts of what the server tells of one channel."""
+    told = {column.heading: column.text(channel, now) for column in _CHANNEL}
+    return {heading: text for heading, text in told.items() if text is not None}
+
+
+def channel_columns(channels: Sequence[ChannelInfo], now: int) -> list[Column]:
+    """A row a channel, without the columns of which the server tells nothing."""
+    columns = []
+    for heading, text, numeric, rank in _CHANNEL:
+        cells = [text(channel, now) for channel in channels]
+        if any(cell is not None for cell in cells):
+            columns.append(Column(heading, [cell or "" for cell in cells], numeric, rank))
+    return columns
+
+
+def record_columns(records: Sequence[Mapping[str, object]]) -> list[Column]:
+    """A row a record; the columns are those that any of them has."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    return [Column(visible(name), [value_text(record.get(name)) for record in records]) for name in names]
+
+
+def value_text(value: object) -> str:
+    """A value of a record on one line."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{visible(str(key))}={value_text(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(value_text, value))
+    return visible(str(value))

@@ -1,0 +1,238 @@
+"""What goes to stdout: one function decides the form, one renderer turns nouns into bytes.
+
+A renderer writes nowhere. Errors are rendered here too, for stderr. Every command loads this module,
+so json, yaml, rich and the templates are imported when the form asks for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.message import (
+    Affected,
+    Answered,
+    ChannelInfo,
+    Check,
+    Event,
+    Message,
+    Pong,
+    Received,
+    Response,
+    SendResult,
+)
+from kubemqctl.record import to_record
+from kubemqctl.terminal import visible
+
+FormName = Literal["human", "json", "yaml", "raw", "template"]
+FORMS = ("auto", "human", "json", "yaml", "raw")
+
+
+class Form(NamedTuple):
+    """The form of the output; `template` holds the text of `--format` where that is the form."""
+
+    name: FormName
+    template: str = ""
+
+
+class Renderer(NamedTuple):
+    """`one` renders a record as it comes; `all` a finished list, of which people get a table."""
+
+    one: Callable[[object], bytes]
+    all: Callable[[Iterable[object]], bytes]
+
+
+def decide(output: str | None, template: str | None, profile_output: str, stdout_is_terminal: bool) -> Form:
+    """The form for what `-o` and `--format` say (None: not given), the profile says, and stdout is.
+
+    The profile's word counts on a terminal only, so that a pipe reads the same everywhere. UsageError for
+    an unknown form and for both options at once.
+    """
+    if template is not None:
+        if output is not None:
+            raise UsageError("-o/--output and --format exclude each other", hint="give one of them")
+        return Form("template", template)
+    wanted = output
+    if wanted is None:
+        wanted = profile_output if stdout_is_terminal else ""
+    if wanted in ("", "auto"):
+        return Form("human" if stdout_is_terminal else "raw")
+    return Form(_known(wanted))
+
+
+def _known(name: str) -> FormName:
+    for form in ("human", "json", "yaml", "raw"):
+        if name == form:
+            return form
+    raise UsageError(f"unknown output form {visible(name)}", hint=f"one of {', '.join(FORMS)}")
+
+
+def make_renderer(
+    form: Form,
+    noun_type: type,
+    *,
+    delimiter: bytes | None = b"\n",
+    colour: bool = False,
+    width: int = 80,
+) -> Renderer:
+    """The renderer for `form`. `noun_type` is what the command prints: a template is checked against it.
+
+    `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `colour` and
+    `width` (columns) are for people. UsageError for a bad template.
+    """
+    if form.name == "human":
+        from kubemqctl.human import human_renderer
+
+        return Renderer(*human_renderer(colour, width))
+    one = _one(form, noun_type, delimiter)
+    return Renderer(one, lambda nouns: b"".join(map(one, nouns)))
+
+
+def _one(form: Form, noun_type: type, delimiter: bytes | None) -> Callable[[object], bytes]:
+    if form.name == "raw":
+        return raw_renderer(delimiter)
+    if form.name == "json":
+        return json_renderer()
+    if form.name == "yaml":
+        return yaml_renderer()
+    from kubemqctl.template import compile_template
+
+    return compile_template(form.template, noun_type)
+
+
+# --- raw ---
+
+_RAW: dict[type, Callable[..., bytes]] = {
+    Received: lambda noun: noun.body,
+    Event: lambda noun: noun.body,
+    Message: lambda noun: noun.body,
+    Response: lambda noun: noun.body,
+    Answered: lambda noun: b"",
+    SendResult: lambda noun: text_bytes(noun.id),
+    Affected: lambda noun: b"%d" % noun.affected,
+    ChannelInfo: lambda noun: text_bytes(noun.name),
+    Check: lambda noun: b"",
+    Pong: lambda noun: b"%.3f" % (noun.round_trip / 1e6),
+    dict: lambda noun: text_bytes(str(next(iter(noun.values()), ""))),
+}
+
+
+def raw_renderer(delimiter: bytes | None) -> Callable[[object], bytes]:
+    """The one value that a pipe wants: a body, an id, a number, a name; of a dict its first value."""
+    end = delimiter or b""
+    values = _RAW
+    return lambda noun: values[type(noun)](noun) + end
+
+
+def text_bytes(text: str) -> bytes:
+    """UTF-8; what came from a file name in another encoding goes back as the bytes it was."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+# --- json ---
+
+
+def json_renderer() -> Callable[[object], bytes]:
+    """One compact object a line."""
+    from json import JSONEncoder
+
+    encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+    return lambda noun: _no_controls(encode(to_record(noun)).encode("utf-8", "backslashreplace")) + b"\n"
+
+
+def _no_controls(line: bytes) -> bytes:
+    """JSON with DEL and C1 escaped as well: some terminals obey them, and a search for them is cheap."""
+    if b"\xc2" in line or b"\x7f" in line:
+        return re.sub(rb"\x7f|\xc2[\x80-\x9f]", lambda m: b"\\u00%02x" % m[0][-1], line)
+    return line
+
+
+# --- yaml ---
+
+
+def yaml_renderer() -> Callable[[object], bytes]:
+    """One document a record, each begun with `---`."""
+    import yaml
+
+    # libyaml is twenty times as fast; a PyYAML built without it has the other one.
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
+        """Long texts in blocks, and no aliases for what is the same twice."""
+
+        def ignore_aliases(self, data: object) -> bool:
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        whole = value.encode("utf-8", "backslashreplace").decode()
+        return dumper.represent_scalar("tag:yaml.org,2002:str", whole, style=_style(whole))
+
+    Dumper.add_representer(str, text)
+
+    def one(noun: object) -> bytes:
+        return yaml.dump(
+            to_record(noun),
+            Dumper=Dumper,
+            encoding="utf-8",
+            explicit_start=True,
+            allow_unicode=True,
+            sort_keys=False,
+            width=2**30,
+        )
+
+    return one
+
+
+def _style(value: str) -> str | None:
+    """The scalar style that keeps `value` for other readers too; None leaves the choice to PyYAML.
+
+    YAML 1.2 takes for numbers what 1.1, and so PyYAML, leaves unquoted (1e3, 0o17), and the two disagree
+    about which characters break a line.
+    """
+    if re.search("[\r\x85\u2028\u2029\ufeff]", value):
+        return '"'
+    if "\n" in value:
+        return '"' if value[0].isspace() else "|"
+    return "'" if re.match(r"[-+.0-9]", value) else None
+
+
+# --- errors ---
+
+
+def error_text(error: KubemqctlError, verbose: bool) -> str:
+    """`error: …` and, where there is one, `hint: …`: one line each, with no newline at the end.
+
+    With `verbose`, the gRPC status and the server's own words as well, where they say more.
+    """
+    lines = [f"error: {visible(error.message)}"]
+    if verbose:
+        lines[0] += _server_words(error)
+    if error.hint:
+        lines.append(f"hint: {visible(error.hint)}")
+    return "\n".join(lines)
+
+
+def _server_words(error: KubemqctlError) -> str:
+    words = error.server_message if error.server_message not in error.message else ""
+    said = ": ".join(visible(part) for part in (error.grpc_status, words) if part)
+    return f" [{said}]" if said else ""
+
+
+def error_json(error: KubemqctlError) -> str:
+    """One JSON object on one line, all keys always there, for programs that read stderr."""
+    import json
+
+    return json.dumps(
+        {
+            "error": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "exit_code": int(error.exit_code),
+            "retryable": error.retryable,
+            "grpc_status": error.grpc_status,
+            "server_message": error.server_message,
+        }
+    )

@@ -1,0 +1,231 @@
+"""What people see: safe on any terminal, aligned, and with the quantities written out."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from kubemqctl.human import human_renderer
+from kubemqctl.message import (
+    NO_POLICY,
+    NO_TAGS,
+    Affected,
+    ChannelInfo,
+    Event,
+    Policy,
+    Pong,
+    Received,
+    SendResult,
+)
+from kubemqctl.quantity import count_text, moment_text, relative_text, size_text, span_text
+
+NOW = 1795441240123456789
+SECOND = 10**9
+
+
+def received(body: bytes = b"hello", **others: Any) -> Received:
+    plain = Received("orders", "id-1", "me", "", body, NO_TAGS, NOW - 3 * SECOND, 7, 1, "", 0, 0, NO_POLICY)
+    return plain._replace(**others)
+
+
+def shown(*nouns: object, width: int = 80, colour: bool = False) -> str:
+    one, every = human_renderer(colour, width, now=lambda: NOW)
+    return (every(nouns) if len(nouns) > 1 else one(nouns[0])).decode()
+
+
+# --- messages ---
+
+
+def test_a_message_is_a_header_and_its_body() -> None:
+    assert shown(received()) == "── #7 · 3s ago (2026-11-23 13:40:37.123Z) · id id-1\nhello\n"
+
+
+def test_a_header_tells_everything_that_is_unusual_and_stays_within_the_width() -> None:
+    noun = received(
+        b"two\nlines\n",
+        metadata="m",
+        tags={"kind": "order", "地域": "東京"},
+        receive_count=3,
+        re_routed_from="main",
+        expires_at=NOW + 90 * SECOND,
+        policy=Policy(90, 0, 3, "dead"),
+    )
+    text = shown(noun)
+    assert text == (
+        "── #7 · 3s ago (2026-11-23 13:40:37.123Z) · received 3 times · id id-1\n"
+        "   re-routed from main · expires in 1m 30s (2026-11-23 13:42:10.123Z)\n"
+        "   metadata m · kind=order · 地域=東京 · dead letters to dead\n"
+        "two\n"
+        "lines\n"
+    )
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert shown(noun, width=200).count("\n") == 3
+
+
+def test_an_event_says_where_it_was_published_unless_it_is_stored() -> None:
+    plain = Event("alarms.kitchen", "e1", "", b"smoke", {"level": "high"}, 0, 0)
+    assert shown(plain) == "── alarms.kitchen · id e1 · level=high\nsmoke\n"
+    stored = plain._replace(sequence=7, timestamp=NOW)
+    assert shown(stored).startswith("── #7 · ")
+    assert "alarms" not in shown(stored)
+
+
+def test_a_body_ends_its_line_and_an_empty_one_says_so() -> None:
+    assert shown(received(b"x")).endswith("\nx\n")
+    assert shown(received(b"x\n")).endswith("\nx\n")
+    assert shown(received(b"", metadata="m")).endswith("\n(no body)\n")
+
+
+def test_a_body_that_is_no_text_is_a_short_hex_view_with_its_length() -> None:
+    lines = shown(received(bytes(range(256)) * 90)).splitlines()
+    assert lines[1] == "00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
+    assert lines[4] == "00000030  30 31 32 33 34 35 36 37  38 39 3a 3b 3c 3d 3e 3f  |0123456789:;<=>?|"
+    assert lines[5:] == ["(not UTF-8 text: 23,040 bytes, 22.5 KiB; the first 64 are shown)"]
+    assert shown(received(b"\xff")).splitlines()[1:] == [
+        "00000000  ff                                                |.|",
+        "(not UTF-8 text: 1 byte)",
+    ]
+    assert max(map(len, shown(received(b"\xff" * 99), width=60).splitlines()[:-1])) <= 60
+
+
+def test_markup_and_escapes_in_data_are_text() -> None:
+    text = shown(received(b"[bold]x[/bold] \x1b[31m", metadata="[red]\n", tags={"\x07": "\u202e"}), width=120)
+    assert "[bold]x[/bold] \\x1b[31m\n" in text
+    assert "metadata [red]\\n · \\x07=\\u202e" in text
+
+
+ANYTHING = st.text(st.characters(codec="utf-8"))
+NOUNS = st.one_of(
+    st.builds(
+        Received, *[ANYTHING] * 4,
+        st.binary() | ANYTHING.map(str.encode), st.dictionaries(ANYTHING, ANYTHING),
+        *[st.integers(-(2**63), 2**63)] * 3, ANYTHING, *[st.integers(-(2**63), 2**63)] * 2,
+        st.builds(Policy, dead_letter=ANYTHING),
+    ),
+    st.builds(SendResult, ANYTHING, ANYTHING, *[st.integers(-(2**63), 2**63)] * 3, ANYTHING),
+    st.builds(Affected, ANYTHING, st.integers(0), ANYTHING),
+    st.builds(Pong, ANYTHING, ANYTHING, *[st.integers(-(2**63), 2**63)] * 3),
+    st.builds(ChannelInfo, ANYTHING, ANYTHING, *[st.none() | st.integers(-(2**63), 2**63)] * 8),
+    st.dictionaries(ANYTHING, ANYTHING | st.lists(ANYTHING) | st.dictionaries(ANYTHING, ANYTHING)),
+)  # fmt: skip
+
+
+@settings(deadline=None)
+@given(st.lists(NOUNS, max_size=3), st.integers(0, 200))
+def test_nothing_from_outside_acts_on_the_terminal(nouns: list[object], width: int) -> None:
+    one, every = human_renderer(False, width, now=lambda: NOW)
+    rendered = b"".join(map(one, nouns)) + b"".join(every([noun, noun]) for noun in nouns)
+    assert not [c for c in rendered.decode() if unicodedata.category(c) == "Cc" and c not in "\n\t"]
+    assert not [c for c in rendered.decode() if unicodedata.bidirectional(c) in ("RLO", "LRO", "RLI", "FSI")]
+
+
+def test_colour_is_there_when_asked_for_and_only_then() -> None:
+    assert shown(received(), colour=True).startswith("\x1b[2m── #7")
+    assert "\x1b[2m" in shown(ChannelInfo("a", "queues"), ChannelInfo("b", "queues"), colour=True)
+    assert "\x1b" not in shown(ChannelInfo("a", "queues"), ChannelInfo("b", "queues"))
+
+
+# --- answers ---
+
+
+@pytest.mark.parametrize(
+    ("noun", "text"),
+    [
+        (SendResult("a", "q", NOW), "sent a to q"),
+        (
+            SendResult("a", "q", NOW, NOW + 60 * SECOND, NOW + 30 * SECOND),
+            "sent a to q, due in 30s (2026-11-23 13:41:10.123Z), expires in 1m (2026-11-23 13:41:40.123Z)",
+        ),
+        (SendResult("a", "q", error="Error 133: no\n"), "not sent a to q: Error 133: no\\n"),
+        (Affected("q", 12345), "q: 12,345 messages"),
+        (Affected("q", 1, "t"), "q to t: 1 message"),
+        (Pong("h", "2.4.0", NOW // SECOND, 183_204, 1_234_567),
+         "h 2.4.0 answered in 1.235 ms, up 2d 2h since 2026-11-23 13:40:40Z"),
+        (Pong("", "", 0, 0, 999), "the server answered in 0.001 ms, up 0s"),
+        ({"name": "dev", "address": ["a:1", "b:2"], "tls": {"enabled": True}},
+         "name     dev\naddress  a:1, b:2\ntls\n  enabled  yes"),
+        (ChannelInfo("q", "queues", messages=12345, bytes=2**21),
+         "name      q\ntype      queues\nmessages  12,345\nsize      2.0 MiB"),
+    ],
+)  # fmt: skip
+def test_an_answer_is_a_sentence_or_a_list_of_names_and_values(noun: object, text: str) -> None:
+    assert shown(noun) == text + "\n"
+
+
+# --- tables ---
+
+QUEUES = (
+    ChannelInfo("orders", "queues", 12345, 9_999_999, 12, 1, 1, 12345),
+    ChannelInfo("東京", "queues", 0, 0, 0, 0, 0, 0),
+)
+
+
+def test_a_list_of_channels_is_a_table_aligned_also_under_wide_characters() -> None:
+    assert shown(*QUEUES) == (
+        "NAME    TYPE    WAITING  MESSAGES     SIZE  SUBSCRIBERS  FIRST    LAST\n"
+        "orders  queues       12    12,345  9.5 MiB            1      1  12,345\n"
+        "東京    queues        0         0      0 B            0      0       0\n"
+    )
+
+
+def test_a_table_of_one_is_a_table() -> None:
+    _, every = human_renderer(False, 80, now=lambda: NOW)
+    assert every(QUEUES[:1]).startswith(b"NAME    TYPE")
+
+
+def test_columns_of_which_the_server_tells_nothing_are_left_out() -> None:
+    events = ChannelInfo("a", "events", active=True, last_activity=NOW - 400 * SECOND)
+    silent = ChannelInfo("b", "queues", active=False)
+    assert shown(events, silent) == (
+        "NAME  TYPE    ACTIVE  LAST ACTIVITY\na     events  yes        6m 40s ago\nb     queues  no\n"
+    )
+
+
+def test_a_narrow_page_drops_columns_and_folds_names_but_cuts_nothing() -> None:
+    name = "".join(chr(97 + at % 26) for at in range(120))
+    text = shown(*QUEUES, QUEUES[0]._replace(name=name), width=60)
+    assert max(map(cell_len, text.splitlines())) <= 60
+    assert "FIRST" not in text
+    assert name in "".join(line.split("  ")[0].strip() for line in text.splitlines()[3:])
+    assert "FIRST" in shown(*QUEUES, QUEUES[0]._replace(name=name), width=200)
+
+
+def test_a_list_of_records_has_the_columns_that_any_of_them_has() -> None:
+    assert shown({"name": "dev", "current": True}, {"name": "prod", "tls": {"ca": "/x"}}) == (
+        "NAME  CURRENT  TLS\ndev   yes\nprod           ca=/x\n"
+    )
+
+
+def test_the_terminal_of_the_moment_does_not_overrule_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setenv("COLUMNS", "30")
+    long = ChannelInfo("x" * 120, "queues")
+    assert "x" * 120 in shown(long, long, width=200)
+
+
+# --- quantities ---
+
+
+def test_quantities_are_written_for_people() -> None:
+    assert [count_text(12345), count_text(1, "message"), count_text(0, "message")] == [
+        "12,345", "1 message", "0 messages"
+    ]  # fmt: skip
+    assert [size_text(size) for size in (0, 1023, 1024, 1024**2 - 1, 1_258_291, 10**12, 2**70)] == [
+        "0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.2 MiB", "931.3 GiB", "1,024.0 EiB"
+    ]  # fmt: skip
+    assert [span_text(seconds) for seconds in (0, 59, 60, 3_605, 183_204, 10**9)] == [
+        "0s", "59s", "1m", "1h", "2d 2h", "11,574d 1h"
+    ]  # fmt: skip
+
+
+def test_a_moment_is_told_both_ways() -> None:
+    assert [relative_text(NOW + d, NOW) for d in (0, -SECOND, SECOND, 1, -1, SECOND + 1)] == [
+        "now", "1s ago", "in 1s", "in 1s", "now", "in 2s"
+    ]  # fmt: skip
+    assert moment_text(NOW - 90 * SECOND, NOW) == "1m 30s ago (2026-11-23 13:39:10.123Z)"
+    assert moment_text(10**30, NOW).endswith("(@1000000000000000000000.000000000)")
