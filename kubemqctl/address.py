@@ -1,0 +1,54 @@
+"""`HOST:PORT`, the one way to name a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from kubemqctl.errors import ConfigError, UsageError
+from kubemqctl.values import visible
+
+
+def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:
+    """The addresses in `texts`, each one or several between commas, in their order.
+
+    `where` says in an error who gave them: an option (`--address`), a variable, or a place in a file.
+    Raises UsageError for an option and ConfigError otherwise.
+    """
+    parts = [part.strip() for text in texts for part in text.split(",")]
+    found = tuple(parse_address(part, where) for part in parts if part)
+    if not found:
+        raise refusal(f"{where} is empty", where, "write HOST:PORT, for instance localhost:50000")
+    return found
+
+
+def parse_address(text: str, where: str) -> str:
+    """`text` when it is HOST:PORT or [IPV6]:PORT with a port of 1 to 65535; raises as parse_addresses."""
+    host, _, port = text.rpartition(":")
+    if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port):
+        return text
+    raise refusal(f"{where}: {visible(text)} is not HOST:PORT", where, _what_to_write(text))
+
+
+def refusal(message: str, where: str, hint: str = "") -> UsageError:
+    """The error for a setting that cannot be used: of the command line, or of the configuration."""
+    kind = UsageError if where.startswith("-") else ConfigError
+    return kind(message, hint=hint)
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+
+
+def _what_to_write(text: str) -> str:
+    """The hint for an address that is none: what was probably meant."""
+    if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
+        host = visible(text[scheme.end() :].partition("/")[0]) or "localhost"
+        return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"
+    if re.fullmatch(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
+        return f"an IPv6 address goes in brackets: [{text}]:50000"
+    if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", text):
+        return f"its port is missing: {text}:50000"
+    if re.fullmatch(r"[A-Za-z0-9_.-]+:[0-9-]+", text):
+        return "a port is a number from 1 to 65535"
+    return "for instance localhost:50000 or [::1]:50000"

@@ -1,0 +1,254 @@
+"""config.yaml, both ways: profiles out of it with the line of every error, and back.
+
+It is read as YAML nodes rather than as Python objects: nodes know their line, and a scalar is the text
+that was written (`client_id: 0123` and a profile called `no` stay what they are).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from kubemqctl.address import parse_addresses
+from kubemqctl.credential import readable_by_others, reason, variable_in
+from kubemqctl.errors import ConfigError
+from kubemqctl.profile import Config, Profile, Tls, load
+
+OUTPUTS = ("auto", "human", "json", "yaml", "raw")
+KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
+_TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
+
+
+def read(path: str) -> Config:
+    """The file at `path`. Raises ConfigError as profile.load says."""
+    text = _text(path)
+    if not text or text.isspace():
+        return Config(path, "", {})
+    config = _Reader(path).config(_compose(path, text))
+    literal = any(profile.token and not variable_in(profile.token) for profile in config.profiles.values())
+    if literal and readable_by_others(path):
+        raise ConfigError(
+            f"{path} holds a token and others can read it", hint=f"mend it with: chmod 600 {path}"
+        )
+    return config
+
+
+def check_name(name: str) -> None:
+    """Raises ConfigError for a name that no profile can have."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name):
+        raise ConfigError(
+            f"{name!r} is no name for a profile",
+            hint="letters and digits, and after the first of them also . _ - @",
+        )
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path} line {line}: not UTF-8") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the configuration file {path}: {reason(error)}") from error
+
+
+def _compose(path: str, text: str) -> Any:
+    import yaml
+
+    try:
+        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise ConfigError(f"{path} line {mark.line + 1 if mark else 1}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise ConfigError(f"{path} line {line}: a character that YAML does not allow") from error
+    except RecursionError:
+        raise ConfigError(f"{path} line 1: nested too deeply") from None
+
+
+class _Reader:
+    """Walks the nodes of one file; `lines` grows as it goes."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.folder = os.path.dirname(os.path.abspath(path))
+        self.lines: dict[tuple[str, ...], int] = {}
+
+    def config(self, root: Any) -> Config:
+        current, profiles = "", {}
+        for key, _, node in self.items(root, "the file", ("current", "profiles"), ()):
+            if key == "current":
+                current = self.text(node, key)
+            else:
+                profiles = {
+                    name: self.profile(name, name_node, body)
+                    for name, name_node, body in self.items(node, key, (), (key,))
+                }
+        return Config(self.path, current, profiles, self.lines)
+
+    def profile(self, name: str, name_node: Any, node: Any) -> Profile:
+        try:
+            check_name(name)
+        except ConfigError as error:
+            raise self.error(name_node, error.message, error.hint) from None
+        said = {
+            key: self.value(name, key, value)
+            for key, _, value in self.items(node, f"profile {name}", KEYS, ("profiles", name))
+        }
+        tokens = [key for key in ("token", "token_file", "token_command") if said.get(key)]
+        if len(tokens) > 1:
+            raise self.error(name_node, f"profile {name} has both {' and '.join(tokens)}", "keep one of them")
+        said["addresses"] = said.pop("address", ())
+        return Profile(name, **said)
+
+    def value(self, name: str, key: str, node: Any) -> Any:
+        if key == "address":
+            return self.addresses(node)
+        if key == "tls":
+            return self.tls(name, node)
+        if key == "protected":
+            return self.on_or_off(node, key) is True
+        text = self.text(node, key)
+        if key == "output" and text and text not in OUTPUTS:
+            raise self.error(node, f"output is {text!r}", f"it takes one of {', '.join(OUTPUTS)}")
+        if key == "token" and "${" in text and not variable_in(text):
+            raise self.error(node, "the token has ${ in it", "a variable's value is written ${NAME}, alone")
+        return self.file(text) if key == "token_file" else text
+
+    def addresses(self, node: Any) -> tuple[str, ...]:
+        found: tuple[str, ...] = ()
+        for one in node.value if node.id == "sequence" else [node]:
+            if text := self.text(one, "address"):
+                found += parse_addresses([text], self.place(one))
+        return found
+
+    def tls(self, name: str, node: Any) -> Tls:
+        said: dict[str, Any] = {}
+        for key, _, value in self.items(node, "tls", Tls._fields, ("profiles", name, "tls")):
+            text = (
+                self.on_or_off(value, "tls.enabled") if key == "enabled" else self.text(value, f"tls.{key}")
+            )
+            said[key] = self.file(text) if key in ("ca", "cert", "key") else text
+        return Tls(**said)
+
+    def file(self, text: Any) -> str:
+        """A path in the file: `~` is the home, and a relative one starts where the file lies."""
+        return os.path.join(self.folder, os.path.expanduser(text)) if text else ""
+
+    def items(
+        self, node: Any, what: str, known: tuple[str, ...], above: tuple[str, ...]
+    ) -> Iterator[tuple[str, Any, Any]]:
+        """Key, key node and value node of a mapping (null is an empty one), none twice or outside `known`.
+
+        `above` are the keys that lead here, for `lines`.
+        """
+        if node is None or node.tag.endswith(":null"):
+            return
+        if node.id != "mapping":
+            raise self.error(node, f"{what} should be a mapping, of lines like `key: value`")
+        seen: set[str] = set()
+        for key_node, value in node.value:
+            key = self.text(key_node, "a key")
+            if key in seen:
+                raise self.error(key_node, f"{key!r} stands twice in {what}")
+            if known and key not in known:
+                raise self.error(key_node, f"unknown key {key!r} in {what}", f"known: {', '.join(known)}")
+            seen.add(key)
+            self.lines[(*above, key)] = key_node.start_mark.line + 1
+            yield key, key_node, value
+
+    def text(self, node: Any, what: str) -> str:
+        if node.id != "scalar":
+            raise self.error(node, f"{what} should be a single value")
+        return "" if node.tag.endswith(":null") else str(node.value)
+
+    def on_or_off(self, node: Any, what: str) -> bool | None:
+        text = self.text(node, what).lower()
+        if text not in ("", *_TRUE, *_FALSE):
+            raise self.error(node, f"{what} is {text!r}", "it takes true or false")
+        return text in _TRUE if text else None
+
+    def place(self, node: Any) -> str:
+        return f"{self.path} line {node.start_mark.line + 1}"
+
+    def error(self, node: Any, why: str, hint: str = "") -> ConfigError:
+        return ConfigError(f"{self.place(node)}: {why}", hint=hint)
+
+
+@contextmanager
+def changing(path: str) -> Iterator[Config]:
+    """The file's content, with every other change held back until the block, and its save(), is over."""
+    import fcntl
+
+    real = os.path.realpath(path)
+    with _cannot_write(path):
+        os.makedirs(os.path.dirname(real), mode=0o700, exist_ok=True)
+        folder = os.open(os.path.dirname(real), os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks: then the last one wins
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield load(path)
+    finally:
+        os.close(folder)
+
+
+def write(config: Config) -> None:
+    """Write `config` to its path: a file beside it, 0600, flushed, then renamed over it.
+
+    A symbolic link stays one. Raises ConfigError when the path cannot be written, or is no plain file.
+    """
+    path = os.path.realpath(config.path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(f"cannot write the configuration file {config.path}: it is no plain file")
+    with _cannot_write(config.path):
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _replace(path, _yaml(config).encode())
+
+
+@contextmanager
+def _cannot_write(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write the configuration file {path}: {reason(error)}") from error
+
+
+def _replace(path: str, data: bytes) -> None:
+    from tempfile import mkstemp  # its files are 0600 from the start
+
+    fd, beside = mkstemp(prefix=".config-", dir=os.path.dirname(path))
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(fd)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def _yaml(config: Config) -> str:
+    import yaml
+
+    tree: dict[str, Any] = {"current": config.current} if config.current else {}
+    tree["profiles"] = {name: as_mapping(profile) for name, profile in config.profiles.items()}
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, default_flow_style=False))
+
+
+def as_mapping(profile: Profile) -> dict[str, Any]:
+    """A profile by the keys of the file, in their order, without those that say nothing."""
+    one = len(profile.addresses) == 1
+    tls = {key: value for key, value in profile.tls._asdict().items() if value not in ("", None)}
+    said = {
+        **profile._asdict(),
+        "address": profile.addresses[0] if one else list(profile.addresses),
+        "tls": tls,
+    }
+    return {key: said[key] for key in KEYS if said[key]}

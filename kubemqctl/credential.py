@@ -1,0 +1,117 @@
+"""The token: where it comes from, and how it is fetched, once something connects. Nothing here shows it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from kubemqctl.errors import AuthError, ConfigError, NotFound
+
+
+class Token(NamedTuple):
+    """Where the token comes from: at most one is set. `missing` is a variable that should have held it."""
+
+    value: str = ""
+    file: str = ""
+    command: str = ""
+    missing: str = ""
+
+    def __repr__(self) -> str:
+        return "Token(***)" if self.value else f"Token({self.file or self.command or self.missing!r})"
+
+
+def variable_in(value: str) -> str:
+    """NAME when a profile's token is `${NAME}`; empty when it is a literal."""
+    name = value[2:-1]
+    return name if value == f"${{{name}}}" and name.isidentifier() else ""
+
+
+def expanded(token: Token, environ: Mapping[str, str]) -> Token:
+    """A profile's token with its `${NAME}` replaced."""
+    name = variable_in(token.value)
+    if not name:
+        return token
+    return Token(value=environ[name]) if environ.get(name) else Token(missing=name)
+
+
+def readable_by_others(path: str) -> bool:
+    """Whether somebody else on this machine can read the plain file at `path`."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False  # whoever opens it learns why
+    return stat.S_ISREG(mode) and bool(mode & 0o044)
+
+
+def fetch(token: Token, where: str) -> str:
+    """The token itself, or an empty string for none; `where` is for errors. Raises as profile.read_token."""
+    if token.missing:
+        raise ConfigError(
+            f"{where}: the token is ${{{token.missing}}}, which is not set", hint=f"export {token.missing}"
+        )
+    if token.file:
+        text = read_file(token.file, "token file").decode("utf-8", "replace")
+        return _usable(text, f"the token file {token.file}")
+    if token.command:
+        return _usable(_output_of(token.command), f"what the token_command of {where} printed")
+    return _usable(token.value, f"the token of {where}") if token.value else ""
+
+
+def _usable(text: str, what: str) -> str:
+    token = text.strip()
+    if not token:
+        raise ConfigError(f"{what} is empty")
+    if not (token.isascii() and token.isprintable()):
+        raise ConfigError(f"{what} is no token: a token is one line of printable ASCII")
+    return token
+
+
+def read_file(path: str, what: str = "file") -> bytes:
+    """The bytes of a small file that a setting names; `what` is what the error calls it.
+
+    Raises NotFound when it is not there and ConfigError when it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"no such {what}: {path}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"cannot read the {what} {path}: {reason(error)}") from error
+
+
+def reason(error: Exception) -> str:
+    """What the system says of a failed call, in lower case and without its number."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _output_of(command: str) -> str:
+    """What `command` prints. No shell; its stdin is empty, because ours may be a message's body."""
+    import subprocess
+
+    argv = command_words(command)
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+    except FileNotFoundError as error:
+        raise NotFound(f"the token_command is not there: {argv[0]}") from error
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"the token_command {argv[0]} cannot be run: {reason(error)}") from error
+    if code := done.returncode:
+        how = f"failed with exit code {code}" if code > 0 else f"was ended by signal {-code}"
+        raise AuthError(f"the token_command {argv[0]} {how}", code="token-command-failed")
+    return done.stdout.decode("utf-8", "replace")
+
+
+def command_words(command: str) -> list[str]:
+    """A token_command as program and arguments, quoted as for a shell. Raises ConfigError."""
+    import shlex
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise ConfigError(f"the token_command cannot be read: {reason(error)}") from error
+    if not words:
+        raise ConfigError("the token_command is empty")
+    return words
