@@ -1,0 +1,1 @@
+"""The built-in broker, for development and tests: KubeMQ's answers, without a KubeMQ server."""

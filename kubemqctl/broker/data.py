@@ -1,0 +1,121 @@
+"""The data directory: ours or nobody's, whole or refused, and one broker's at a time.
+
+DIR/lock is held with flock while a broker runs; DIR/broker.db is its journal. A new journal is made under
+another name and renamed, so that a kill at any moment leaves either none or a whole one. Nothing is
+touched before it is known to be ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import quote
+
+from kubemqctl.broker import journal
+from kubemqctl.errors import ConfigError, KubemqctlError
+
+DATABASE = "broker.db"
+LOCK = "lock"
+NEW = "broker.db.new"
+APPLICATION = 0x4B4D5132  # "KMQ2": the schema's version is part of it
+_MAGIC = b"SQLite format 3\x00"
+_OURS_WITHOUT_JOURNAL = {LOCK, NEW, NEW + "-journal", NEW + "-wal", NEW + "-shm"}
+
+
+def claim(directory: Path) -> int:
+    """Make `directory` ours for as long as the returned descriptor is open.
+
+    Raises ConfigError when it cannot be used or holds something else, KubemqctlError when another broker
+    has it or its journal is damaged.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        names = set(os.listdir(directory))
+        _refuse_foreign(directory, names)
+        lock = _lock(directory)
+    except OSError as e:
+        raise ConfigError(
+            f"the data directory {directory} cannot be used: {e.strerror}", hint="name another with --data"
+        ) from e
+    try:
+        _prepare(directory)
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _refuse_foreign(directory: Path, names: set[str]) -> None:
+    path = directory / DATABASE
+    if DATABASE not in names:
+        if names - _OURS_WITHOUT_JOURNAL:
+            raise ConfigError(
+                f"{directory} is not a data directory of this broker: it holds other files and no {DATABASE}",
+                hint="name an empty or a new directory with --data",
+            )
+        return
+    with path.open("rb") as file:
+        head = file.read(100)
+    if head[: len(_MAGIC)] != _MAGIC:
+        raise _damaged(path, "it is not a database")
+    if int.from_bytes(head[68:72], "big") != APPLICATION:
+        raise ConfigError(
+            f"{path} is a database of another program or version",
+            hint="name an empty or a new directory with --data",
+        )
+
+
+def _lock(directory: Path) -> int:
+    lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise KubemqctlError(
+            f"another broker is using the data directory {directory}",
+            hint="stop it, or name another directory with --data",
+            code="data-in-use",
+        ) from None
+    return lock
+
+
+def _prepare(directory: Path) -> None:
+    path = directory / DATABASE
+    try:
+        if not path.exists():
+            _create(directory)
+        _check(path)
+    except sqlite3.DatabaseError as e:
+        raise _damaged(path, str(e)) from e
+
+
+def _create(directory: Path) -> None:
+    new = directory / NEW
+    for left in directory.glob(NEW + "*"):
+        left.unlink()
+    journal.create(new, APPLICATION)
+    new.rename(directory / DATABASE)
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _check(path: Path) -> None:
+    # Read-only: another connection would write the WAL into a damaged file when it is closed.
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+        found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise _damaged(path, found.replace("\n", " "))
+
+
+def _damaged(path: Path, why: str) -> KubemqctlError:
+    return KubemqctlError(
+        f"the journal {path} is damaged: {why}",
+        hint="nothing was changed; keep a copy, or start anew with another --data",
+        code="damaged-data",
+    )

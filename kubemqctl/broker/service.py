@@ -1,0 +1,110 @@
+"""The gRPC face of the broker: who may call, which method, bytes in and bytes out. No state.
+
+Each pattern brings its methods as a table (`service_queues.handlers`); this file knows none of them.
+Methods get parsed requests and return serialized answers, which lets a delivery be joined from stored
+messages without parsing them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError, Message
+
+from kubemqctl.broker.refusals import MAX_MESSAGE
+
+SERVICE = "kubemq.kubemq"
+UNAUTHENTICATED = "Error 421: authentication verification failed, "
+WITHOUT_TOKEN = frozenset({"Ping"})
+
+if TYPE_CHECKING:
+    Context = grpc.aio.ServicerContext[Any, Any]
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Handlers = Mapping[str, Handler]
+M = TypeVar("M", bound=Message)
+
+
+def unary(kind: type[M], answer: Callable[[M, Context], Awaitable[bytes]]) -> Handler:
+    """A method with one request and one answer."""
+
+    async def call(data: bytes, context: Context) -> bytes:
+        return await answer(await _parsed(kind, data, context), context)
+
+    return grpc.unary_unary_rpc_method_handler(call)
+
+
+def stream(kind: type[M], serve: Callable[[AsyncIterator[M], Context], Awaitable[None]]) -> Handler:
+    """A method with a stream both ways; `serve` writes serialized answers to its context."""
+
+    async def call(requests: AsyncIterator[bytes], context: Context) -> None:
+        async def parsed() -> AsyncIterator[M]:
+            async for data in requests:
+                yield await _parsed(kind, data, context)
+
+        await serve(parsed(), context)
+
+    return grpc.stream_stream_rpc_method_handler(call)
+
+
+def subscription(kind: type[M], serve: Callable[[M, Context], Awaitable[None]]) -> Handler:
+    """A method with one request and a stream of answers, which `serve` writes serialized to its context."""
+
+    async def call(data: bytes, context: Context) -> None:
+        await serve(await _parsed(kind, data, context), context)
+
+    return grpc.unary_stream_rpc_method_handler(call)
+
+
+async def too_large(context: Context, error: Exception) -> NoReturn:
+    """End a call whose answer is over the limit."""
+    await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, f"grpc: {error}")
+
+
+class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """All methods of the service; everything else is refused in the real server's words."""
+
+    def __init__(self, handlers: Handlers, token: str = "") -> None:
+        self._handlers = handlers
+        self._token = token.encode()
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        _, service, method = handler_call_details.method.split("/", 2)
+        if service != SERVICE:
+            return _refusal(grpc.StatusCode.UNIMPLEMENTED, f"unknown service {service}")
+        handler = self._handlers.get(method)
+        if handler is None:
+            return _refusal(grpc.StatusCode.UNIMPLEMENTED, f"unknown method {method} for service {service}")
+        if self._token and not self._allowed(method, handler_call_details.invocation_metadata):
+            return _refusal(grpc.StatusCode.UNAUTHENTICATED, UNAUTHENTICATED)
+        return handler
+
+    def _allowed(self, method: str, metadata: Any) -> bool:
+        given = [value for key, value in metadata if key == "authorization"]
+        if not given:
+            return method in WITHOUT_TOKEN
+        value = given[0]
+        return hmac.compare_digest(value if isinstance(value, bytes) else value.encode(), self._token)
+
+
+def _refusal(code: grpc.StatusCode, details: str) -> Handler:
+    async def refuse(requests: AsyncIterator[bytes], context: Context) -> None:
+        await context.abort(code, details)
+
+    return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+async def _parsed(kind: type[M], data: bytes, context: Context) -> M:
+    if len(data) > MAX_MESSAGE:
+        await context.abort(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            f"grpc: received message larger than max ({len(data)} vs. {MAX_MESSAGE})",
+        )
+    try:
+        return kind.FromString(data)
+    except DecodeError as e:
+        await context.abort(grpc.StatusCode.INTERNAL, f"grpc: error unmarshalling request: {e}")
+        raise AssertionError("unreachable") from e

@@ -1,0 +1,237 @@
+"""The queue methods: protobuf in and out, no state. Errors are in-band, as on the real server."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import grpc
+
+from kubemqctl import __version__
+from kubemqctl.broker import refusals
+from kubemqctl.broker.core import Core, TooLarge
+from kubemqctl.broker.ids import new_id, new_transaction_id
+from kubemqctl.broker.journal import JournalError
+from kubemqctl.broker.plain import Plain
+from kubemqctl.broker.service import stream, too_large, unary
+from kubemqctl.broker.transaction import Refused, Transactions
+from kubemqctl.wire import kubemq_pb2 as pb
+
+if TYPE_CHECKING:
+    from kubemqctl.broker.service import Context, Handlers
+
+_IN_RECEIVED = 2 << 3 | 2  # the tag of ReceiveQueueMessagesResponse.Messages
+_IN_GOT = 4 << 3 | 2  # and of QueuesDownstreamResponse.Messages
+
+
+def handlers(core: Core) -> Handlers:
+    """The method table of queues, and Ping."""
+    calls = QueueCalls(core)
+    return {
+        "Ping": unary(pb.Empty, calls.ping),
+        "SendQueueMessage": unary(pb.QueueMessage, calls.send),
+        "SendQueueMessagesBatch": unary(pb.QueueMessagesBatchRequest, calls.send_batch),
+        "ReceiveQueueMessages": unary(pb.ReceiveQueueMessagesRequest, calls.receive),
+        "AckAllQueueMessages": unary(pb.AckAllQueueMessagesRequest, calls.ack_all),
+        "QueuesInfo": unary(pb.QueuesInfoRequest, calls.info),
+        "QueuesUpstream": stream(pb.QueuesUpstreamRequest, calls.upstream),
+        "QueuesDownstream": stream(pb.QueuesDownstreamRequest, calls.downstream),
+    }
+
+
+class QueueCalls:
+    """One method a call, named after it."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._plain = Plain(core)
+        self._started = time.time()
+
+    async def ping(self, request: pb.Empty, context: Context) -> bytes:
+        return pb.PingResult(
+            Host=socket.gethostname(),
+            Version=f"kubemqctl-{__version__}",
+            ServerStartTime=int(self._started),
+            ServerUpTimeSeconds=int(time.time() - self._started),
+        ).SerializeToString()
+
+    async def send(self, request: pb.QueueMessage, context: Context) -> bytes:
+        return (await self._core.send([request]))[0].SerializeToString()
+
+    async def send_batch(self, request: pb.QueueMessagesBatchRequest, context: Context) -> bytes:
+        if not request.Messages:
+            await context.abort(grpc.StatusCode.UNKNOWN, refusals.EMPTY_BATCH)
+        results = await self._core.send(request.Messages)
+        failed = any(result.IsError for result in results)
+        answer = pb.QueueMessagesBatchResponse(BatchID=request.BatchID, Results=results, HaveErrors=failed)
+        return answer.SerializeToString()
+
+    async def receive(self, request: pb.ReceiveQueueMessagesRequest, context: Context) -> bytes:
+        answer = pb.ReceiveQueueMessagesResponse(
+            RequestID=request.RequestID or new_id(), IsPeak=request.IsPeak, Error=refusals.receive(request)
+        )
+        bodies: list[bytes] = []
+        if not answer.Error:
+            try:
+                bodies, answer.MessagesExpired = await self._plain.receive(
+                    request.Channel,
+                    request.MaxNumberOfMessages,
+                    request.WaitTimeSeconds or 1,
+                    peek=request.IsPeak,
+                )
+            except TooLarge as e:
+                await too_large(context, e)
+            except JournalError as e:
+                answer.Error = f"cannot receive messages, the journal failed: {e}"
+        answer.IsError = bool(answer.Error)
+        answer.MessagesReceived = len(bodies)
+        return framed(answer.SerializeToString(), _IN_RECEIVED, bodies)
+
+    async def ack_all(self, request: pb.AckAllQueueMessagesRequest, context: Context) -> bytes:
+        answer = pb.AckAllQueueMessagesResponse(
+            RequestID=request.RequestID or new_id(), Error=refusals.ack_all(request)
+        )
+        if not answer.Error:
+            try:
+                answer.AffectedMessages = await self._plain.ack_all(
+                    request.Channel, request.WaitTimeSeconds or 1
+                )
+            except JournalError as e:
+                answer.Error = f"cannot ack messages, the journal failed: {e}"
+        answer.IsError = bool(answer.Error)
+        return answer.SerializeToString()
+
+    async def info(self, request: pb.QueuesInfoRequest, context: Context) -> bytes:
+        wanted = set(request.QueueName.split(";")) if request.QueueName else None
+        queues = [q for name, q in sorted(self._core.queues.items()) if wanted is None or name in wanted]
+        answer = pb.QueuesInfoResponse(RefRequestID=request.RequestID)
+        for q in queues:
+            first = 1 if q.last else 0
+            answer.Info.Queues.add(
+                Name=q.name,
+                Messages=q.last,
+                Bytes=q.bytes,
+                FirstSequence=first,
+                LastSequence=q.last,
+                Sent=q.last,
+                Delivered=q.delivered,
+                Waiting=q.waiting,
+                Subscribers=q.takers or int(q.was_read),
+            )
+        total = answer.Info
+        total.TotalQueue = len(queues)
+        total.Sent = sum(q.last for q in queues)
+        total.Delivered = sum(q.delivered for q in queues)
+        total.Waiting = sum(q.waiting for q in queues)
+        return answer.SerializeToString()
+
+    async def upstream(self, requests: AsyncIterator[pb.QueuesUpstreamRequest], context: Context) -> None:
+        async for request in requests:
+            answer = pb.QueuesUpstreamResponse(RefRequestID=request.RequestID)
+            if request.Messages:
+                answer.Results.extend(await self._core.send(request.Messages))
+            else:
+                answer.IsError, answer.Error = True, refusals.NO_MESSAGES
+            await context.write(answer.SerializeToString())
+
+    async def downstream(self, requests: AsyncIterator[pb.QueuesDownstreamRequest], context: Context) -> None:
+        transactions = Transactions(self._core)
+        try:
+            async for request in requests:
+                if answer := await self._downstream_answer(request, transactions, context):
+                    await context.write(answer)
+            # Saying that no more requests come gives nothing back: the stream stays until it is cancelled.
+            await asyncio.Event().wait()
+        finally:
+            transactions.close()
+
+    async def _downstream_answer(
+        self, request: pb.QueuesDownstreamRequest, transactions: Transactions, context: Context
+    ) -> bytes | None:
+        if request.RequestTypeData == pb.Get:
+            try:
+                return await _get(request, transactions)
+            except TooLarge as e:
+                await too_large(context, e)
+        answer = await _settle(request, transactions)
+        return answer.SerializeToString() if answer else None
+
+
+async def _get(request: pb.QueuesDownstreamRequest, transactions: Transactions) -> bytes:
+    answer = pb.QueuesDownstreamResponse(
+        RefRequestId=request.RequestID, RequestTypeData=pb.Get, Error=refusals.get(request)
+    )
+    messages: list[bytes] = []
+    if not answer.Error:
+        try:
+            answer.TransactionId, messages = await transactions.get(
+                request.Channel, request.MaxItems, request.WaitTimeout, auto_ack=request.AutoAck
+            )
+        except (JournalError, Refused) as e:
+            answer.Error = f"cannot receive messages, the journal failed: {e}"
+    answer.TransactionId = answer.TransactionId or new_transaction_id()
+    answer.IsError = bool(answer.Error)
+    return framed(answer.SerializeToString(), _IN_GOT, messages)
+
+
+async def _settle(
+    request: pb.QueuesDownstreamRequest, transactions: Transactions
+) -> pb.QueuesDownstreamResponse | None:
+    """Carry out a settlement; success is silent, but for ActiveOffsets."""
+    answer = pb.QueuesDownstreamResponse(
+        TransactionId=request.RefTransactionId,
+        RefRequestId=request.RequestID,
+        RequestTypeData=request.RequestTypeData,
+    )
+    transaction = transactions.find(request.RefTransactionId)
+    try:
+        if transaction is None:
+            raise Refused(refusals.NO_TRANSACTION)
+        kind, sequences = request.RequestTypeData, request.SequenceRange
+        if kind == pb.AckRange:
+            await transaction.ack(sequences)
+        elif kind == pb.AckAll:
+            await transaction.ack(None)
+        elif kind == pb.NAckRange:
+            await transaction.nack(sequences)
+        elif kind == pb.NAckAll:
+            await transaction.nack(None)
+        elif kind == pb.ReQueueRange:
+            await transaction.requeue(sequences, request.ReQueueChannel)
+        elif kind == pb.ReQueueAll:
+            await transaction.requeue(None, request.ReQueueChannel)
+        elif kind == pb.ActiveOffsets:
+            answer.ActiveOffsets.extend(transaction.active())
+            return answer
+        elif kind == pb.CloseByClient:
+            transaction.close()
+        else:
+            answer.RequestTypeData = pb.PollRequestTypeUnknown
+            raise Refused(refusals.UNKNOWN_REQUEST)
+    except Refused as e:
+        answer.IsError, answer.Error = True, str(e)
+        return answer
+    return None
+
+
+def framed(head: bytes, tag: int, messages: Iterable[bytes]) -> bytes:
+    """`head`, a serialized answer, with serialized `messages` joined on as its repeated field of that tag."""
+    parts = [head]
+    for message in messages:
+        parts.append(_prefix(tag, len(message)))
+        parts.append(message)
+    return b"".join(parts)
+
+
+@lru_cache(4096)
+def _prefix(tag: int, size: int) -> bytes:
+    out = bytearray([tag])
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out)

@@ -1,0 +1,176 @@
+"""A broker around one command: it lives as long as the command does, and neither outlives this process.
+
+The command's process is forked before gRPC and its threads exist, and waits for the address on a pipe: a
+fork is safe only without threads, and the wait costs nothing. On Linux the kernel kills the command when
+this process is killed with SIGKILL; every other signal is passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from kubemqctl.errors import KubemqctlError, NotFound, UsageError
+
+PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+_FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
+_PR_SET_PDEATHSIG = 1
+# A path under a file: no profile is there, and none can be written.
+_NO_CONFIGURATION = "/dev/null/kubemqctl.yaml"
+
+
+def run(command: list[str], environ: Mapping[str, str], data: Path | None) -> int:
+    """Run `command` with a broker of its own; returns its exit code, 128+n for signal n.
+
+    Raises NotFound when there is no such command, KubemqctlError when it or the broker cannot start.
+    """
+    program = shutil.which(command[0], path=environ.get("PATH"))
+    if program is None:
+        raise NotFound(
+            f"there is no command {command[0]}", hint="it is looked for on PATH, and must be executable"
+        )
+    child = Child(program, command, environ)
+    try:
+        return asyncio.run(_around(child, data))
+    finally:
+        child.kill()
+
+
+class Child:
+    """The command's process, forked at once; it begins when `start` tells it the address."""
+
+    def __init__(self, program: str, command: list[str], environ: Mapping[str, str]) -> None:
+        self.code: int | None = None
+        # At a terminal the command stays in our group, for Ctrl-C and job control; elsewhere it gets one
+        # of its own, so that a signal passed on reaches all that it started.
+        self._own_group = not _at_a_terminal()
+        receive, self._send = os.pipe()
+        self._failed, fail = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._send)
+            os.close(self._failed)
+            self._become(program, command, environ, receive, fail)
+        os.close(receive)
+        os.close(fail)
+
+    def start(self, address: str) -> None:
+        """Let the command run. Raises KubemqctlError when the system cannot."""
+        with suppress(BrokenPipeError):
+            os.write(self._send, address.encode())
+        os.close(self._send)
+        self._send = -1
+        error = os.read(self._failed, 16)
+        if error:
+            self._reap(0)
+            raise UsageError(f"the command cannot be run: {os.strerror(int(error)).lower()}")
+
+    def pass_on(self, signum: int) -> None:
+        """Give the command a signal that we got, unless the terminal gave it to both."""
+        if self._own_group or signum not in _FROM_THE_KEYBOARD:
+            self._signal(signum)
+
+    def reap(self) -> bool:
+        """Whether the command has ended; `code` then says how."""
+        if self.code is None:
+            self._reap(os.WNOHANG)
+        return self.code is not None
+
+    def kill(self) -> None:
+        """Make sure that it is gone."""
+        if self._send >= 0:
+            os.close(self._send)
+            self._send = -1
+        os.close(self._failed)
+        if not self.reap():
+            self._signal(signal.SIGKILL)
+            self._reap(0)
+
+    def _reap(self, options: int) -> None:
+        pid, status = os.waitpid(self.pid, options)
+        if pid:
+            code = os.waitstatus_to_exitcode(status)
+            self.code = code if code >= 0 else 128 - code
+
+    def _signal(self, signum: int) -> None:
+        with suppress(ProcessLookupError):
+            (os.killpg if self._own_group else os.kill)(self.pid, signum)
+
+    def _become(
+        self, program: str, command: list[str], environ: Mapping[str, str], receive: int, fail: int
+    ) -> None:
+        """In the new process: wait for the address, then be the command. Never returns."""
+        try:
+            if self._own_group:
+                os.setpgid(0, 0)
+            _default_signals()
+            _die_with_parent()
+            address = os.read(receive, 1024).decode()
+            if address:
+                os.execve(program, command, _environment(environ, address))
+        except OSError as e:
+            os.write(fail, str(e.errno).encode())
+        finally:
+            os._exit(127)
+
+
+async def _around(child: Child, data: Path | None) -> int:
+    # gRPC starts threads on import: not before the fork. Its core prints its own lines on stderr otherwise.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from kubemqctl.broker.server import BrokerConfig, serve
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def child_changed() -> None:
+        if child.reap():
+            stop.set()
+
+    loop.add_signal_handler(signal.SIGCHLD, child_changed)
+    for name in PASSED_ON:
+        signum = getattr(signal, name)
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            loop.add_signal_handler(signum, child.pass_on, signum)
+    await serve(BrokerConfig("127.0.0.1:0", data), child.start, stop)
+    if child.code is None:
+        raise KubemqctlError("the broker ended before the command did")
+    return child.code
+
+
+def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:
+    kept = {k: v for k, v in environ.items() if not k.startswith(("KUBEMQ_", "KUBEMQCTL_"))}
+    return {**kept, "KUBEMQ_ADDRESS": address, "KUBEMQCTL_CONFIG": _NO_CONFIGURATION}
+
+
+def _at_a_terminal() -> bool:
+    """Whether this process is in the foreground of a terminal."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+def _default_signals() -> None:
+    """Undo what Python did to signals at its start; what our parent ignored stays ignored."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,205 @@
+"""QueuesDownstream: the transactions of one stream. A transaction is what one Get took, until it is settled.
+
+A Get that was answered before it was full stays in line, as on the real server, and swallows what comes
+until it is settled or closed; what it swallowed nobody has seen, so it goes back then, in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from kubemqctl.broker import posting, refusals
+from kubemqctl.broker.core import Bell, Core
+from kubemqctl.broker.ids import new_transaction_id
+from kubemqctl.broker.journal import JournalError
+from kubemqctl.broker.queue import Entry, Queue, Taker
+from kubemqctl.wire import kubemq_pb2 as pb
+
+MOST_IN_A_GET = 200_000
+SHORTEST_WAIT = 1000  # milliseconds
+_CLOSED_REMEMBERED = 1000
+
+
+class Refused(Exception):
+    """A settlement that is answered with an error."""
+
+
+class Got(NamedTuple):
+    """A Get's outcome: the messages, serialized."""
+
+    transaction: str
+    messages: list[bytes]
+
+
+class Transaction:
+    """What one Get holds."""
+
+    def __init__(self, core: Core, queue: Queue, taker: Taker) -> None:
+        self._core = core
+        self._queue = queue
+        self._taker = taker
+        self._held: dict[int, Entry] = {}
+        self.closed = False
+
+    def hold(self, entries: Sequence[Entry]) -> None:
+        """The Get is answered with `entries`; what its taker takes from now on is swallowed."""
+        self._held = {entry.sequence: entry for entry in entries}
+        self._taker.taken = []
+        self._queue.forget_bodies(entries)
+        self._close_if_settled()
+
+    def close(self) -> None:
+        """Give back what is unsettled: in its order, with its sequences, uncounted."""
+        if self.closed:
+            return
+        self.closed = True
+        self._queue.leave(self._taker)
+        back = [*self._held.values(), *self._taker.taken]
+        self._held = {}
+        self._queue.give_back(back, self._core.clock())
+
+    def active(self) -> list[int]:
+        if self.closed:
+            raise Refused("cannot get active offsets with closed response ")
+        return list(self._held)
+
+    async def ack(self, sequences: Sequence[int] | None) -> None:
+        """Settle the messages with `sequences`, None for all.
+
+        Here and below: Refused is raised after what could be done was done.
+        """
+        await self._settle("ack", sequences, self._remove)
+
+    async def nack(self, sequences: Sequence[int] | None) -> None:
+        """Reject: to the tail, counted, or to the dead-letter queue."""
+        await self._settle("nack", sequences, self._reject)
+
+    async def requeue(self, sequences: Sequence[int] | None, channel: str) -> None:
+        """Send on to `channel` as new messages."""
+        if self.closed:
+            raise Refused(
+                f"cannot {'ack' if sequences is None else 'requeue'} messages with closed response "
+            )
+        if not channel:
+            raise Refused("cannot requeue messages with empty channel destination ")
+        await self._settle("requeue", sequences, lambda entries: self._send_on(entries, channel))
+
+    async def _settle(
+        self, verb: str, sequences: Sequence[int] | None, how: Callable[[list[Entry]], Awaitable[None]]
+    ) -> None:
+        if self.closed:
+            raise Refused(f"cannot {verb} messages with closed response ")
+        if sequences is None:
+            sequences = list(self._held)
+        elif not sequences:
+            raise Refused(f"cannot {verb} empty list of of offsets")
+        entries, foreign = self._pick(sequences)
+        try:
+            await how(entries)
+        except JournalError as e:
+            raise Refused(f"cannot {verb} messages, the journal failed: {e}") from e
+        finally:
+            self._close_if_settled()
+        if foreign is not None:
+            raise Refused(f"invalid {'nack' if verb == 'nack' else 'ack'} sequence id {foreign}")
+
+    def _pick(self, sequences: Sequence[int]) -> tuple[list[Entry], int | None]:
+        """Take out the messages with `sequences`, as far as they are held; then the first that is not."""
+        picked: list[Entry] = []
+        for sequence in sequences:
+            entry = self._held.pop(sequence, None)
+            if entry is None:
+                return picked, sequence
+            picked.append(entry)
+        return picked, None
+
+    def _close_if_settled(self) -> None:
+        if not self._held:
+            self.close()
+
+    async def _remove(self, entries: list[Entry]) -> None:
+        await self._core.remove(self._queue, entries)
+
+    async def _reject(self, entries: list[Entry]) -> None:
+        successors = map(posting.rejected, self._bodies(entries))
+        await self._core.replace(self._queue, entries, [m for m in successors if m])
+
+    async def _send_on(self, entries: list[Entry], channel: str) -> None:
+        now = self._core.clock()
+        good: list[pb.QueueMessage] = []
+        refused = ""
+        for body in self._bodies(entries):
+            message = posting.requeued(body, channel, now)
+            refused = refusals.message(message) or refusals.unpublishable(channel)
+            if refused:
+                break
+            good.append(message)
+        # What was not sent on stays held.
+        self._held.update((entry.sequence, entry) for entry in entries[len(good) :])
+        await self._core.replace(self._queue, entries[: len(good)], good)
+        if refused:
+            raise Refused(f"re-queue message with seq {entries[len(good)].sequence} failed, {refused}")
+
+    def _bodies(self, entries: list[Entry]) -> list[bytes]:
+        try:
+            return self._core.bodies(self._queue, entries)
+        except JournalError:
+            self._held.update((entry.sequence, entry) for entry in entries)
+            raise
+
+
+class Transactions:
+    """Those of one stream. `close` when it ends."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._known: dict[str, Transaction] = {}
+
+    def find(self, transaction: str) -> Transaction | None:
+        return self._known.get(transaction)
+
+    def close(self) -> None:
+        """The stream is over: what it holds goes back."""
+        for transaction in self._known.values():
+            transaction.close()
+
+    async def get(self, name: str, most: int, wait: int, *, auto_ack: bool) -> Got:
+        """Take up to `most` messages (0: as many as may be); waits for so many, `wait` milliseconds at most.
+
+        Raises TooLarge and JournalError, with everything given back.
+        """
+        queue = self._core.queue(name)
+        full = Bell()
+        taker = Taker(most if most > 0 else MOST_IN_A_GET, full.ring)
+        queue.join(taker, self._core.clock())
+        try:
+            await full.wait(max(wait, SHORTEST_WAIT) / 1000)
+            live, messages = self._answer(queue, taker)
+        except BaseException:
+            queue.leave(taker)
+            self._core.give_up(queue, taker)
+            raise
+        transaction = Transaction(self._core, queue, taker)
+        transaction.hold(live)
+        name = self._remember(transaction)
+        if auto_ack and not transaction.closed:
+            await transaction.ack(None)
+        return Got(name, messages)
+
+    def _answer(self, queue: Queue, taker: Taker) -> tuple[list[Entry], list[bytes]]:
+        now = self._core.clock()
+        live = [entry for entry in taker.taken if not 0 < entry.expires <= now]
+        messages = self._core.bodies(queue, live)
+        if len(live) < len(taker.taken):
+            self._core.drop_expired(queue, [entry for entry in taker.taken if 0 < entry.expires <= now])
+        return live, messages
+
+    def _remember(self, transaction: Transaction) -> str:
+        name = new_transaction_id()
+        self._known[name] = transaction
+        if len(self._known) > _CLOSED_REMEMBERED:
+            closed = next((n for n, t in self._known.items() if t.closed), None)
+            if closed is not None:
+                del self._known[closed]
+        return name
