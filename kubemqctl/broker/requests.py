@@ -1,0 +1,111 @@
+"""Commands and queries: who gets a request, whose answer counts, which answers are kept.
+
+A request has a reply channel of its own; whoever knows it may answer, and the first answer wins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from kubemqctl.broker.cache import Cache
+from kubemqctl.broker.ids import new_id
+from kubemqctl.broker.outbox import Backlog, Ended
+from kubemqctl.broker.subscriptions import Subscription, Subscriptions
+from kubemqctl.broker.usage import Usages
+from kubemqctl.wire import kubemq_pb2 as pb
+
+SECOND = 1_000_000_000
+
+
+class NoAnswer(Exception):
+    """Nobody answered in time."""
+
+
+class Exchange:
+    """One kind of requests: those who respond to it, and what it was used for."""
+
+    def __init__(self) -> None:
+        self.responders = Subscriptions()
+        self.usages = Usages()
+
+
+class Requests:
+    """See the head of this file."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.commands = Exchange()
+        self.queries = Exchange()
+        self._clock = clock
+        self._inbox = new_id()
+        self._waiting: dict[str, asyncio.Future[pb.Response]] = {}
+        self._cache = Cache()
+
+    def subscribe(self, s: pb.Subscribe) -> Subscription:
+        """A responder, live; to be ended with `leave`."""
+        exchange = self._of(s.SubscribeTypeData == pb.Subscribe.Queries)
+        subscription = Subscription(s.Channel, s.Group, Backlog())
+        exchange.responders.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """The responder is gone."""
+        for exchange in (self.commands, self.queries):
+            exchange.responders.remove(subscription)
+        subscription.outbox.close()
+
+    async def ask(self, request: pb.Request) -> pb.Response:
+        """The answer to `request` as its sender sees it. Raises NoAnswer after the whole timeout, Ended."""
+        query = request.RequestTypeData == pb.Request.Query
+        request.RequestID = request.RequestID or new_id()
+        key = (request.Channel, request.CacheKey)
+        if query and request.CacheKey and (kept := self._cache.get(key, self._clock())):
+            return _from_cache(kept, request)
+        answer = await self._answer(request, self._of(query))
+        answer.ReplyChannel = ""
+        if not query:
+            answer.Body, answer.Metadata, answer.CacheHit = b"", "", False
+        elif request.CacheKey and answer.Executed and not answer.Error:
+            until = self._clock() + request.CacheTTL * SECOND
+            self._cache.put(key, answer.SerializeToString(), until)
+        return answer
+
+    def respond(self, response: pb.Response) -> None:
+        """Hand `response` to whoever waits for it; nobody does when it is late or the second."""
+        waiting = self._waiting.pop(response.ReplyChannel, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(response)
+
+    def end(self, reason: str) -> None:
+        """Send everybody away."""
+        for exchange in (self.commands, self.queries):
+            exchange.responders.end(reason)
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(Ended(reason))
+
+    async def _answer(self, request: pb.Request, exchange: Exchange) -> pb.Response:
+        request.ReplyChannel = reply = f"_INBOX.{self._inbox}.{new_id()[-8:]}"
+        waiting = self._waiting[reply] = asyncio.get_running_loop().create_future()
+        usage = exchange.usages.of(request.Channel, self._clock())
+        try:
+            data = request.SerializeToString()
+            taken = sum(outbox.offer(data) for outbox in exchange.responders.to(request.Channel).chosen())
+            usage.came(len(data), taken)
+            answer: pb.Response = await asyncio.wait_for(waiting, request.Timeout / 1000)
+            usage.responses += 1
+            return answer
+        except asyncio.TimeoutError as e:
+            raise NoAnswer from e
+        finally:
+            self._waiting.pop(reply, None)
+
+    def _of(self, query: bool) -> Exchange:
+        return self.queries if query else self.commands
+
+
+def _from_cache(kept: bytes, request: pb.Request) -> pb.Response:
+    answer = pb.Response.FromString(kept)
+    answer.CacheHit = True
+    answer.RequestID = request.RequestID
+    return answer

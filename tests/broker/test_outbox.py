@@ -1,0 +1,127 @@
+"""What waits for one subscriber: in order, bounded, and lost one by one when it stands still."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from kubemqctl.broker import outbox
+from kubemqctl.broker.outbox import BUFFER, Backlog, Ended
+
+
+def in_a_loop(test: Callable[[Backlog], Awaitable[None]]) -> None:
+    async def run() -> None:
+        backlog = Backlog()
+        await test(backlog)
+        backlog.close()
+
+    asyncio.run(run())
+
+
+async def taken(backlog: Backlog, count: int) -> list[int]:
+    return [int(await asyncio.wait_for(backlog.next(), 5)) for _ in range(count)]
+
+
+def offered(backlog: Backlog, count: int) -> list[bool]:
+    return [backlog.offer(b"%d" % n) for n in range(count)]
+
+
+def test_whoever_waits_is_woken() -> None:
+    async def scenario(backlog: Backlog) -> None:
+        waiting = asyncio.create_task(backlog.next())
+        await asyncio.sleep(0)
+        backlog.offer(b"1")
+        backlog.offer(b"2")
+        assert await waiting == b"1"
+        assert await backlog.next() == b"2"
+
+    in_a_loop(scenario)
+
+
+def test_a_cancelled_wait_loses_nothing() -> None:
+    async def scenario(backlog: Backlog) -> None:
+        waiting = asyncio.create_task(backlog.next())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        backlog.offer(b"1")
+        assert await taken(backlog, 1) == [1]
+
+    in_a_loop(scenario)
+
+
+def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "STANDSTILL", 0.05)
+
+    async def scenario(backlog: Backlog) -> None:
+        assert all(offered(backlog, 20 * BUFFER))
+        for n in range(20 * BUFFER):
+            assert await taken(backlog, 1) == [n]
+            if n % 200 == 0:
+                await asyncio.sleep(0.01)
+
+    in_a_loop(scenario)
+
+
+def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "STANDSTILL", 0.02)
+
+    async def scenario(backlog: Backlog) -> None:
+        offered(backlog, BUFFER + 3)
+        while backlog.waiting > BUFFER + 1:
+            await asyncio.sleep(0.002)
+        got = await taken(backlog, BUFFER + 1)
+        assert got == [*range(BUFFER), BUFFER + 2]
+
+    in_a_loop(scenario)
+
+
+def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "STANDSTILL", 0.01)
+
+    async def scenario(backlog: Backlog) -> None:
+        offered(backlog, BUFFER)
+        await asyncio.sleep(0.05)
+        assert await taken(backlog, BUFFER) == list(range(BUFFER))
+
+    in_a_loop(scenario)
+
+
+def test_no_more_waits_than_a_backlog_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_WAITING", 200)
+
+    async def scenario(backlog: Backlog) -> None:
+        assert offered(backlog, 250) == [True] * 200 + [False] * 50
+        await taken(backlog, 1)
+        assert backlog.offer(b"250")
+        assert await taken(backlog, 200) == [*range(1, 200), 250]
+
+    in_a_loop(scenario)
+
+
+def test_no_more_bytes_wait_than_a_backlog_holds_but_one_alone_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_BYTES", 10)
+
+    async def scenario(backlog: Backlog) -> None:
+        assert backlog.offer(b"1" * 20)
+        assert not backlog.offer(b"2")
+        await backlog.next()
+        assert backlog.offer(b"3" * 10)
+        assert not backlog.offer(b"4")
+
+    in_a_loop(scenario)
+
+
+def test_an_end_with_a_reason_comes_at_once() -> None:
+    async def scenario(backlog: Backlog) -> None:
+        waiting = asyncio.create_task(backlog.next())
+        await asyncio.sleep(0)
+        backlog.end("over")
+        with pytest.raises(Ended, match="over"):
+            await waiting
+        backlog.offer(b"1")
+        with pytest.raises(Ended, match="over"):
+            await backlog.next()
+
+    in_a_loop(scenario)
