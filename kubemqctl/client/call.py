@@ -1,0 +1,286 @@
+"""A connection and the calls on it: address, TLS, token, deadlines, limits.
+
+Deadlines are in seconds. Every unary call has one; a stream's answers are waited for with one each
+(`Stream.answer`). No HTTP/2 keepalive is sent: server 2.4.0 closes connections that ping more often
+than every five minutes.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import grpc
+
+from kubemqctl.client.status import rpc_error, translated
+from kubemqctl.credential import read_file
+from kubemqctl.errors import ConfigError, ConnectionLost, KubemqctlError, TimedOut, Unreachable
+from kubemqctl.profile import read_token
+from kubemqctl.wire import kubemq_pb2 as pb
+
+if TYPE_CHECKING:
+    from kubemqctl.profile import Settings
+
+MAX_MESSAGE = 104_857_600
+# What a call may take beyond the waiting that was asked for: a busy server, a slow link.
+CALL_TIMEOUT = 30.0
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.enable_http_proxy", 0),
+    # Channels share connections otherwise, and connecting anew would be given the dead one again.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+)
+_ANSWERS: dict[str, Any] = {
+    "Ping": pb.PingResult,
+    "SendQueueMessage": pb.SendQueueMessageResult,
+    "SendQueueMessagesBatch": pb.QueueMessagesBatchResponse,
+    "ReceiveQueueMessages": pb.ReceiveQueueMessagesResponse,
+    "AckAllQueueMessages": pb.AckAllQueueMessagesResponse,
+    "QueuesInfo": pb.QueuesInfoResponse,
+    "QueuesDownstream": pb.QueuesDownstreamResponse,
+    "StreamQueueMessage": pb.StreamQueueMessagesResponse,
+    "SendEvent": pb.Result,
+    "SendEventsStream": pb.Result,
+    "SubscribeToEvents": pb.EventReceive,
+    "SubscribeToRequests": pb.Request,
+    "SendRequest": pb.Response,
+    "SendResponse": pb.Empty,
+}
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class Client:
+    """A connection to one server; a context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client_id = settings.client_id
+        self._settings = settings
+        self._token = read_token(settings)
+        self._credentials = _credentials(settings)
+        self._calls: dict[str, Any] = {}
+        self._open()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+    def call(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
+        """The answer to one unary call, within `timeout` seconds. Raises what the server refused it with."""
+        with translated(self.address):
+            return self._unary(method)(request, timeout=timeout, metadata=self._metadata)
+
+    def start(
+        self,
+        method: str,
+        request: Any,
+        timeout: float = CALL_TIMEOUT,
+        when_done: Callable[[], None] | None = None,
+    ) -> Pending:
+        """The same call, begun; its answer comes from `Pending.result`. `when_done` runs in some thread."""
+        with translated(self.address):
+            future = self._unary(method).future(request, timeout=timeout, metadata=self._metadata)
+        if when_done:
+            future.add_done_callback(lambda _: when_done())
+        return Pending(future, self.address)
+
+    def listen(self, method: str, request: Any) -> Any:
+        """One request, many answers: gRPC's own call, whose errors are still to be translated."""
+        rpc = self._channel.unary_stream(
+            f"/kubemq.kubemq/{method}",
+            request_serializer=_serialize,
+            response_deserializer=_ANSWERS[method].FromString,
+        )
+        with translated(self.address):
+            return rpc(request, metadata=self._metadata)
+
+    def upload(self, method: str, requests: Iterator[Any], timeout: float) -> Any:
+        """Many requests, then their answers: gRPC's own call, whose errors are still to be translated."""
+        rpc = self._channel.stream_stream(
+            f"/kubemq.kubemq/{method}",
+            request_serializer=_serialize,
+            response_deserializer=_ANSWERS[method].FromString,
+        )
+        with translated(self.address):
+            return rpc(requests, timeout=timeout, metadata=self._metadata)
+
+    def stream(self, method: str, ring: Callable[[], None] = lambda: None) -> Stream[Any, Any]:
+        """A stream of requests and answers; `ring` is called, in another thread, at every answer."""
+        rpc = self._channel.stream_stream(
+            f"/kubemq.kubemq/{method}",
+            request_serializer=_serialize,
+            response_deserializer=_ANSWERS[method].FromString,
+        )
+        return Stream(lambda requests: rpc(requests, metadata=self._metadata), self.address, ring)
+
+    def reconnect(self) -> None:
+        """Connect anew, to the first address that answers. Raises Unreachable."""
+        self._channel.close()
+        self._calls.clear()
+        self._open()
+
+    def _open(self) -> None:
+        self.address = _reachable(self._settings.addresses, self._settings.connect_timeout)
+        # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.
+        attempt = ("grpc.min_reconnect_backoff_ms", max(1, int(self._settings.connect_timeout * 1000)))
+        options = [*_OPTIONS, attempt]
+        if name := self._settings.tls.server_name:
+            options.append(("grpc.ssl_target_name_override", name))  # type: ignore[arg-type]
+        if self._credentials is None:
+            self._channel = grpc.insecure_channel(self.address, options)
+        else:
+            self._channel = grpc.secure_channel(self.address, self._credentials, options)
+        self._metadata = (("authorization", self._token),) if self._token else None
+
+    def _unary(self, method: str) -> Any:
+        if method not in self._calls:
+            self._calls[method] = self._channel.unary_unary(
+                f"/kubemq.kubemq/{method}",
+                request_serializer=_serialize,
+                response_deserializer=_ANSWERS[method].FromString,
+            )
+        return self._calls[method]
+
+
+class Pending:
+    """A unary call under way."""
+
+    def __init__(self, future: Any, address: str) -> None:
+        self._future = future
+        self._address = address
+
+    def done(self) -> bool:
+        """Whether `result` need not wait."""
+        return bool(self._future.done())
+
+    def result(self) -> Any:
+        """Wait for the answer; raises as `Client.call` does."""
+        with translated(self._address):
+            return self._future.result()
+
+
+class Stream(Generic[Q, R]):
+    """Requests out, answers in, each answer waited for with a deadline of its own; a context manager.
+
+    A thread of ours hands the answers over: grpc's own iterator cannot be waited on for a limited time.
+    """
+
+    def __init__(self, start: Callable[[Any], Any], address: str, ring: Callable[[], None]) -> None:
+        self._address = address
+        self._ring = ring
+        self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[R | KubemqctlError] = queue.SimpleQueue()
+        with translated(address):
+            self._call = start(iter(self._requests.get, None))
+        threading.Thread(target=self._listen, name="answers", daemon=True).start()
+
+    def __enter__(self) -> Stream[Q, R]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._requests.put(None)
+        self._call.cancel()
+
+    def send(self, request: Q) -> None:
+        """Queue `request`; it is sent as soon as gRPC can."""
+        self._requests.put(request)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether `answer` would not have to wait."""
+        return not self._answers.empty()
+
+    def answer(self, timeout: float) -> R:
+        """The next answer. Raises TimedOut after `timeout` seconds, or why the stream ended."""
+        try:
+            got = self._answers.get(timeout=timeout)
+        except queue.Empty:
+            raise TimedOut(f"{self._address} did not answer within {timeout:.0f} s") from None
+        if isinstance(got, KubemqctlError):
+            self._answers.put(got)
+            raise got
+        return got
+
+    def _listen(self) -> None:
+        try:
+            for answer in self._call:
+                self._put(answer)
+            self._put(ConnectionLost(f"{self._address} ended the stream"))
+        except grpc.RpcError as e:
+            self._put(rpc_error(e, self._address))
+
+    def _put(self, answer: R | KubemqctlError) -> None:
+        self._answers.put(answer)
+        self._ring()
+
+
+def _serialize(message: Any) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:
+    tls = settings.tls
+    if not tls.enabled:
+        return None
+    ca, key, cert = (
+        _pem(path, what) if path else None
+        for path, what in (
+            (tls.ca, "CA certificate"),
+            (tls.key, "client key"),
+            (tls.cert, "client certificate"),
+        )
+    )
+    return grpc.ssl_channel_credentials(ca, key, cert)
+
+
+def _pem(path: str, what: str) -> bytes:
+    """The bytes of a PEM file. Raises ConfigError for another one: gRPC would only say "handshaker"."""
+    content = read_file(path, what)
+    if b"-----BEGIN " not in content:
+        raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
+    return content
+
+
+def _reachable(addresses: Sequence[str], timeout: float) -> str:
+    """The first address that takes a TCP connection within `timeout` seconds; raises Unreachable.
+
+    gRPC itself tries for 20 s and says little of why; a probe of 0.1 ms knows at once, and tells.
+    """
+    failures = []
+    for address in addresses:
+        try:
+            _probe(address, timeout)
+        except OSError as e:
+            failures.append(f"{address}: {_reason(e, timeout)}")
+        else:
+            return address
+    raise Unreachable(
+        f"cannot connect to {'; '.join(failures)}",
+        hint="is the server running? `kubemqctl broker run` starts one for development",
+    )
+
+
+def _probe(address: str, timeout: float) -> None:
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + timeout
+    with socket.create_connection((host.strip("[]"), int(port)), timeout=max(0.001, timeout)):
+        if time.monotonic() > deadline:
+            raise TimeoutError
+
+
+def _reason(error: OSError, timeout: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout:g} s"
+    if isinstance(error, socket.gaierror):
+        return "no such host"
+    return (error.strerror or str(error)).lower()

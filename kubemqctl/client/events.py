@@ -1,0 +1,130 @@
+"""Events over the wire, plain and stored: publish one, publish many, subscribe, find the last stored one."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from kubemqctl.client.call import CALL_TIMEOUT, Client
+from kubemqctl.client.feed import Feed, subscribe
+from kubemqctl.client.queues import ping
+from kubemqctl.client.status import server_error, translated
+from kubemqctl.errors import ConnectionLost
+from kubemqctl.message import Event, Message, SendResult, Start
+from kubemqctl.start import server_clock
+from kubemqctl.wire import convert
+from kubemqctl.wire import kubemq_pb2 as pb
+
+# How long a server that has an event may take to show it: seconds. On 2.4.0 it is some milliseconds.
+SILENCE = 0.5
+LONGEST_BASE = 80
+# A link that is silent for so long is tried anew rather than waited for: seconds.
+PING_TIMEOUT = 8.0
+
+
+def publish(client: Client, message: Message, store: bool) -> SendResult:
+    """Publish one event. Raises what the server refuses it for; what `is_unknown` leaves the outcome open."""
+    answer = client.call("SendEvent", convert.outgoing_event(message, client.client_id, store))
+    if not answer.Sent:
+        raise server_error(answer.Error)
+    return SendResult(answer.EventID or message.id, message.channel)
+
+
+class Upload:
+    """Events for a stream of their own, which ends when the server has taken them all.
+
+    Of stored events each is answered, in order; of plain ones only those that are refused.
+    """
+
+    def __init__(self, client: Client, messages: Sequence[Message], store: bool) -> None:
+        self._client = client
+        self._messages = messages
+        self._store = store
+        self._requests = [convert.outgoing_event(m, client.client_id, store) for m in messages]
+        self._answers: list[pb.Result] = []
+
+    def begin(self) -> Upload:
+        """Send them."""
+        patience = CALL_TIMEOUT + len(self._requests) / 100
+        self._call = self._client.upload("SendEventsStream", iter(self._requests), patience)
+        return self
+
+    def results(self) -> list[SendResult]:
+        """Wait for the end; one result a message, in order. Raises why the stream broke off."""
+        with translated(self._client.address):
+            self._answers.extend(self._call)
+        if not self._store:
+            return self._unrefused()
+        results = self.known()
+        if len(results) != len(self._messages):
+            raise ConnectionLost(f"the server answered {len(results)} of {len(self._messages)} events")
+        return results
+
+    def known(self) -> list[SendResult]:
+        """The results of the first messages, as many as were answered."""
+        if not self._store:
+            return []
+        return [_result(m, a) for m, a in zip(self._messages, self._answers, strict=False)]
+
+    def _unrefused(self) -> list[SendResult]:
+        refused = {a.EventID: a for a in self._answers}
+        sent = pb.Result(Sent=True)
+        return [_result(m, refused.get(m.id, sent)) for m in self._messages]
+
+
+def _result(message: Message, answer: pb.Result) -> SendResult:
+    error = "" if answer.Sent else answer.Error or "the server gave no reason"
+    return SendResult(message.id, message.channel, error=error)
+
+
+def subscribe_events(client: Client, channel: str, group: str, ring: Callable[[], None]) -> Feed[Event]:
+    """Plain events from now on; `channel` may have wildcards."""
+    request = convert.events_subscription(channel, group, client.client_id)
+    return subscribe(client, "SubscribeToEvents", request, convert.event, ring)
+
+
+class Store:
+    """One channel of stored events, as far as reading it goes; with `group`, shared with its members."""
+
+    def __init__(self, client: Client, channel: str, group: str = "") -> None:
+        self.channel = channel
+        self._client = client
+        self._group = group
+
+    def fresh_id(self) -> str:
+        """A client id that the server does not know yet, recognisable by ours.
+
+        The server remembers a position for each id that it has seen, and takes letters, digits, - and _ only.
+        """
+        plain = re.sub(r"[^A-Za-z0-9_-]", "-", self._client.client_id)[:LONGEST_BASE]
+        return f"{plain}-{os.urandom(6).hex()}"
+
+    def open(self, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
+        """Events from `start` on (not `ago`), or from where the server remembers the id or the group."""
+        return self._open(self._group, client_id, start, ring)
+
+    def first(self, start: Start) -> Event | None:
+        """The first event from `start` on; from `last` that is the newest. None when there is none now."""
+        bell = threading.Event()
+        feed = self._open("", self.fresh_id(), start, bell.set)
+        try:
+            # Half a second counts from when the server has heard of us, however far away it is.
+            ping(self._client, PING_TIMEOUT)
+            deadline = time.monotonic() + SILENCE
+            while not (found := feed.take()) and (left := deadline - time.monotonic()) > 0:
+                bell.wait(left)
+                bell.clear()
+            return found[0] if found else None
+        finally:
+            feed.close()
+
+    def clock(self) -> int:
+        """The server's time in Unix nanoseconds, as far as a ping shows it."""
+        return server_clock(ping(self._client, PING_TIMEOUT), time.time_ns())
+
+    def _open(self, group: str, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
+        request = convert.store_subscription(self.channel, group, client_id, start)
+        return subscribe(self._client, "SubscribeToEvents", request, convert.event, ring)

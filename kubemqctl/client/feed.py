@@ -1,0 +1,104 @@
+"""What a subscription brings, as it comes, and a heartbeat on the same connection.
+
+A thread of ours takes the answers off gRPC's iterator, because that cannot be waited on together with
+signals and timers. It holds a limited amount; beyond that the connection itself is left to fill, so that a
+slow reader costs memory nowhere.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from kubemqctl.client.call import Client, Pending
+from kubemqctl.client.status import rpc_error
+from kubemqctl.errors import ConnectionLost, KubemqctlError
+from kubemqctl.wire import kubemq_pb2 as pb
+
+T = TypeVar("T")
+
+MOST_HELD = 1_000
+MOST_BYTES_HELD = 8 << 20
+# Server 2.4.0 drops an event that a subscriber does not take within two seconds.
+STALL = 1.0
+
+
+class Feed(Generic[T]):
+    """A server stream of `T`, each with a `body`. `ring` is called, in another thread, when there is news."""
+
+    def __init__(
+        self, call: Any, convert: Callable[[Any], T], ring: Callable[[], None], address: str
+    ) -> None:
+        self.signed: float | None = None  # when the server gave a sign of the subscription; monotonic seconds
+        self.stalled = False  # nobody took what was held, for so long that a server may drop what follows
+        self._call = call
+        self._convert = convert
+        self._ring = ring
+        self._address = address
+        self._items: list[T] = []
+        self._bytes = 0
+        self._end: KubemqctlError | None = None
+        self._closed = False
+        self._room = threading.Condition()
+        threading.Thread(target=self._listen, name="feed", daemon=True).start()
+
+    def take(self) -> list[T]:
+        """All that has come, in order, perhaps nothing. Raises why the stream ended once all is taken."""
+        with self._room:
+            items, self._items, self._bytes = self._items, [], 0
+            self._room.notify()
+        if not items and self._end:
+            raise self._end
+        return items
+
+    def close(self) -> None:
+        """End the subscription; nothing more comes of it."""
+        with self._room:
+            self._closed = True
+            self._room.notify()
+        self._call.cancel()
+
+    def _listen(self) -> None:
+        try:
+            # Ours sends it at once, other servers with the first answer.
+            self._call.initial_metadata()
+            self.signed = time.monotonic()
+            self._ring()
+            for answer in self._call:
+                if not self._put(self._convert(answer)):
+                    return
+            self._end = ConnectionLost(f"{self._address} ended the subscription")
+        except grpc.RpcError as e:
+            self._end = rpc_error(e, self._address)
+        self._ring()
+
+    def _put(self, item: T) -> bool:
+        """Hand an item over, once there is room; False when nobody wants it any more."""
+        with self._room:
+            while not self._closed and (len(self._items) >= MOST_HELD or self._bytes >= MOST_BYTES_HELD):
+                if not self._room.wait(STALL):
+                    self.stalled = True
+            if self._closed:
+                return False
+            self._items.append(item)
+            self._bytes += len(item.body)  # type: ignore[attr-defined]
+            first = len(self._items) == 1
+        if first:
+            self._ring()
+        return True
+
+
+def subscribe(
+    client: Client, method: str, request: pb.Subscribe, convert: Callable[[Any], T], ring: Callable[[], None]
+) -> Feed[T]:
+    """Open a subscription. What the server refuses it for comes out of `Feed.take`."""
+    return Feed(client.listen(method, request), convert, ring, client.address)
+
+
+def ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
+    """Begin a ping; `ring` is called when it is answered, or after `patience` seconds."""
+    return client.start("Ping", pb.Empty(), patience, ring)

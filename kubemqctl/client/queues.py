@@ -1,0 +1,282 @@
+"""Queues over the wire: send, peek, empty, look, and take under a transaction.
+
+Waits are seconds; the wire's whole seconds (or milliseconds, for a Get) are made here, rounded up.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from kubemqctl.client.call import CALL_TIMEOUT, Client, Pending
+from kubemqctl.client.status import server_error
+from kubemqctl.errors import ConnectionLost, Partial, Unsupported
+from kubemqctl.message import ChannelInfo, Message, Pong, Received, SendResult
+from kubemqctl.values import ceil_seconds
+from kubemqctl.wire import convert
+from kubemqctl.wire import kubemq_pb2 as pb
+
+# What server 2.4.0 takes off both ends of the names it shows.
+TRIMMED = "_QUES."
+SLOWEST_LINK = 100_000  # bytes a second
+
+
+def ping(client: Client, timeout: float) -> Pong:
+    """One round trip."""
+    began = time.monotonic_ns()
+    answer = client.call("Ping", pb.Empty(), timeout)
+    return convert.pong(answer, time.monotonic_ns() - began)
+
+
+def send(client: Client, message: Message) -> SendResult:
+    """Send one message. Raises its refusal; ConnectionLost and TimedOut leave the outcome unknown."""
+    request = convert.queue_message(message, client.client_id)
+    answer = client.call("SendQueueMessage", request, _deadline([message]))
+    if answer.IsError:
+        raise server_error(answer.Error)
+    return convert.send_result(answer, message.channel)
+
+
+class Batch(NamedTuple):
+    """Messages under way in one request."""
+
+    messages: Sequence[Message]
+    pending: Pending
+
+    def results(self) -> list[SendResult]:
+        """One result a message, in order. Each tells for itself: `HaveErrors` is not to be believed."""
+        answer = self.pending.result()
+        if len(answer.Results) != len(self.messages):
+            raise ConnectionLost(
+                f"the server answered {len(answer.Results)} of {len(self.messages)} messages"
+            )
+        return [convert.send_result(r, m.channel) for r, m in zip(answer.Results, self.messages, strict=True)]
+
+    def known(self) -> list[SendResult]:
+        """None: the answer is for all of them."""
+        return []
+
+
+def batch(client: Client, messages: Sequence[Message]) -> Callable[[], Batch]:
+    """Make one request of `messages`; what is returned sends it.
+
+    The order of several requests is kept as long as one is under way at a time.
+    """
+    request = convert.batch(messages, client.client_id)
+    timeout = _deadline(messages)
+    return lambda: Batch(messages, client.start("SendQueueMessagesBatch", request, timeout))
+
+
+def _deadline(messages: Sequence[Message]) -> float:
+    """Seconds that sending may take: a large body on a slow link needs its time too."""
+    return CALL_TIMEOUT + sum(len(message.body) for message in messages) / SLOWEST_LINK
+
+
+def peek(client: Client, channel: str, count: int, wait: float) -> list[Received]:
+    """The first `count` messages (1 to 1024), untouched; waits `wait` seconds for so many to be there."""
+    request = pb.ReceiveQueueMessagesRequest(
+        ClientID=client.client_id,
+        Channel=channel,
+        MaxNumberOfMessages=count,
+        WaitTimeSeconds=max(1, ceil_seconds(wait)),
+        IsPeak=True,
+    )
+    answer = client.call("ReceiveQueueMessages", request, wait + CALL_TIMEOUT)
+    if answer.IsError:
+        raise server_error(answer.Error)
+    return [convert.received(m) for m in answer.Messages]
+
+
+def ack_all(client: Client, channel: str) -> int:
+    """Acknowledge what waits; returns how many messages that were.
+
+    The call always takes its whole wait, so it waits one second and is made again only while it finds some
+    and what waited at the beginning is not yet gone: a busy sender must not keep us for ever.
+    """
+    depth = Gauge(client, channel).read()
+    request = pb.AckAllQueueMessagesRequest(ClientID=client.client_id, Channel=channel, WaitTimeSeconds=1)
+    total = 0
+    while True:
+        answer = client.call("AckAllQueueMessages", request)
+        if answer.IsError:
+            raise server_error(answer.Error)
+        total += int(answer.AffectedMessages)
+        if not answer.AffectedMessages or (depth is not None and depth.is_sure and total >= depth.waiting):
+            return total
+
+
+def infos(client: Client, channel: str = "") -> list[ChannelInfo]:
+    """The statistics of every queue, or of one; empty for a queue that is not there."""
+    answer = client.call("QueuesInfo", pb.QueuesInfoRequest(QueueName=channel))
+    return [convert.queue_info(q) for q in answer.Info.Queues]
+
+
+def named(client: Client, channel: str) -> list[ChannelInfo]:
+    """The statistics of one queue, under the name that the server shows; empty when it is not there.
+
+    Server 2.4.0 trims names, so that there it may be called otherwise, and may be several.
+    """
+    if found := [q for q in infos(client, channel) if q.name == channel]:
+        return found
+    if (trimmed := channel.strip(TRIMMED)) == channel:
+        return []
+    every = infos(client)
+    is_whole = any(q.name != q.name.strip(TRIMMED) for q in every)
+    return [] if is_whole else [q for q in every if q.name == trimmed]
+
+
+class Depth(NamedTuple):
+    """How much waits in a queue: what others hold and what has expired included.
+
+    `size` is the mean of a message, in bytes, and `bytes` all that is kept, what was acknowledged included.
+    Unless `is_sure` the figures may be those of a queue of a similar name.
+    """
+
+    waiting: int
+    size: int
+    bytes: int
+    last_sequence: int
+    is_sure: bool
+
+
+class Gauge:
+    """Tells the depth of one queue, as far as the server does."""
+
+    def __init__(self, client: Client, channel: str) -> None:
+        self._client = client
+        self._channel = channel
+        self._is_blind = False
+
+    def read(self) -> Depth | None:
+        """None when there is no telling: older servers have no QueuesInfo, 2.4.0 shows some names twice."""
+        if self._is_blind:
+            return None
+        try:
+            found = named(self._client, self._channel)
+        except Unsupported:
+            self._is_blind = True
+            return None
+        if not found:
+            return Depth(0, 0, 0, 0, True)
+        if len(found) > 1:
+            return None
+        (q,) = found
+        total = q.bytes or 0
+        size = total // max(1, q.messages or 0)
+        return Depth(q.waiting or 0, size, total, q.last_sequence or 0, q.name == self._channel)
+
+
+class Held(NamedTuple):
+    """A transaction: the messages that one Get gave, held until they are settled or closed back."""
+
+    id: str
+    channel: str
+    messages: list[Received]
+
+
+class Downstream:
+    """A QueuesDownstream stream; a context manager. One Get at a time; several transactions may be open."""
+
+    # Get waits at least 1 s on every server, and a stream must not end before its Get has answered.
+    SHORTEST_WAIT = 1.0
+
+    def __init__(self, client: Client, ring: Callable[[], None] = lambda: None) -> None:
+        """`ring` is called, in another thread, whenever `got` may have something."""
+        self._client = client
+        self._stream = client.stream("QueuesDownstream", ring)
+
+    def __enter__(self) -> Downstream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close_stream()
+
+    def close_stream(self) -> None:
+        """End it; what it still holds goes back."""
+        self._stream.__exit__()
+
+    def get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> Held:
+        """Take up to `count` messages; answers when it has so many, else after `wait` seconds (at least 1).
+
+        Raises TooLarge when the answer would not fit into a message; nothing is lost by that,
+        but the stream is over.
+        """
+        wait = max(self.SHORTEST_WAIT, wait)
+        self.begin_get(channel, count, wait, auto_ack)
+        return self._held(channel, wait + CALL_TIMEOUT)
+
+    def begin_get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> None:
+        """The same without waiting for the answer; nothing else may be asked until `got` has brought it."""
+        request = self._request(pb.Get, "", MaxItems=count, Channel=channel, AutoAck=auto_ack)
+        request.WaitTimeout = math.ceil(max(self.SHORTEST_WAIT, wait) * 1000)
+        self._stream.send(request)
+
+    def got(self, channel: str) -> Held | None:
+        """The answer to what was begun, if it is there. Raises as `get` does."""
+        return self._held(channel, CALL_TIMEOUT) if self._stream.has_news else None
+
+    def look(self) -> None:
+        """Raise what ended the stream, if anything did. Only while nothing is asked."""
+        if self._stream.has_news:
+            self._stream.answer(CALL_TIMEOUT)
+
+    def _held(self, channel: str, timeout: float) -> Held:
+        answer = self._stream.answer(timeout)
+        if answer.IsError:
+            raise server_error(answer.Error)
+        return Held(answer.TransactionId, channel, [convert.received(m) for m in answer.Messages])
+
+    def ack(self, held: Held, sequences: Sequence[int]) -> None:
+        """Acknowledge; the server says nothing on success, so `barrier` must follow."""
+        self._stream.send(self._request(pb.AckRange, held.id, SequenceRange=sequences))
+
+    def reject(self, held: Held, sequences: Sequence[int]) -> None:
+        """Put these at the tail, counted as received, in this order; `barrier` must follow."""
+        self._stream.send(self._request(pb.NAckRange, held.id, SequenceRange=sequences))
+
+    def resend(self, held: Held, sequences: Sequence[int], channel: str) -> None:
+        """Send these on to `channel` as new messages, in this order; `barrier` must follow."""
+        request = self._request(pb.ReQueueRange, held.id, SequenceRange=sequences, ReQueueChannel=channel)
+        self._stream.send(request)
+
+    def close(self, held: Held) -> None:
+        """Give back what is not settled: in order, same sequences, uncounted; `barrier` must follow."""
+        self._stream.send(self._request(pb.CloseByClient, held.id))
+
+    def barrier(self, held: Held) -> set[int]:
+        """Wait until all settlements sent before were carried out; returns what `held` still has unsettled.
+
+        Settlements are silent, and requests on a stream are taken one at a time. Raises Partial when one
+        of them, of any transaction, was refused.
+        """
+        self._stream.send(self._request(pb.ActiveOffsets, held.id))
+        deadline = time.monotonic() + CALL_TIMEOUT
+        refused = ""
+        while True:
+            answer = self._stream.answer(max(0.0, deadline - time.monotonic()))
+            if answer.RequestTypeData == pb.ActiveOffsets:
+                break
+            if answer.IsError:
+                refused = refused or answer.Error
+            if answer.RequestTypeData == pb.PollRequestTypeUnknown:
+                break
+        if refused:
+            raise Partial(
+                f"the server did not settle what it was told to: {refused.strip()}",
+                code="not-settled",
+                server_message=refused,
+            )
+        # An error of its own only says that nothing of the transaction is left.
+        return set() if answer.IsError else set(answer.ActiveOffsets)
+
+    def _request(
+        self, kind: pb.QueuesDownstreamRequestType, transaction: str, **fields: object
+    ) -> pb.QueuesDownstreamRequest:
+        return pb.QueuesDownstreamRequest(
+            ClientID=self._client.client_id,
+            RequestTypeData=kind,
+            RefTransactionId=transaction,
+            **fields,  # type: ignore[arg-type]
+        )

@@ -1,0 +1,151 @@
+"""What servers and gRPC say went wrong, as our errors: two tables and the door through which they come.
+
+The server's error number is looked up first, then its known texts, then the gRPC status: server 2.4.0
+reports most refusals as INTERNAL or in-band with status OK, so the status alone says little.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import grpc
+
+from kubemqctl.errors import (
+    AuthError,
+    ConnectionLost,
+    InvalidRequest,
+    KubemqctlError,
+    NotFound,
+    NothingArrived,
+    NotReady,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+    Unsupported,
+)
+
+Kind = tuple[type[KubemqctlError], str]
+
+_INVALID: Kind = (InvalidRequest, "invalid-request")
+BY_NUMBER: dict[int, Kind] = {
+    **dict.fromkeys((*range(101, 124), *range(131, 137), 206, 207), _INVALID),
+    124: (InvalidRequest, "nothing-held"),
+    125: (InvalidRequest, "wrong-sequence"),
+    126: (InvalidRequest, "nothing-held"),
+    127: _INVALID,
+    128: (InvalidRequest, "already-receiving"),
+    129: (TimedOut, "visibility-expired"),
+    130: (InvalidRequest, "resend-refused"),
+    137: (InvalidRequest, "nothing-held"),
+    138: (NothingArrived, "nothing-arrived"),
+    301: (TimedOut, "timeout"),
+    302: (NotReady, "not-ready"),
+    303: (KubemqctlError, "invalid-response"),
+    409: (NotReady, "shutting-down"),
+    412: (AuthError, "permission-denied"),
+    421: (AuthError, "unauthenticated"),
+}
+BY_TEXT: tuple[tuple[str, Kind], ...] = (
+    ("grpc server is not ready", (NotReady, "not-ready")),
+    ("cluster snapshot not ready", (NotReady, "not-ready")),
+    ("stan: clientID already registered", (NotReady, "client-id-in-use")),
+    ("nats: connection closed", (NotReady, "server-broken")),
+    ("stan: ", _INVALID),
+    ("nats: invalid", _INVALID),
+    ("file name too long", _INVALID),
+    ("larger than max", (TooLarge, "message-too-large")),
+    ("empty messages batch", _INVALID),
+    ("no messages to send", _INVALID),
+)
+BY_STATUS: dict[grpc.StatusCode, Kind] = {
+    grpc.StatusCode.UNAUTHENTICATED: (AuthError, "unauthenticated"),
+    grpc.StatusCode.PERMISSION_DENIED: (AuthError, "permission-denied"),
+    grpc.StatusCode.UNIMPLEMENTED: (Unsupported, "unsupported"),
+    grpc.StatusCode.INVALID_ARGUMENT: _INVALID,
+    grpc.StatusCode.OUT_OF_RANGE: _INVALID,
+    grpc.StatusCode.NOT_FOUND: (NotFound, "not-found"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: (NotReady, "overloaded"),
+    grpc.StatusCode.DEADLINE_EXCEEDED: (TimedOut, "timeout"),
+    grpc.StatusCode.UNAVAILABLE: (ConnectionLost, "connection-lost"),
+    grpc.StatusCode.CANCELLED: (ConnectionLost, "connection-lost"),
+}
+HINTS = {
+    "unauthenticated": "give the server's token with --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
+    "not-ready": "the server is starting; try again, or wait for it with `kubemqctl ping --wait 30s`",
+    "client-id-in-use": "another subscription uses this client id; give another one with --client-id",
+    "server-broken": "the server's inner connection is gone; only restarting the server mends it",
+    "unsupported": "this server has no such feature; `kubemqctl ping` shows its version",
+    "message-too-large": "a KubeMQ server takes at most 100 MiB a message by default",
+}
+_NUMBER = re.compile(r"Error (\d+):")
+_NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
+_TLS_FAILED = ("CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "Handshake", "handshake", "Hostname Verification")
+
+
+def server_error(text: str, status: grpc.StatusCode | None = None) -> KubemqctlError:
+    """The error for a text that the server sent, in-band or as the details of `status`."""
+    cls, code = _kind(text, status)
+    message = text.strip() or (status.name if status else "the server gave no reason")
+    return cls(
+        message,
+        code=code,
+        hint=HINTS.get(code, ""),
+        grpc_status=status.name if status else "OK",
+        server_message=text,
+    )
+
+
+def _kind(text: str, status: grpc.StatusCode | None) -> Kind:
+    if (found := _NUMBER.search(text)) and int(found[1]) in BY_NUMBER:
+        return BY_NUMBER[int(found[1])]
+    for part, kind in BY_TEXT:
+        if part in text:
+            return kind
+    return BY_STATUS.get(status, (KubemqctlError, "server-error")) if status else _INVALID
+
+
+def rpc_error(error: grpc.RpcError, address: str) -> KubemqctlError:
+    """The error for a call that ended with a gRPC status other than OK."""
+    status, details = error.code(), error.details() or ""
+    if status is grpc.StatusCode.UNAVAILABLE and (found := _unreachable(details, address)):
+        return found
+    out = server_error(details, status)
+    if isinstance(out, ConnectionLost):
+        out.message = f"the connection to {address} was lost"
+    elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
+        out.message = f"{address} did not answer in time"
+    return out
+
+
+def _unreachable(details: str, address: str) -> Unreachable | None:
+    """The error when a call never left this machine; None when it may have been carried out."""
+    if any(part in details for part in _TLS_FAILED):
+        return Unreachable(
+            f"no TLS connection to {address}: {details}",
+            code="tls-failed",
+            hint="check --tls-ca and --tls-server-name, and that the server speaks TLS",
+            grpc_status="UNAVAILABLE",
+            server_message=details,
+        )
+    if any(part in details for part in _NEVER_SENT):
+        return Unreachable(
+            f"cannot connect to {address}",
+            hint="is the server running? `kubemqctl broker run` starts one for development",
+            grpc_status="UNAVAILABLE",
+            server_message=details,
+        )
+    return None
+
+
+@contextmanager
+def translated(address: str) -> Iterator[None]:
+    """The door: gRPC's errors go in, ours come out."""
+    try:
+        yield
+    except grpc.RpcError as e:
+        raise rpc_error(e, address) from e
+    except ValueError as e:
+        # grpc says so when a call is made on a closed channel.
+        raise ConnectionLost(f"the connection to {address} was closed") from e

@@ -1,0 +1,71 @@
+"""The door to grpc: everything behind `connect` may take 100 ms to import, so nothing else leads there."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from kubemqctl.errors import NotReady, TimedOut, Unreachable
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+    from kubemqctl.message import Pong
+    from kubemqctl.profile import Settings
+    from kubemqctl.stop import Stop
+
+# Seconds: for one ping, and between two tries to reach a server.
+PING_TIMEOUT = 5.0
+PAUSE = 0.1
+
+
+def connect(settings: Settings) -> Client:
+    """A client of the first address of `settings` that takes a TCP connection.
+
+    Raises Unreachable when none does, ConfigError or NotFound for TLS files and tokens that cannot be read.
+    """
+    # grpc's core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    from kubemqctl.client.call import Client
+
+    return Client(settings)
+
+
+def reach(settings: Settings, wait: float, stop: Stop) -> tuple[Client, Pong]:
+    """A server that answers, and its first answer; tried again for `wait` seconds.
+
+    Raises Unreachable when none does in that time (with no `wait`: what went wrong), Stopped on a signal.
+    """
+    until = time.monotonic() + wait
+    while True:
+        left = max(0.05, until - time.monotonic()) if wait else settings.connect_timeout
+        try:
+            return _answering(settings._replace(connect_timeout=min(left, settings.connect_timeout)))
+        except (Unreachable, NotReady, TimedOut) as e:
+            stop.check()
+            if not wait:
+                raise
+            if time.monotonic() >= until:
+                raise Unreachable(
+                    f"no server answered within {wait:g} s: {e.message}",
+                    hint=e.hint,
+                    grpc_status=e.grpc_status,
+                ) from e
+        stop.wait(PAUSE)
+
+
+def ping_once(client: Client) -> Pong:
+    """One ping, within 5 s."""
+    from kubemqctl.client.queues import ping
+
+    return ping(client, PING_TIMEOUT)
+
+
+def _answering(settings: Settings) -> tuple[Client, Pong]:
+    client = connect(settings)
+    try:
+        return client, ping_once(client)
+    except BaseException:
+        client.__exit__()
+        raise
