@@ -1,0 +1,1 @@
+"""One module a command group, named as the user types it."""

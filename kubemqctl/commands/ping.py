@@ -1,0 +1,49 @@
+"""`kubemqctl ping`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options
+from kubemqctl.connect import ping_once, reach
+from kubemqctl.invocation import Invocation
+from kubemqctl.message import Pong
+from kubemqctl.options import duration
+from kubemqctl.stop import Stop
+
+
+def register(root: typer.Typer, only: str) -> None:
+    """Add the command to the tree."""
+    options.register(root, "ping", ping)
+
+
+def ping(
+    ctx: typer.Context,
+    wait: Annotated[float, duration("--wait", "Try for so long until the server answers.")] = 0.0,
+    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Ping so many times.")] = 1,
+    interval: Annotated[float, duration("--interval", "Pause so long between pings.", "1s")] = 1.0,
+) -> int:
+    """Ask the server whether it is there, and how fast it answers.
+
+    Prints the server's host, version, start and the round trip; into a pipe the milliseconds of the
+    round trip alone. Ends with 5 when no server answers.
+
+    Examples:
+      kubemqctl ping
+      kubemqctl ping --wait 30s && echo ready
+      kubemqctl ping --count 5 --interval 200ms -o json
+    """
+    run: Invocation = ctx.obj
+    render = run.renderer(Pong)
+    with Stop() as stop:
+        client, pong = reach(run.settings(), wait, stop)
+        with client:
+            run.write(render.one(pong))
+            for _ in range(count - 1):
+                stop.wait(interval)
+                if stop:
+                    break
+                run.write(render.one(ping_once(client)))
+        return stop.exit_code

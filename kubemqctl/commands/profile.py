@@ -1,0 +1,303 @@
+"""`kubemqctl profile`: list, show, set, use, remove, rename, copy, path, check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Annotated
+
+import typer
+
+from kubemqctl.errors import ConfigError, NotFound, UsageError
+from kubemqctl.invocation import Invocation
+from kubemqctl.options import Confirm, Group, Yes
+from kubemqctl.profile import Config, Profile, config_path, find, load, resolve, save
+
+group = Group("profile", "Keep connections under a name: addresses, credentials, TLS.")
+register = group.register
+
+Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
+NewName = Annotated[str, typer.Argument(metavar="NEW", show_default=False)]
+
+
+@group.command("list")
+def list_(ctx: typer.Context) -> None:
+    """List the profiles, and say which one is current.
+
+    Examples:
+      kubemqctl profile list
+      kubemqctl profile list -o json
+    """
+    from kubemqctl.profilerecord import row
+
+    run: Invocation = ctx.obj
+    config = load(config_path(run.environ))
+    run.show([row(config, profile) for profile in config.profiles.values()], dict)
+    if not config.profiles:
+        run.note("no profiles yet; make one with: kubemqctl profile set NAME --address HOST:PORT")
+    _say_what_applies(run, config.current)
+
+
+@group.command("show")
+def show(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
+    effective: Annotated[
+        bool,
+        typer.Option("--effective", help="What a command would use now, and where each value comes from."),
+    ] = False,
+) -> None:
+    """Show a profile as it is stored.
+
+    NAME, or the one that applies now. Tokens are not shown. With --effective, options and variables
+    count as well, in their order: flag; the profile named with -p, or NAME here; environment; the
+    profile of KUBEMQCTL_PROFILE or the current one; default.
+
+    Examples:
+      kubemqctl profile show --effective
+      kubemqctl profile set dev -a localhost:50000 && kubemqctl profile show dev -o yaml
+    """
+    from kubemqctl.profilerecord import effective as as_used
+    from kubemqctl.profilerecord import stored
+
+    run: Invocation = ctx.obj
+    if effective:
+        flags = run.common.flags
+        settings = resolve(flags._replace(profile=name) if name else flags, run.environ)
+        run.write(run.renderer(dict).one(as_used(settings)))
+        for note in settings.notes:
+            run.warn(note)
+        return
+    config = load(config_path(run.environ))
+    record = stored(config, find(config, name or _applying(run, config)))
+    run.write(run.renderer(dict).one(record))
+
+
+@group.command("set")
+def set_(
+    ctx: typer.Context,
+    name: Name,
+    token_command: Annotated[
+        str | None, typer.Option(metavar="COMMAND", help="Run COMMAND (no shell) for the token.")
+    ] = None,
+    default_output: Annotated[
+        str | None, typer.Option(metavar="FORM", help="The form of output on terminals.")
+    ] = None,
+    protected: Annotated[
+        bool | None,
+        typer.Option("--protected/--no-protected", help="Make destructive commands ask for a name."),
+    ] = None,
+    unset: Annotated[
+        list[str] | None, typer.Option("--unset", metavar="KEY", help="Take a key out; repeatable.")
+    ] = None,
+    current: Annotated[bool, typer.Option("--current", help="Make it the current profile.")] = False,
+) -> None:
+    """Make a profile, or change what is given of one.
+
+    The connection options (--address, --client-id, --token-file, --tls …) are stored instead of used.
+    The first profile becomes the current one. There is no option for a token itself: name a file, a
+    command, or write `token: ${VARIABLE}` into the file. Comments in the file are not kept.
+
+    Examples:
+      kubemqctl profile set dev --address localhost:50000
+      kubemqctl profile set prod -a kubemq.example.com:50000 --tls --token-command 'pass kubemq' --protected
+      kubemqctl profile set dev --unset client_id --default-output json
+    """
+    from kubemqctl.configfile import changing, check_name
+    from kubemqctl.profilechange import change
+
+    run: Invocation = ctx.obj
+    check_name(name)
+    with changing(config_path(run.environ)) as config:
+        old = config.profiles.get(name)
+        profile = change(
+            old or Profile(name),
+            run.common.flags,
+            token_command=token_command,
+            output=default_output,
+            protected=protected,
+            unset=unset or (),
+        )
+        if profile == old and not current:
+            raise UsageError(f"nothing to change in profile {name}", hint="give --address, for instance")
+        chosen = name if current or not config.profiles else config.current
+        save(config._replace(current=chosen, profiles={**config.profiles, name: profile}))
+    _remember(run, config, chosen)
+    for path in sorted(_files(profile) - _files(old)):
+        if not os.path.exists(path):
+            run.warn(f"{path} is not there yet")
+    is_current = ", and is current" if chosen == name != config.current else ""
+    run.note(f"profile {name} {'changed' if old else 'made'}{is_current}")
+
+
+@group.command("use")
+def use(ctx: typer.Context, name: Name) -> None:
+    """Make a profile the current one.
+
+    Commands use it from then on, unless -p or KUBEMQCTL_PROFILE names another. `-` is the one that was
+    current before.
+
+    Examples:
+      kubemqctl profile set dev -a localhost:50000 && kubemqctl profile use dev
+      kubemqctl profile set lab -a localhost:50001 --current && kubemqctl profile use -
+    """
+    from kubemqctl.configfile import changing
+    from kubemqctl.previous import previous
+
+    run: Invocation = ctx.obj
+    with changing(config_path(run.environ)) as config:
+        name = previous(run.environ, config.path) if name == "-" else name
+        save(config._replace(current=find(config, name).name))
+    _remember(run, config, name)
+    run.note(f"profile {name} is current")
+    _say_what_applies(run, name)
+
+
+@group.command("check")
+def check(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
+) -> None:
+    """Connect with a profile, and say which step fails and what to do about it.
+
+    NAME, or the one that applies now. The steps are configuration, token, certificates, DNS, TCP, TLS,
+    authentication and ping; what comes behind a failed one is skipped. Ends as a command with this
+    profile would. `kubemqctl doctor` looks at more.
+
+    Examples:
+      kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev
+      kubemqctl profile check dev --format '{outcome} {name}'
+    """
+    from kubemqctl.commands.doctor import look_at
+    from kubemqctl.diagnosis import CONNECTION
+
+    run: Invocation = ctx.obj
+    flags = run.common.flags
+    if not name:
+        with suppress(ConfigError):  # the first step says what is wrong with the file
+            name = _applying(run, load(config_path(run.environ)))
+    look_at(run, flags._replace(profile=name or flags.profile), CONNECTION)
+
+
+@group.command("remove")
+def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = None) -> None:
+    """Remove a profile. Asks on a terminal, and needs --yes elsewhere.
+
+    Examples:
+      kubemqctl profile set old -a localhost:50000 && kubemqctl profile remove old --yes
+    """
+    from kubemqctl.configfile import changing
+
+    run: Invocation = ctx.obj
+    path = config_path(run.environ)
+    _confirm(run, find(load(path), name), yes, confirm)
+    with changing(path) as config:
+        find(config, name)
+        kept = {other: profile for other, profile in config.profiles.items() if other != name}
+        save(config._replace(current="" if config.current == name else config.current, profiles=kept))
+    run.note(f"profile {name} removed" + ("; no profile is current now" if config.current == name else ""))
+
+
+@group.command("rename")
+def rename(ctx: typer.Context, name: Name, new_name: NewName) -> None:
+    """Give a profile another name. It stays current if it was.
+
+    Examples:
+      kubemqctl profile set tmp -a localhost:50000 && kubemqctl profile rename tmp lab
+    """
+    run: Invocation = ctx.obj
+    with _changing_for(run, new_name) as config:
+        find(config, name)
+        profiles = {
+            new_name if key == name else key: profile._replace(name=new_name) if key == name else profile
+            for key, profile in config.profiles.items()
+        }
+        save(
+            config._replace(current=new_name if config.current == name else config.current, profiles=profiles)
+        )
+    run.note(f"profile {name} is now {new_name}")
+
+
+@group.command("copy")
+def copy(ctx: typer.Context, name: Name, new_name: NewName) -> None:
+    """Make a second profile with all that the first one holds.
+
+    Examples:
+      kubemqctl profile set a -a localhost:50000 && kubemqctl profile copy a b
+    """
+    run: Invocation = ctx.obj
+    with _changing_for(run, new_name) as config:
+        profile = find(config, name)._replace(name=new_name)
+        save(config._replace(profiles={**config.profiles, new_name: profile}))
+    run.note(f"profile {name} copied to {new_name}")
+
+
+@group.command("path")
+def path(ctx: typer.Context) -> None:
+    """Print the path of the configuration file.
+
+    The file need not exist. KUBEMQCTL_CONFIG names another; XDG_CONFIG_HOME moves it.
+
+    Examples:
+      kubemqctl profile path
+      ls -l "$(kubemqctl profile path)"
+    """
+    run: Invocation = ctx.obj
+    run.write(run.renderer(dict).one({"path": config_path(run.environ)}))
+
+
+def _files(profile: Profile | None) -> set[str]:
+    """The files that a profile names."""
+    return (
+        {profile.token_file, profile.tls.ca, profile.tls.cert, profile.tls.key} - {""} if profile else set()
+    )
+
+
+@contextmanager
+def _changing_for(run: Invocation, new_name: str) -> Iterator[Config]:
+    """The file's content, for a profile that is to be called `new_name`, which no other may be."""
+    from kubemqctl.configfile import changing, check_name
+
+    check_name(new_name)
+    with changing(config_path(run.environ)) as config:
+        if new_name in config.profiles:
+            raise UsageError(
+                f"there is a profile {new_name} already",
+                hint=f"remove it with: kubemqctl profile remove {new_name}",
+            )
+        yield config
+
+
+def _applying(run: Invocation, config: Config) -> str:
+    """The name of the profile that applies. Raises NotFound without one."""
+    name = run.common.flags.profile or run.environ.get("KUBEMQCTL_PROFILE") or config.current
+    if not name:
+        hint = "name one, or choose one with: kubemqctl profile use NAME"
+        raise NotFound("no profile is current", hint=hint)
+    return name
+
+
+def _remember(run: Invocation, before: Config, current: str) -> None:
+    """Keep which profile was current, for `profile use -`."""
+    from kubemqctl.previous import remember
+
+    if not before.current or before.current == current:
+        return
+    try:
+        remember(run.environ, before.path, before.current)
+    except ConfigError as e:
+        run.warn(f"`profile use -` will not know of profile {before.current}: {e.message}")
+
+
+def _say_what_applies(run: Invocation, current: str) -> None:
+    name = run.environ.get("KUBEMQCTL_PROFILE")
+    if name and name != current:
+        run.note(f"KUBEMQCTL_PROFILE is set: profile {name} applies here")
+
+
+def _confirm(run: Invocation, profile: Profile, yes: bool, confirm: str | None) -> None:
+    """Ask as a command that runs with this profile would: it is its own protection that counts."""
+    asking = Invocation({**run.environ, "KUBEMQ_ADDRESS": ""}, None)
+    asking.common = run.common._replace(flags=run.common.flags._replace(profile=profile.name, addresses=()))
+    asking.confirm(f"remove profile {profile.name}", profile.name, yes=yes, confirm=confirm)

@@ -1,0 +1,162 @@
+"""One run of the program: the common options, the streams, and what a command needs of both.
+
+A command gets it as `ctx.obj`. Nothing is resolved, connected or opened before it is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.output import Form, Renderer, decide, make_renderer
+from kubemqctl.profile import Flags, Settings, resolve, wished_output
+from kubemqctl.sink import Sink
+from kubemqctl.terminal import colour_wanted, visible
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+
+
+class Common(NamedTuple):
+    """The common options, as given."""
+
+    flags: Flags = Flags()
+    output: str | None = None
+    template: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    no_input: bool = False
+
+
+class Invocation:
+    """`words` is what stood behind `--`: a handler's command, or None without one."""
+
+    def __init__(self, environ: Mapping[str, str], words: list[str] | None) -> None:
+        self.environ = environ
+        self.common = Common()
+        self.words = words
+        self._settings: Settings | None = None
+
+    def settings(self) -> Settings:
+        """Where and as whom to connect; says on stderr, once, what has to be said of it."""
+        if self._settings is None:
+            self._settings = resolve(self.common.flags, self.environ)
+            for text in self._settings.notes:
+                self.warn(text)
+        return self._settings
+
+    def client(self) -> Client:
+        """A connection, to be used as a context manager."""
+        from kubemqctl.connect import connect
+
+        return connect(self.settings())
+
+    def form(self) -> Form:
+        """The form of the output. Raises UsageError for options that exclude each other."""
+        common = self.common
+        wish = "" if common.output or common.template is not None else self._profile_output()
+        return decide(common.output, common.template, wish, is_terminal(1))
+
+    def _profile_output(self) -> str:
+        # Only a terminal's form depends on the profile: a pipe need not read the file for it.
+        return wished_output(self.common.flags, self.environ) if is_terminal(1) else ""
+
+    def renderer(self, noun_type: type, delimiter: bytes | None = b"\n") -> Renderer:
+        """Turns nouns of that type into bytes; a bad `--format` is found here, before anything is done."""
+        colour = is_terminal(1) and colour_wanted(self.environ, True)
+        width = os.get_terminal_size(1).columns if is_terminal(1) else 80
+        return make_renderer(self.form(), noun_type, delimiter=delimiter, colour=colour, width=width or 80)
+
+    def show(self, nouns: Iterable[object], noun_type: type) -> None:
+        """Print a finished list, and all of it."""
+        self.write(self.renderer(noun_type).all(nouns))
+
+    def write(self, data: bytes) -> None:
+        """Write bytes to stdout, all of them."""
+        sink = Sink()
+        try:
+            sink.write(data)
+        finally:
+            sink.close()
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a question would reach a person."""
+        return (
+            not self.common.no_input
+            and self.environ.get("CI", "").lower() not in ("true", "1")
+            and is_terminal(0)
+            and is_terminal(2)
+        )
+
+    def note(self, text: str) -> None:
+        """A line of status on stderr, unless -q."""
+        if not self.common.quiet:
+            say(visible(text))
+
+    def warn(self, text: str) -> None:
+        """A warning on stderr, also with -q."""
+        say(f"warning: {visible(text)}")
+
+    def detail(self, text: str) -> None:
+        """A line for -v."""
+        if self.common.verbose:
+            say(visible(text))
+
+    def confirm(
+        self, doing: str, name: str, *, yes: bool, confirm: str | None, protected: bool | None = None
+    ) -> None:
+        """Let a destructive action pass only when it was meant.
+
+        `doing` is what will happen ("delete all messages of orders"), `name` what it happens to; `protected`
+        is whether the name must be typed, by default what the profile in force says.
+        Raises UsageError naming the flag that answers, or when the answer is no.
+        """
+        if protected is None:
+            protected = self.settings().protected
+        if confirm is not None:
+            if confirm != name:
+                raise UsageError(f"--confirm {confirm} does not name {name}", hint=f"write --confirm {name}")
+            return
+        if yes and not protected:
+            return
+        flag = f"--confirm {name}" if protected else "--yes"
+        if not self.may_ask:
+            why = "its profile is protected" if protected else "there is nobody to ask"
+            raise UsageError(f"this would {doing}: {why}", hint=f"say {flag} to go on")
+        self._ask(doing, name if protected else "y")
+
+    def _ask(self, doing: str, answer: str) -> None:
+        question = (
+            f"{visible(doing)}: type {answer} to go on: " if answer != "y" else f"{visible(doing)}? [y/N] "
+        )
+        sys.stderr.write(question[0].upper() + question[1:])
+        sys.stderr.flush()
+        said = sys.stdin.readline().strip()
+        if said != answer and not (answer == "y" and said.lower() in ("y", "yes")):
+            raise UsageError("not confirmed, nothing was done")
+
+
+def is_terminal(fd: int) -> bool:
+    """Whether `fd` is open and a terminal."""
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def say(line: str) -> None:
+    """Write a line to stderr, if there is anybody."""
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def report(error: KubemqctlError, common: Common) -> None:
+    """Print an error the way `-o` asks for."""
+    from kubemqctl.output import error_json, error_text
+
+    say(error_json(error) if common.output == "json" else error_text(error, common.verbose))
