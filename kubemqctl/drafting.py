@@ -1,0 +1,96 @@
+"""From pieces of input to messages: a body each, or a JSON record each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kubemqctl.errors import KubemqctlError, TooLarge, UsageError
+from kubemqctl.message import NO_POLICY, Message, Policy
+from kubemqctl.names import check_channel
+from kubemqctl.pieces import MAX_BODY, Batch
+from kubemqctl.record import message_from_line
+from kubemqctl.sending import Job, Piece
+
+Parse = Callable[[Batch], Piece]
+
+
+def bodies(template: Message) -> Parse:
+    """Each piece is a body; all the rest is the template's."""
+    _, channel, id, metadata, tags, policy = template
+
+    def parse(batch: Batch) -> Piece:
+        messages = [Message(piece, channel, id, metadata, tags, policy) for piece in batch.pieces]
+        return Piece(Job(messages, batch.lines), _oversize(batch))
+
+    return parse
+
+
+def records(template: Message, keep_id: bool) -> Parse:
+    """Each piece is a record; what the template has beats what the record says."""
+    override = _override(template) if _overrides_more_than_channel(template) else None
+    channel = template.channel
+
+    def parse(batch: Batch) -> Piece:
+        messages: list[Message] = []
+        lines: list[int] = []
+        bad = _oversize(batch)
+        for line, piece in zip(batch.lines, batch.pieces, strict=True):
+            try:
+                message = message_from_line(piece, keep_id)
+                body, to, id, metadata, tags, policy = message
+                if policy is not NO_POLICY and policy.dead_letter:
+                    _check_dead_letter(policy.dead_letter)
+            except UsageError as e:
+                bad.append((line, e))
+                continue
+            if override:
+                message = override(message)
+            elif to != channel:
+                message = Message(body, channel, id, metadata, tags, policy)
+            messages.append(message)
+            lines.append(line)
+        return Piece(Job(messages, lines), bad)
+
+    return parse
+
+
+def _check_dead_letter(name: str) -> None:
+    try:
+        check_channel(name)
+    except UsageError as e:
+        e.message = f"policy.dead_letter: {e.message}"
+        raise
+
+
+def _override(template: Message) -> Callable[[Message], Message]:
+    _, channel, _, metadata, tags, policy = template
+
+    def whole(message: Message) -> Message:
+        return Message(
+            message.body,
+            channel,
+            message.id,
+            metadata or message.metadata,
+            {**message.tags, **tags} if tags else message.tags,
+            _mixed(policy, message.policy),
+        )
+
+    return whole
+
+
+def _overrides_more_than_channel(template: Message) -> bool:
+    return bool(template.metadata or template.tags) or template.policy != NO_POLICY
+
+
+def _mixed(mine: Policy, theirs: Policy) -> Policy:
+    return Policy(
+        mine.expiration or theirs.expiration,
+        mine.delay or theirs.delay,
+        mine.max_receives or theirs.max_receives,
+        mine.dead_letter or theirs.dead_letter,
+    )
+
+
+def _oversize(batch: Batch) -> list[tuple[int, KubemqctlError]]:
+    why = f"too large: a message has room for {MAX_BODY} bytes of body"
+    return [(line, TooLarge(why)) for line in batch.oversize]

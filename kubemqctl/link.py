@@ -1,0 +1,95 @@
+"""A connection as far as sending needs it, and what a request's failure says of its messages.
+
+A request whose answer was lost may have been carried out: that doubt is kept apart from every failure.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from kubemqctl.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
+from kubemqctl.message import Message, SendResult
+from kubemqctl.stop import Stop
+
+UNKNOWN = "outcome-unknown"
+RECONNECT_PAUSE = 0.1
+T = TypeVar("T")
+
+
+class UnderWay(Protocol):
+    """A request that was sent."""
+
+    def results(self) -> list[SendResult]:
+        """One a message, in order; raises what became of the request."""
+
+    def known(self) -> list[SendResult]:
+        """Once `results` has raised: those of the first messages, as many as were answered before."""
+
+
+class Link(NamedTuple):
+    """The connection, as far as sending needs it.
+
+    `build` makes a request of messages and gives what sends it; `reconnect` raises Unreachable, and is tried
+    for `patience` seconds.
+    """
+
+    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
+    reconnect: Callable[[], object]
+    patience: float
+
+    def regain(self, error: KubemqctlError, stop: Stop) -> None:
+        """Do what may help against `error`. Raises Unreachable when the server does not come back in time."""
+        if isinstance(error, NotReady):
+            stop.wait(RECONNECT_PAUSE)
+            return
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                self.reconnect()
+                return
+            except Unreachable:
+                if stop or time.monotonic() > deadline:
+                    raise
+            stop.wait(RECONNECT_PAUSE)
+
+
+def insist(again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: Stop) -> T:
+    """Make a request again that failed with `error`: `retry` times, and once for free when it never went out.
+
+    Raises the first error that leaves its outcome open, or else the last one: no later refusal tells what
+    became of the request whose answer was lost.
+    """
+    doubt = error if is_unknown(error) else None
+    left = retry + int(isinstance(error, Unreachable) and not doubt)
+    while left and error.retryable and not stop:
+        left -= 1
+        try:
+            link.regain(error, stop)
+            return again()
+        except KubemqctlError as e:
+            error = e
+            doubt = doubt or (e if is_unknown(e) else None)
+    raise doubt or error
+
+
+def is_unknown(error: KubemqctlError) -> bool:
+    """Whether the request may have been carried out: no answer came, or one that is no clear refusal."""
+    return isinstance(error, ConnectionLost | TimedOut) or type(error) is KubemqctlError
+
+
+def in_doubt(error: KubemqctlError, count: int) -> KubemqctlError:
+    """`error`, saying what it means for `count` messages."""
+    what = "it" if count == 1 else "them"
+    out = worded(error, f"{error.message}; whether the server took {what} is unknown")
+    out.hint = f"sending {what} again may double {what}: --unknown FILE keeps {what}, --retry N sends again"
+    return out
+
+
+def worded(error: KubemqctlError, message: str) -> KubemqctlError:
+    """The same error with another message."""
+    out = copy.copy(error)
+    out.message = message
+    return out

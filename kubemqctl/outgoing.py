@@ -1,0 +1,277 @@
+"""What `queue send` does between its options and the rooms that do the work."""
+
+from __future__ import annotations
+
+import gc
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.aside import Aside
+from kubemqctl.errors import ExitCode, KubemqctlError, Unreachable, UsageError
+from kubemqctl.invocation import Invocation, is_terminal, report
+from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
+from kubemqctl.message import Message, SendResult
+from kubemqctl.payload import body_source, file_batches, single_body
+from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
+from kubemqctl.progress import Progress
+from kubemqctl.sending import Job, Pace, Piece, Sender
+from kubemqctl.sink import Sink
+from kubemqctl.stop import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+    from kubemqctl.drafting import Parse
+
+
+class Outgoing(NamedTuple):
+    """What is to be sent: `template` has everything but the bodies."""
+
+    template: Message
+    body: str | None
+    files: Sequence[str]
+    lines: bool
+    nul: bool
+    delimiter: bytes | None
+    json_lines: bool
+    keep_id: bool
+    rate: float | None
+    failed: str | None
+    unknown: str | None
+    retry: int
+    new_id: Callable[[], str] | None = None  # for messages without one; None leaves that to the server
+
+    @property
+    def is_many(self) -> bool:
+        """Whether more than one message may come of it."""
+        return bool(self.separators) or len(self.files) > 1
+
+    @property
+    def separators(self) -> int:
+        """How many options say what separates messages."""
+        return sum((self.lines, self.nul, self.delimiter is not None, self.json_lines))
+
+    @property
+    def between(self) -> bytes:
+        """What separates messages in the input."""
+        if self.nul:
+            return b"\0"
+        return b"\n" if self.delimiter is None else self.delimiter
+
+
+class Outlet(NamedTuple):
+    """How a pattern sends. `one` raises what the message was refused for; `build` is as in Link."""
+
+    one: Callable[[Message], SendResult]
+    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
+
+
+Open = Callable[["Client"], Outlet]
+Emit = Callable[[Sequence[SendResult]], None]
+
+
+def send_one(run: Invocation, out: Outgoing, opened: Open) -> int:
+    """Send one message with one call; raises what it was refused for."""
+    _check_single(out)
+    run.settings()
+    with closing(Sink()) as sink:
+        emit = _emitter(run, sink)
+        body = single_body(
+            out.body,
+            out.files,
+            stdin_is_terminal=is_terminal(0),
+            has_metadata=bool(out.template.metadata),
+        )
+        message = _identified(out.template._replace(body=body), out.new_id)
+        with _aside(out) as aside:
+            _send_one(run, message, out.retry, opened, emit, aside)
+    return 0
+
+
+def _send_one(run: Invocation, message: Message, retry: int, opened: Open, emit: Emit, aside: Aside) -> None:
+    try:
+        result = _sent(run, message, retry, opened)
+    except KubemqctlError as e:
+        unknown = is_unknown(e)
+        emit([SendResult(message.id, message.channel, error=UNKNOWN if unknown else e.message)])
+        (aside.unknown if unknown else aside.failed)([message])
+        raise (in_doubt(e, 1) if unknown else e) from None
+    emit([result])
+
+
+def _sent(run: Invocation, message: Message, retry: int, opened: Open) -> SendResult:
+    with run.client() as client:
+        outlet = opened(client)
+        try:
+            return outlet.one(message)
+        except KubemqctlError as e:
+            # Signals do what they do by default: one message is not worth settling for.
+            return insist(lambda: outlet.one(message), e, retry, _link(run, client, outlet), Stop())
+
+
+def _check_single(out: Outgoing) -> None:
+    if out.rate is not None:
+        raise UsageError(
+            "--rate is for many messages", hint="say how they are separated: --lines, -0, --delimiter"
+        )
+    if out.keep_id:
+        raise UsageError("--keep-id is for --json-lines")
+
+
+def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
+    """Send what the input brings, in batches; raises what became of it, or returns a signal's exit code."""
+    _check_many(out)
+    run.settings()
+    with (
+        Stop() as stop,
+        closing(Sink(1, stop.fd)) as sink,
+        _batches(out, stop) as (source, batches),
+        _aside(out) as aside,
+        _connection(run, aside, opened) as link,
+        _progress(run, out, source) as progress,
+    ):
+        sender = Sender(
+            link,
+            progress.around(_emitter(run, sink)),
+            progress.apart(lambda e: report(e, run.common)),
+            stop,
+            aside,
+            most=_most(out.template),
+            pace=Pace(out.rate, stop.wait) if out.rate else None,
+            retry=out.retry,
+        )
+        # What was imported stays: the collector need not walk it again and again (0.5 of 12 µs a record).
+        gc.freeze()
+        try:
+            sender.run(progress.through(batches), _parser(out))
+        except KubemqctlError as e:
+            if e.exit_code != ExitCode.SIGPIPE:
+                progress.clear()
+                run.note(sender.tally.summary())
+            raise
+    return _conclude(run, sender, stop)
+
+
+def _conclude(run: Invocation, sender: Sender, stop: Stop) -> int:
+    """Say how it ended."""
+    tally = sender.tally
+    if stop:
+        run.note(f"{tally.stopping()}: {tally.summary()}")
+        return stop.exit_code
+    if error := tally.ending():
+        raise error
+    run.note(tally.summary())
+    return 0
+
+
+def _check_many(out: Outgoing) -> None:
+    if out.template.id:
+        raise UsageError("--id is for one message", hint="records of --json-lines keep theirs with --keep-id")
+    if out.separators > 1:
+        raise UsageError("--lines, -0, --delimiter and --json-lines exclude each other")
+    if out.separators and len(out.files) > 1:
+        raise UsageError(
+            "several --file are a message each: leave out --lines, -0, --delimiter and --json-lines"
+        )
+    if out.keep_id and not out.json_lines:
+        raise UsageError("--keep-id is for --json-lines")
+    if not out.between:
+        raise UsageError("an empty --delimiter separates nothing")
+
+
+def _aside(out: Outgoing) -> Aside:
+    return Aside(out.failed, out.unknown, out.files)
+
+
+@contextmanager
+def _batches(out: Outgoing, stop: Stop) -> Iterator[tuple[int | None, Iterator[Batch]]]:
+    """The input in batches, from wherever it comes, and its descriptor where there is one."""
+    if len(out.files) > 1:
+        if out.body is not None:
+            raise UsageError("the body is given twice, as an argument and with --file: leave one of them out")
+        yield None, file_batches(out.files, has_metadata=bool(out.template.metadata))
+        return
+    with body_source(out.body, out.files, stdin_is_terminal=is_terminal(0)) as source:
+        if isinstance(source, bytes):
+            yield None, split_bytes(source, out.between)
+        else:
+            name = out.files[0] if out.files else "stdin"
+            yield source, split_stream(source, out.between, stop_fd=stop.fd, name=name)
+
+
+def _most(template: Message) -> int:
+    """How many messages a request may have: what they all carry beside their bodies takes room too."""
+    tags = sum(len(key.encode()) + len(value.encode()) for key, value in template.tags.items())
+    return max(1, min(MAX_COUNT, MAX_BYTES // (len(template.metadata.encode()) + tags + 1)))
+
+
+def _parser(out: Outgoing) -> Parse:
+    from kubemqctl import drafting
+
+    parse = drafting.records(out.template, out.keep_id) if out.json_lines else drafting.bodies(out.template)
+    new_id = out.new_id
+    if new_id is None:
+        return parse
+
+    def parse_and_identify(batch: Batch) -> Piece:
+        job, bad = parse(batch)
+        return Piece(Job([_identified(m, new_id) for m in job.messages], job.lines), bad)
+
+    return parse_and_identify
+
+
+def _identified(message: Message, new_id: Callable[[], str] | None) -> Message:
+    return message if message.id or new_id is None else message._replace(id=new_id())
+
+
+@contextmanager
+def _connection(run: Invocation, aside: Aside, opened: Open) -> Iterator[Link]:
+    """A link to the server, or to none where a file is to keep what could not be sent; raises Unreachable."""
+    try:
+        client = run.client()
+    except Unreachable as e:
+        if not aside.keeps_failed:
+            raise
+        yield _dead_end(e)
+        return
+    with client:
+        yield _link(run, client, opened(client))
+
+
+def _link(run: Invocation, client: Client, outlet: Outlet) -> Link:
+    return Link(outlet.build, client.reconnect, run.settings().connect_timeout)
+
+
+def _dead_end(error: Unreachable) -> Link:
+    def fail() -> UnderWay:
+        raise error
+
+    return Link(lambda messages: fail, fail, 0)
+
+
+def _progress(run: Invocation, out: Outgoing, source: int | None) -> Progress:
+    """For whoever looks on, unless it is -q or a terminal that cannot go back on a line."""
+    is_wanted = is_terminal(2) and not run.common.quiet and run.environ.get("TERM") != "dumb"
+    total = _size(source) if source is not None else 0
+    return Progress(2 if is_wanted else None, is_terminal(1), total, len(out.between))
+
+
+def _size(fd: int) -> int:
+    """How many bytes a regular file still holds; 0 for anything else."""
+    status = os.fstat(fd)
+    return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
+
+
+def _emitter(run: Invocation, sink: Sink) -> Emit:
+    """Prints results as they come. A pipe that wants ids gets those of accepted messages only."""
+    render = run.renderer(SendResult).one
+    only_accepted = run.form().name == "raw"
+
+    def emit(results: Sequence[SendResult]) -> None:
+        shown = [r for r in results if not r.error] if only_accepted else results
+        if not sink.write(b"".join(map(render, shown))):
+            run.warn("stopped while nobody read the output: the last results were not printed")
+
+    return emit

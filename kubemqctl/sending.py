@@ -1,0 +1,265 @@
+"""Sending many messages, so that order holds, memory stays flat, and each one's fate is known.
+
+One request is under way while the next is built; its answer is taken before the next goes out. Each
+message ends as accepted, failed (the server or the line itself said no) or unknown (the answer was lost:
+it may be stored, so it is neither sent again nor called failed unless --retry asks for that).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.errors import (
+    AuthError,
+    InvalidRequest,
+    KubemqctlError,
+    Partial,
+    TimedOut,
+    Unreachable,
+    Unsupported,
+)
+from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
+from kubemqctl.message import Message, SendResult
+from kubemqctl.pieces import MAX_COUNT, Batch
+from kubemqctl.stop import Stop
+from kubemqctl.tally import Tally
+
+if TYPE_CHECKING:
+    from kubemqctl.aside import Aside
+
+MOST_NAMED = 20
+# Requests in a row without an answer, each over a connection that could be made, until the run ends.
+MOST_UNANSWERED = 3
+
+
+class Job(NamedTuple):
+    """Messages to send in one request, and where in the input each came from."""
+
+    messages: Sequence[Message]
+    lines: Sequence[int]
+
+    def portions(self, most: int) -> Iterator[Job]:
+        """The job in parts of at most `most` messages."""
+        for at in range(0, len(self.messages), most):
+            yield Job(self.messages[at : at + most], self.lines[at : at + most])
+
+    def split(self, at: int) -> tuple[Job, Job]:
+        """The first `at` messages, and the rest."""
+        return Job(self.messages[:at], self.lines[:at]), Job(self.messages[at:], self.lines[at:])
+
+
+class Piece(NamedTuple):
+    """What a batch of input came to: a job, and the lines that are no messages, with the reason."""
+
+    job: Job
+    bad: Sequence[tuple[int, KubemqctlError]] = ()
+
+
+class Pace:
+    """Lets so many messages a second go: each `portion` of them, a tenth of a second's worth, at its time."""
+
+    def __init__(
+        self, rate: float, wait: Callable[[float], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.portion = max(1, int(rate / 10))
+        self._rate = rate
+        self._wait = wait
+        self._now = now
+        self._due = now()
+
+    def __call__(self, count: int) -> None:
+        """Wait until `count` messages may go. Time that was lost is not made up for."""
+        now = self._now()
+        self._wait(self._due - now)
+        self._due = max(self._due, now) + count / self._rate
+
+
+class Sender:
+    """Sends the messages it is given, in order, and gives every result to `emit`."""
+
+    def __init__(
+        self,
+        link: Link,
+        emit: Callable[[Sequence[SendResult]], None],
+        complain: Callable[[KubemqctlError], None],
+        stop: Stop,
+        aside: Aside,
+        *,
+        most: int = MAX_COUNT,
+        pace: Pace | None = None,
+        retry: int = 0,
+    ) -> None:
+        self.tally = Tally()
+        self._link = link
+        self._emit = emit
+        self._complain = complain
+        self._stop = stop
+        self._aside = aside
+        self._most = most if pace is None else min(most, pace.portion)
+        self._pace = pace
+        self._retry = retry
+        self._under_way: tuple[Job, UnderWay] | None = None
+        self._down: KubemqctlError | None = None
+        self._unanswered = 0
+        self._named = 0
+        self._not_named = 0
+
+    def run(self, batches: Iterable[Batch], parse: Callable[[Batch], Piece]) -> Tally:
+        """Send all of `batches`; stops early when the connection is lost for good, or on a signal."""
+        try:
+            for batch in batches:
+                piece = parse(batch)
+                self._refuse(piece.bad, batch.skipped)
+                self._send(piece.job)
+                if batch.idle:
+                    self._collect()
+                if self._is_over(batch.idle):
+                    break
+        finally:
+            # Whatever ended it, an input that broke too: what was sent has an answer.
+            self._collect()
+        self.tally.gave_up = self.tally.gave_up or self._down
+        if self._not_named:
+            self._complain(Partial(f"{self._not_named} more"))
+        return self.tally
+
+    def _is_over(self, idle: bool) -> bool:
+        if self._stop:
+            return True
+        # What is still to be read goes into the file that keeps it, as far as it is there already.
+        return self.tally.gave_up is not None and (idle or not self._aside.keeps_failed)
+
+    def _refuse(self, bad: Sequence[tuple[int, KubemqctlError]], skipped: int) -> None:
+        self.tally.skipped += skipped
+        self.tally.bad += len(bad)
+        for line, error in bad:
+            self.tally.last_line = max(line, self.tally.last_line)
+            self._name([line], error)
+
+    def _send(self, job: Job) -> None:
+        """Begin to send `job`, each part once the one before is answered and the rate allows it."""
+        for part in job.portions(self._most):
+            send = self._link.build(part.messages)
+            self._collect()
+            if self._pace and not self.tally.gave_up:
+                self._pace(len(part.messages))
+            if self._stop:
+                return
+            self._begin(part, send)
+
+    def _begin(self, job: Job, send: Callable[[], UnderWay]) -> None:
+        if not self._is_up():
+            self._set_aside(job)
+            return
+        try:
+            self._under_way = job, send()
+        except KubemqctlError as e:
+            self._lost(job, e)
+
+    def _is_up(self) -> bool:
+        """Whether there is a server to send to; one that was lost is looked for here, when it is needed."""
+        if self._down and not self.tally.gave_up:
+            try:
+                self._link.regain(self._down, self._stop)
+                self._down = None
+            except KubemqctlError as e:
+                self.tally.gave_up = e
+        return self.tally.gave_up is None
+
+    def _collect(self) -> None:
+        """Take the answer of what is under way."""
+        if self._under_way is None:
+            return
+        job, under_way = self._under_way
+        self._under_way = None
+        try:
+            results = under_way.results()
+        except KubemqctlError as e:
+            self._lost(self._without_known(job, under_way), e)
+        else:
+            self._done(job, results)
+
+    def _without_known(self, job: Job, under_way: UnderWay) -> Job:
+        """What is left of a job that broke off, once those that were answered are done with."""
+        results = under_way.known()
+        answered, rest = job.split(len(results))
+        if results:
+            self._done(answered, results)
+        return rest
+
+    def _done(self, job: Job, results: Sequence[SendResult]) -> None:
+        refused = [i for i, r in enumerate(results) if r.error]
+        self._unanswered = 0
+        self.tally.accepted += len(results) - len(refused)
+        self.tally.failed += len(refused)
+        self.tally.last_line = job.lines[-1]
+        for i in refused:
+            self._name([job.lines[i]], InvalidRequest(results[i].error, server_message=results[i].error))
+        self._emit(results)
+        self._aside.failed([job.messages[i] for i in refused])
+
+    def _lost(self, job: Job, error: KubemqctlError) -> None:
+        """A request failed: try again where that is safe or was asked for, then record its fate."""
+
+        def again() -> list[SendResult]:
+            nonlocal job
+            under_way = self._link.build(job.messages)()
+            try:
+                return under_way.results()
+            except KubemqctlError:
+                job = self._without_known(job, under_way)
+                raise
+
+        try:
+            results = insist(again, error, self._retry, self._link, self._stop)
+        except KubemqctlError as e:
+            self._record(job, e)
+            self._after(e)
+        else:
+            self._done(job, results)
+
+    def _record(self, job: Job, error: KubemqctlError) -> None:
+        """None of `job` was accepted, or nobody knows."""
+        unknown = is_unknown(error)
+        count = len(job.messages)
+        if not count:
+            return
+        if unknown:
+            self.tally.unknown += count
+        else:
+            self.tally.failed += count
+        self.tally.last_line = job.lines[-1]
+        self._name(job.lines, in_doubt(error, count) if unknown else error)
+        self._emit(
+            [SendResult(m.id, m.channel, error=UNKNOWN if unknown else error.message) for m in job.messages]
+        )
+        (self._aside.unknown if unknown else self._aside.failed)(job.messages)
+
+    def _after(self, error: KubemqctlError) -> None:
+        """Go on, or give up: nothing helps against a refused token, and little against silence."""
+        if isinstance(error, AuthError | Unsupported):
+            self.tally.gave_up = error
+        elif isinstance(error, Unreachable | TimedOut):
+            self._down = error
+            self._unanswered += 1
+            if self._unanswered == MOST_UNANSWERED:
+                self.tally.gave_up = error
+
+    def _set_aside(self, job: Job) -> None:
+        """After giving up: what was still read is not sent."""
+        assert self.tally.gave_up
+        why = self.tally.gave_up.message
+        self.tally.failed += len(job.messages)
+        self.tally.last_line = job.lines[-1]
+        self._emit([SendResult(m.id, m.channel, error=f"not sent: {why}") for m in job.messages])
+        self._aside.failed(job.messages)
+
+    def _name(self, lines: Sequence[int], error: KubemqctlError) -> None:
+        if self._named == MOST_NAMED:
+            self._not_named += len(lines)
+            return
+        self._named += 1
+        where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
+        self._complain(worded(error, f"{where}: {error.message}"))
