@@ -1,0 +1,267 @@
+"""`kubemqctl queue`: send, receive, peek, ack-all, list, info; tx and move have files of their own."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.commands.queue_move import move
+from kubemqctl.commands.queue_tx import OnFail, tx
+from kubemqctl.errors import NotFound, NothingArrived, UsageError
+from kubemqctl.invocation import Invocation
+from kubemqctl.message import NO_TAGS, Affected, ChannelInfo, Message, Policy
+from kubemqctl.names import check_channel
+from kubemqctl.values import check_text, parse_tags
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+    from kubemqctl.outgoing import Outlet
+
+group = o.Group("queue", "Send, receive, settle, look into, move and empty queues.")
+register = group.register
+
+Expire = Annotated[int, o.seconds("--expire", "Drop it when it was not received within D.")]
+Delay = Annotated[int, o.seconds("--delay", "Hold it back for D.")]
+MaxReceives = Annotated[
+    int,
+    typer.Option(metavar="N", min=0, max=1024, help="Give up on it after N receives.", show_default=False),
+]
+Wait = Annotated[float | None, o.duration("--wait", "Wait so long for the first message.", "1s")]
+DeadLetter = Annotated[str, typer.Option(metavar="CHANNEL", help="Where it then goes.", show_default=False)]
+
+
+@group.command("send")
+def send(
+    ctx: typer.Context,
+    channel: o.Channel,
+    body: o.Body = None,
+    file: o.Files = None,
+    metadata: o.Metadata = "",
+    tag: o.Tags = None,
+    id: o.Id = "",
+    expire: Expire = 0,
+    delay: Delay = 0,
+    max_receives: MaxReceives = 0,
+    dead_letter: DeadLetter = "",
+    lines: o.Lines = False,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    json_lines: o.JsonLines = False,
+    keep_id: o.KeepId = False,
+    rate: o.Rate = None,
+    failed: o.FailedFile = None,
+    unknown: o.UnknownFile = None,
+    retry: o.Retry = 0,
+) -> int:
+    """Send a message to a queue, or many.
+
+    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many messages come from one
+    input with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each.
+
+    Examples:
+      kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
+      tail -f app.log | kubemqctl queue send logs --lines
+      kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
+    """
+    from kubemqctl.outgoing import Outgoing, send_many, send_one
+
+    check_channel(channel)
+    if dead_letter:
+        check_channel(dead_letter)
+    check_text("--metadata", metadata)
+    check_text("--id", id)
+    run: Invocation = ctx.obj
+    template = Message(
+        channel=channel,
+        id=id,
+        metadata=metadata,
+        tags=parse_tags(tag) if tag else NO_TAGS,
+        policy=Policy(expire, delay, max_receives, dead_letter),
+    )
+    out = Outgoing(
+        template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
+    )
+    return (send_many if out.is_many else send_one)(run, out, _outlet)
+
+
+def _outlet(client: Client) -> Outlet:
+    from kubemqctl.client import queues
+    from kubemqctl.outgoing import Outlet
+
+    return Outlet(partial(queues.send, client), partial(queues.batch, client))
+
+
+@group.command("receive", handler=True)
+def receive(
+    ctx: typer.Context,
+    channel: o.Channel,
+    count: o.Count = None,
+    all: o.All = False,
+    follow: o.Follow = False,
+    wait: Wait = None,
+    idle: o.Idle = None,
+    lasting: o.For = None,
+    ack: Annotated[
+        str, typer.Option("--ack", metavar="WHEN", help="after-output, or auto: at most once.")
+    ] = "after-output",
+    concurrency: o.Concurrency = None,
+    on_fail: OnFail = None,
+    handler_timeout: o.HandlerTimeout = None,
+    handler_input: o.HandlerInput = None,
+    grace: o.Grace = None,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+) -> int:
+    """Take messages off a queue and print them, or give each to a command.
+
+    A message is acknowledged only after its bytes are written; what could not be written, because of a
+    closed pipe, a full disk or a signal, goes back to the queue in order and uncounted. --ack auto
+    leaves acknowledging to the server: each message at most once, and gone when this end breaks.
+
+    A command behind `--` gets the body on stdin and the rest as KUBEMQ_* variables. Its exit code 0
+    acknowledges the message; else --on-fail says what becomes of it, and the run ends with 10. Under --all
+    what failed is rejected when the run ends, so that each message is handled once.
+
+    Examples:
+      kubemqctl queue receive orders > order
+      kubemqctl queue receive orders --all -o json | head -n 3
+      kubemqctl queue receive logs --follow --idle 1m
+      kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
+    """
+    from kubemqctl.handler import set_up
+    from kubemqctl.incoming import receive_messages, wished
+    from kubemqctl.verdict import check_plain
+    from kubemqctl.verdict import on_fail as parse_on_fail
+
+    check_channel(channel)
+    if ack not in ("after-output", "auto"):
+        raise UsageError(f"--ack takes after-output or auto, not {ack!r}")
+    run: Invocation = ctx.obj
+    setup = set_up(
+        run.words,
+        run.environ,
+        concurrency=concurrency,
+        timeout=handler_timeout,
+        input=handler_input,
+        grace=grace,
+    )
+    failing = parse_on_fail(on_fail, channel, setup is not None)
+    wish = wished(channel, count, all, follow, wait, idle, lasting, ack == "auto")
+    if setup:
+        from kubemqctl.working import handle_messages
+
+        check_plain(nul, delimiter, wish.auto_ack)
+        return handle_messages(run, wish, setup, failing)
+    return receive_messages(ctx.obj, wish, _between(nul, delimiter, single=wish.most == 1))
+
+
+@group.command("peek")
+def peek(
+    ctx: typer.Context,
+    channel: o.Channel,
+    count: o.Count = None,
+    all: o.All = False,
+    wait: o.Wait = 1.0,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+) -> int:
+    """Print the first messages of a queue and leave them there.
+
+    What others hold, and what is still delayed, is not seen. Beyond 1024 messages the queue is read
+    under a transaction that is then closed: order, sequences and receive counts stay as they are, but
+    nobody else sees those messages meanwhile.
+
+    Examples:
+      kubemqctl queue peek orders
+      kubemqctl queue peek orders --count 10 -o json
+      kubemqctl queue peek orders --all --format '{sequence} {tags[kind]} {body}'
+    """
+    from kubemqctl.incoming import peek_messages
+
+    check_channel(channel)
+    if all and count is not None:
+        raise UsageError("--all excludes --count")
+    between = _between(nul, delimiter, single=not all and count in (None, 1))
+    found = peek_messages(ctx.obj, channel, None if all else count or 1, wait, between)
+    if not found and not all:
+        raise NothingArrived(f"{channel} has no message to show", hint="wait longer with --wait 30s")
+    return 0
+
+
+@group.command("ack-all")
+def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm: o.Confirm = None) -> int:
+    """Empty a queue: acknowledge all that waits in it.
+
+    What others hold, and what is still delayed, stays. Asks first on a terminal; elsewhere it wants --yes.
+    Prints how many messages are gone.
+
+    Examples:
+      kubemqctl queue ack-all orders --yes
+    """
+    check_channel(channel)
+    run: Invocation = ctx.obj
+    render = run.renderer(Affected)
+    run.confirm(f"acknowledge, and so delete, all that waits in {channel}", channel, yes=yes, confirm=confirm)
+    with run.client() as client:
+        from kubemqctl.client import queues
+
+        affected = queues.ack_all(client, channel)
+    run.write(render.one(Affected(channel, affected)))
+    return 0
+
+
+group.command("tx", handler=True)(tx)
+group.command("move")(move)
+
+
+@group.command("list")
+def list_queues(ctx: typer.Context) -> int:
+    """List the queues with what the server tells of them.
+
+    Examples:
+      kubemqctl queue list
+      kubemqctl queue list --format '{name} {waiting}'
+    """
+    run: Invocation = ctx.obj
+    render = run.renderer(ChannelInfo)
+    with run.client() as client:
+        from kubemqctl.client import queues
+
+        found = sorted(queues.infos(client), key=lambda queue: queue.name)
+    run.write(render.all(found))
+    return 0
+
+
+@group.command("info")
+def info(ctx: typer.Context, channel: o.Channel) -> int:
+    """Show one queue's statistics. Ends with 3 when there is no such queue.
+
+    Examples:
+      kubemqctl queue info orders
+      kubemqctl queue info orders --format '{waiting}'
+    """
+    check_channel(channel)
+    run: Invocation = ctx.obj
+    render = run.renderer(ChannelInfo)
+    with run.client() as client:
+        from kubemqctl.client import queues
+
+        found = queues.named(client, channel)
+    if not found:
+        raise NotFound(f"there is no queue {channel}", hint="`kubemqctl queue list` shows what there is")
+    if len(found) > 1 or found[0].name != channel:
+        run.warn(f"this server trims names: what it shows as {found[0].name} may be another queue")
+    run.write(b"".join(map(render.one, found)))
+    return 0
+
+
+def _between(nul: bool, delimiter: bytes | None, single: bool) -> bytes | None:
+    """What follows a message in raw output; None for the exact bytes of a `single` one."""
+    if nul and delimiter is not None:
+        raise UsageError("-0 and --delimiter exclude each other")
+    if nul:
+        return b"\0"
+    return delimiter if single or delimiter is not None else b"\n"

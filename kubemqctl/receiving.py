@@ -1,0 +1,191 @@
+"""Printing messages so that none is lost on the way.
+
+`Ledger` acknowledges a message only when its bytes are out, and gives back the rest in order and
+uncounted. `Printer` writes what an `Intake` brings, under its rules.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.errors import KubemqctlError, Partial
+from kubemqctl.intake import PASSING, Intake
+from kubemqctl.message import Received
+from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.stop import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.queues import Downstream, Held
+
+# How much is written in one go: a signal is looked for in between.
+BYTES_IN_A_PIECE = 64 << 10
+# While a slow reader takes a long transaction, what it has is acknowledged so often: seconds.
+SETTLE_EVERY = 0.5
+
+
+class Tally:
+    """What became of the messages of a run."""
+
+    def __init__(self) -> None:
+        self.arrived = 0
+        self.acked = 0
+        self.given_back = 0
+        self.unconfirmed = 0
+
+
+class Printed(NamedTuple):
+    """A transaction whose messages are being written, with the offsets at which they end."""
+
+    held: Held
+    sequences: list[int]
+    ends: list[int]
+
+
+class Ledger:
+    """Which messages are not acknowledged yet, and how far their bytes have come."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._open: deque[Printed] = deque()
+        self._tally = tally
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def add(self, held: Held, lengths: Sequence[int], offset: int) -> None:
+        """`held` is about to be written from `offset` on, its messages `lengths` bytes long."""
+        ends = list(accumulate(lengths, initial=offset))[1:]
+        self._open.append(Printed(held, [m.sequence for m in held.messages], ends))
+
+    def settle(self, down: Downstream, taken: int) -> None:
+        """Acknowledge what ends at or before `taken`, and wait until the server has done so.
+
+        Raises Partial when it refused to.
+        """
+        done = list(self._gone(taken))
+        if not done:
+            return
+        for p, count in done:
+            down.ack(p.held, p.sequences[:count])
+        last, count = done[-1]
+        if down.barrier(last.held).intersection(last.sequences[:count]):
+            raise Partial("the server did not take an acknowledgement", code="not-settled")
+        self._tally.acked += sum(count for _, count in done)
+        for _ in done:
+            self._open.popleft()
+        if count < len(last.sequences):
+            self._open.appendleft(Printed(last.held, last.sequences[count:], last.ends[count:]))
+
+    def _gone(self, taken: int) -> Iterator[tuple[Printed, int]]:
+        """The transactions that are out, with how many of their messages: all but in the last."""
+        for p in self._open:
+            if not (count := bisect_right(p.ends, taken)):
+                return
+            yield p, count
+
+    def give_back(self, down: Downstream) -> None:
+        """Close what is left: the server puts it where it was."""
+        if not self._open:
+            return
+        for p in self._open:
+            down.close(p.held)
+        down.barrier(self._open[-1].held)
+        self._tally.given_back += sum(len(p.sequences) for p in self._open)
+        self._open.clear()
+
+    def forget(self, offset: int) -> None:
+        """The connection is gone: what was written, up to `offset`, and not confirmed may come again."""
+        self._tally.unconfirmed += sum(bisect_right(p.ends, offset) for p in self._open)
+        self._open.clear()
+
+
+class Printer:
+    """Writes messages as they come: the `Holder` of a run of `queue receive`."""
+
+    def __init__(
+        self, intake: Intake, sink: Sink, render: Callable[[Received], bytes], stop: Stop, auto_ack: bool
+    ) -> None:
+        self.tally = Tally()
+        self._intake = intake
+        self._sink = sink
+        self._render = render
+        self._stop = stop
+        self._auto_ack = auto_ack
+        self._ledger = Ledger(self.tally)
+        self._settled_at = 0.0
+
+    def run(self) -> None:
+        """Print until the intake ends; then settle. Raises what ended it otherwise."""
+        try:
+            for held in self._intake.rounds(self):
+                if not self._print(held):
+                    break
+        finally:
+            self._end()
+        if self.tally.given_back and self._sink.reader_gone():
+            raise ReaderGone("the reader of the output has left")
+
+    def _print(self, held: Held) -> bool:
+        """Write a transaction; False when a stop came before its end."""
+        self.tally.arrived += len(held.messages)
+        data = list(map(self._render, held.messages))
+        if not self._auto_ack:
+            self._ledger.add(held, list(map(len, data)), self._sink.offset)
+        try:
+            return all(self._write(piece) for piece in _pieces(data))
+        except PASSING:
+            # It shows again at the next round, which knows what to do about it.
+            return True
+
+    def _write(self, piece: bytes) -> bool:
+        if time.monotonic() - self._settled_at > SETTLE_EVERY:
+            self.settle()
+        # What the server has acknowledged already would be lost.
+        may_stop = self._stop and not self._auto_ack
+        return not may_stop and self._sink.write(piece)
+
+    # --- the Holder ---
+
+    @property
+    def is_late(self) -> bool:
+        return self._sink.is_pipe
+
+    def settle(self) -> None:
+        if self._sink.reader_gone():
+            raise ReaderGone("the reader of the output has left")
+        self._ledger.settle(self._intake.down, self._sink.taken)
+        self._settled_at = time.monotonic()
+
+    def all_settled(self) -> bool:
+        if self._ledger and self._sink.drain():
+            self.settle()
+        return not self._ledger
+
+    def forget(self) -> None:
+        self._ledger.forget(self._sink.offset)
+
+    def _end(self) -> None:
+        down = self._intake.down
+        try:
+            self._ledger.settle(down, self._sink.settle())
+            self._ledger.give_back(down)
+        except KubemqctlError:
+            self.forget()
+            raise
+        finally:
+            down.close_stream()
+
+
+def _pieces(data: Sequence[bytes]) -> Iterator[bytes]:
+    """`data` joined, in pieces of a bounded size that end where a message ends."""
+    first = size = 0
+    for at, message in enumerate(data):
+        size += len(message)
+        if size >= BYTES_IN_A_PIECE:
+            yield b"".join(data[first : at + 1])
+            first, size = at + 1, 0
+    yield b"".join(data[first:])

@@ -1,0 +1,160 @@
+"""`kubemqctl queue peek`: a look that changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.program import Run, Start
+from tests.server import Broker
+from tests.strange import lacking, strange_server
+from tests.stub import Stub
+from tests.waiting import until
+
+
+def still_there(stub: Stub, channel: str, count: int) -> list[tuple[bytes, int, int]]:
+    """Body, sequence and receive count, as the next consumer gets them."""
+    got = stub.downstream().get(channel, count)
+    return [(m.Body, m.Attributes.Sequence, m.Attributes.ReceiveCount) for m in got.Messages]
+
+
+def untouched(count: int) -> list[tuple[bytes, int, int]]:
+    return [(b"%d" % n, n, 1) for n in range(1, count + 1)]
+
+
+def counting(stub: Stub, calls: list[str], *methods: str) -> dict[str, Callable[[Any, Any], Any]]:
+    """Answers that pass on to the real server, and note each call."""
+
+    def noted(method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            calls.append(method)
+            return stub.call(method, request)
+
+        return answer
+
+    return {method: noted(method) for method in methods}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], b"1"),
+        (["--count", "1", "-0"], b"1\0"),
+        (["--count", "2"], b"1\n2\n"),
+        (["--count", "9"], b"1\n2\n3\n"),
+        (["--all", "--delimiter", ", "], b"1, 2, 3, "),
+        (["--all", "--format", "{sequence} {receive_count} {body}"], b"1 1 1\n2 1 2\n3 1 3\n"),
+    ],
+)
+def test_it_prints_the_first_messages_and_leaves_them_as_they_were(
+    run: Run, stub: Stub, channel: str, options: list[str], expected: bytes
+) -> None:
+    stub.fill(channel, 3)
+    for _ in range(2):
+        result = run("queue", "peek", channel, *options)
+        assert (result.code, result.out, result.err) == (0, expected, "")
+    assert still_there(stub, channel, 3) == untouched(3)
+
+
+def test_one_message_is_its_exact_bytes(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, b"\xff\x00\n")
+    assert run("queue", "peek", channel).out == b"\xff\x00\n"
+
+
+def test_an_empty_queue_is_6_and_under_all_0(run: Run, channel: str) -> None:
+    result = run("queue", "peek", channel)
+    assert (result.code, result.out) == (6, b"")
+    assert result.err.startswith("error: ")
+    assert run("queue", "peek", channel, "--count", "5").code == 6
+    result = run("queue", "peek", channel, "--all")
+    assert (result.code, result.out, result.err) == (0, b"", "")
+
+
+def test_one_message_costs_one_call(run: Run, stub: Stub, channel: str, broker: Broker) -> None:
+    stub.fill(channel, 1)
+    calls: list[str] = []
+    answers = counting(stub, calls, "ReceiveQueueMessages", "QueuesInfo", "Ping")
+    with strange_server(broker.address, **answers) as address:
+        assert run("queue", "peek", channel, address=address).out == b"1"
+    assert calls == ["ReceiveQueueMessages"]
+
+
+@pytest.mark.parametrize("count", [[], ["--count", "5"]])
+def test_it_waits_for_the_first_message(start: Start, stub: Stub, channel: str, count: list[str]) -> None:
+    started = start("queue", "peek", channel, "--wait", "30s", *count)
+    until(lambda: channel in {q.Name for q in stub.info().Info.Queues}, "it waits")
+    stub.send(channel, "late")
+    began = time.monotonic()
+    assert started.wait().out.rstrip() == b"late"
+    assert time.monotonic() - began < 8
+
+
+def test_what_others_hold_and_what_is_delayed_is_not_seen(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 4)
+    stub.send(channel, "later", Policy=pb.QueueMessagePolicy(DelaySeconds=600))
+    other = stub.downstream()
+    assert len(other.get(channel, 2).Messages) == 2
+    assert run("queue", "peek", channel).out == b"3"
+    assert run("queue", "peek", channel, "--all").out == b"3\n4\n"
+    assert run("queue", "peek", channel, "--count", "10").out == b"3\n4\n"
+
+
+def test_when_others_hold_everything_there_is_nothing_to_show(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    stub.downstream().get(channel, 2)
+    assert run("queue", "peek", channel, "--count", "2").code == 6
+    assert run("queue", "peek", channel, "--all").code == 0
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--count", "2500"]])
+def test_more_than_a_peek_can_show_is_looked_at_under_a_transaction(
+    run: Run, stub: Stub, channel: str, options: list[str]
+) -> None:
+    stub.fill(channel, 2500)
+    result = run("queue", "peek", channel, *options)
+    assert result.out == b"".join(b"%d\n" % n for n in range(1, 2501))
+    assert still_there(stub, channel, 2500) == untouched(2500)
+
+
+def test_messages_too_great_for_one_answer_are_shown_all_the_same(run: Run, stub: Stub, channel: str) -> None:
+    great = b"x" * 20_000_000
+    for n in range(7):
+        stub.send(channel, b"%d" % n + great)
+    result = run("queue", "peek", channel, "--all", timeout=60)
+    assert (result.code, result.out) == (0, b"".join(b"%d" % n + great + b"\n" for n in range(7)))
+    assert [m.Attributes.ReceiveCount for m in stub.downstream().get(channel, 3).Messages] == [1, 1, 1]
+
+
+def test_great_messages_behind_many_small_ones_are_shown_too(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2000)
+    for _ in range(4):
+        stub.send(channel, b"x" * 30_000_000)
+    result = run("queue", "peek", channel, "--all", timeout=60)
+    assert [len(line) for line in result.out.splitlines()[1998:]] == [4, 4, *[30_000_000] * 4]
+    assert still_there(stub, channel, 2000) == untouched(2000)
+
+
+def test_without_statistics_it_shows_what_a_peek_can(
+    run: Run, stub: Stub, channel: str, broker: Broker
+) -> None:
+    stub.fill(channel, 3)
+    with strange_server(broker.address, QueuesInfo=lacking) as address:
+        assert run("queue", "peek", channel, "--all", address=address).out == b"1\n2\n3\n"
+        assert run("queue", "peek", channel, "--count", "2", address=address).out == b"1\n2\n"
+
+
+@pytest.mark.parametrize(
+    "options", [["--all", "--count", "2"], ["--count", "0"], ["-0", "--delimiter", "x"], ["--follow"]]
+)
+def test_options_that_make_no_sense_are_refused(run: Run, channel: str, options: list[str]) -> None:
+    result = run("queue", "peek", channel, *options, address="127.0.0.1:1")
+    assert result.code == 2
+
+
+def test_without_a_server_it_is_5(run: Run, channel: str) -> None:
+    assert run("queue", "peek", channel, address="127.0.0.1:1").code == 5
