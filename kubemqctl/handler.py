@@ -1,0 +1,269 @@
+"""Running a user's command for a message, and what came of it. One room for every pattern.
+
+The command is found before anything is taken. A `Crew` runs up to N at a time, each in a session of its
+own, so that a terminal's Ctrl-C reaches us and not it, and one signal reaches all it started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any, NamedTuple
+
+from kubemqctl.child import Child, Ended, Ending, Limits, kill_all
+from kubemqctl.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
+from kubemqctl.executable import Command, find
+from kubemqctl.handed import MESSAGE_VARIABLES, Input, stdin_bytes, variables
+from kubemqctl.pieces import MAX_BODY
+from kubemqctl.stop import Stop
+from kubemqctl.terminal import visible
+from kubemqctl.values import format_duration
+
+GRACE = 10.0
+"""Seconds that running handlers get when the run is told to end."""
+KILL_AFTER = 2.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+class Task(NamedTuple):
+    """One run of a handler. `key` is the caller's own and comes back with the outcome.
+
+    `timeout`, counted from the start, and `kill_after` are seconds.
+    """
+
+    key: Any
+    stdin: bytes
+    variables: Mapping[str, str]
+    timeout: float | None = None
+    kill_after: float = KILL_AFTER
+
+
+class Outcome(NamedTuple):
+    """What came of a run. `exit_code` is 128+n for signal n, as in a shell; `last_line` is stderr's.
+
+    `error` says why it could not even be started.
+    """
+
+    key: Any
+    ending: Ending = "exited"
+    exit_code: int = 0
+    stdout: bytes = b""
+    last_line: str = ""
+    seconds: float = 0.0
+    error: KubemqctlError | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether it ended by itself, with exit code 0."""
+        return self.ending == "exited" and not self.exit_code and not self.error
+
+    @property
+    def failure(self) -> str:
+        """Why it is not ok, in words."""
+        if self.error:
+            return self.error.message
+        return _ENDINGS[self.ending](self)
+
+
+_ENDINGS: dict[Ending, Callable[[Outcome], str]] = {
+    "exited": lambda outcome: f"the handler ended with {_code_text(outcome.exit_code)}",
+    "timed-out": lambda outcome: (
+        f"the handler was stopped after {format_duration(round(outcome.seconds, 1))}"
+    ),
+    "stopped": lambda outcome: "the handler was stopped, as the run had to end",
+    "too-much-output": lambda outcome: "the handler was stopped: it wrote more than a message can hold",
+}
+
+
+def _code_text(code: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(code - 128).name
+    return f"exit code {code}"
+
+
+class Setup(NamedTuple):
+    """How messages are to be handled. Seconds."""
+
+    command: Command
+    concurrency: int
+    timeout: float | None
+    input: Input
+    grace: float
+
+
+def set_up(
+    words: Sequence[str] | None,
+    environ: Mapping[str, str],
+    *,
+    concurrency: int | None,
+    timeout: float | None,
+    input: str | None,
+    grace: float | None,
+) -> Setup | None:
+    """What `-- COMMAND` and its options ask for (None: not given); None without a command.
+
+    Raises NotFound for the command, UsageError for a bad form and for options that have no command.
+    """
+    given = {
+        "--concurrency": concurrency,
+        "--handler-timeout": timeout,
+        "--handler-input": input,
+        "--grace": grace,
+    }
+    if words is None:
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(f"{option} is for a handler", hint="put its command behind --")
+        return None
+    return Setup(
+        find(words, environ),
+        concurrency or 1,
+        timeout,
+        parse_form("--handler-input", input),
+        GRACE if grace is None else grace,
+    )
+
+
+def parse_form(option: str, text: str | None) -> Input:
+    """`body`, which is the default, or `json`."""
+    if text not in (None, "body", "json"):
+        raise UsageError(f"{option} takes body or json, not {visible(text or repr(text))}")
+    return "json" if text == "json" else "body"
+
+
+def task(key: object, noun: object, form: Input = "body", timeout: float | None = None) -> Task:
+    """The run of a handler for the message `noun`."""
+    return Task(key, stdin_bytes(noun, form), variables(noun), timeout)
+
+
+# --- many at a time ---
+
+
+class Crew:
+    """Up to `concurrency` handlers at a time; a context manager that leaves none of them behind.
+
+    `deliver` gets each outcome as it comes, in the thread that waited for it: give it the `put` of a queue.
+    `most_output` is how many bytes of stdout one may write; more, and it is ended.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        concurrency: int,
+        deliver: Callable[[Outcome], None],
+        environ: Mapping[str, str] = os.environ,
+        most_output: int = MAX_BODY,
+    ) -> None:
+        self.concurrency = concurrency
+        self._command = command
+        self._deliver = deliver
+        # Those of a handler above us would tell of another message.
+        self._environ = {
+            os.fsencode(name): os.fsencode(value)
+            for name, value in environ.items()
+            if name not in MESSAGE_VARIABLES
+        }
+        self._most_output = most_output
+        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._halt_fd, self._halt = os.pipe()
+        self._closed = False
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish(0)
+
+    @property
+    def under_way(self) -> int:
+        """How many were begun and are not delivered yet."""
+        return self._under_way
+
+    @property
+    def free(self) -> int:
+        """How many more could run at once."""
+        return self.concurrency - self._under_way
+
+    def start(self, task: Task) -> None:
+        """Run the handler for `task`; with none free it begins when one is."""
+        with self._changed:
+            self._under_way += 1
+            if len(self._threads) < min(self._under_way, self.concurrency):
+                self._threads.append(threading.Thread(target=self._work, name="handler", daemon=True))
+                self._threads[-1].start()
+        self._tasks.put(task)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until none is under way, at most `seconds`; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._under_way, seconds)
+
+    def finish(self, grace: float = GRACE) -> None:
+        """Start no more, wait `grace` seconds for those that run, end the rest; all are delivered on return.
+
+        What was not begun is delivered as stopped.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if not self.wait(grace):
+            os.write(self._halt, b"!")
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        os.close(self._halt_fd)
+        os.close(self._halt)
+
+    def _work(self) -> None:
+        while task := self._tasks.get():
+            try:
+                self._deliver(self._outcome(task))
+            finally:
+                with self._changed:
+                    self._under_way -= 1
+                    self._changed.notify_all()
+
+    def _outcome(self, task: Task) -> Outcome:
+        if self._closed:
+            return Outcome(task.key, "stopped")
+        try:
+            return Outcome(task.key, *self._ended(task))
+        except OSError as e:
+            return Outcome(task.key, error=_not_started(self._command, e))
+
+    def _ended(self, task: Task) -> Ended:
+        # Bytes, because a locale must not decide what a message may hold.
+        own = {name.encode(): value.encode() for name, value in task.variables.items()}
+        limits = Limits(task.timeout, task.kill_after, self._most_output)
+        words, path = self._command
+        return Child(words, path, self._environ | own, task.stdin, limits, self._halt_fd).run()
+
+
+def _not_started(command: Command, error: OSError) -> KubemqctlError:
+    name, why = visible(command.words[0]), (error.strerror or str(error)).lower()
+    if isinstance(error, FileNotFoundError):
+        return NotFound(
+            f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"
+        )
+    hint = "a script begins with a line such as #!/bin/sh" if why == "exec format error" else ""
+    return HandlerFailed(
+        f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
+    )
+
+
+class StopWithHandlers(Stop):
+    """As Stop; when the second signal ends the process at once, it takes the running handlers along."""
+
+    def _caught(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum:
+            kill_all()
+        super()._caught(signum, frame)
