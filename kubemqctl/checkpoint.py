@@ -1,0 +1,105 @@
+"""A file that remembers how far a store was read, so that the next run goes on from there.
+
+It holds the last event that was dealt with: its sequence to go on from, its id and time to recognise it by.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from typing import Any, NamedTuple
+
+from kubemqctl.errors import ConfigError, OutputError
+from kubemqctl.message import Event
+from kubemqctl.values import visible
+
+_TYPES = {"channel": str, "sequence": int, "id": str, "timestamp": int}
+
+
+class Position(NamedTuple):
+    """How far `channel` was read. Sequence 0 is before its first event; `timestamp` is Unix nanoseconds."""
+
+    channel: str
+    sequence: int
+    id: str = ""
+    timestamp: int = 0
+
+    def is_of(self, event: Event) -> bool:
+        """Whether `event` is the very one that was dealt with last."""
+        return (self.sequence, self.id, self.timestamp) == (event.sequence, event.id, event.timestamp)
+
+
+class Checkpoint:
+    """The file at `path` for `channel`; `position` is what it says, None while there is no file.
+
+    Raises ConfigError for a file that says nothing, or something of another channel.
+    """
+
+    def __init__(self, path: str, channel: str) -> None:
+        self.path = path
+        self.position = _read(path)
+        if self.position and self.position.channel != channel:
+            raise ConfigError(
+                f"the checkpoint {path} is of the channel {visible(self.position.channel)}, not {channel}",
+                hint="use a file of its own for each channel",
+            )
+        self._channel = channel
+        _check_folder(path)
+
+    def save(self, event: Event | None) -> None:
+        """All up to `event` is dealt with; None: the channel's beginning."""
+        if event is None:
+            self._save(Position(self._channel, 0))
+        else:
+            self._save(Position(self._channel, event.sequence, event.id, event.timestamp))
+
+    def _save(self, position: Position) -> None:
+        # No fsync: a crash of the machine takes the output's last bytes too, and a position that is older
+        # than they are prints again what was lost, where a newer one would skip it.
+        part = f"{self.path}.{os.getpid()}"
+        try:
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(json.dumps(position._asdict()) + "\n")
+            os.replace(part, self.path)
+        except OSError as e:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+            raise OutputError(
+                f"cannot write the checkpoint {self.path}: {(e.strerror or str(e)).lower()}"
+            ) from e
+        self.position = position
+
+
+def _read(path: str) -> Position | None:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(1 << 16)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        raise ConfigError(f"cannot read the checkpoint {path}: {(e.strerror or str(e)).lower()}") from e
+    found = _parsed(data)
+    if found is None:
+        raise ConfigError(
+            f"{path} is no checkpoint of kubemqctl", hint="delete it to begin anew, with --from saying where"
+        )
+    return found
+
+
+def _parsed(data: bytes) -> Position | None:
+    try:
+        found: Any = json.loads(data)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or set(found) != set(_TYPES):
+        return None
+    if any(type(found[name]) is not kind for name, kind in _TYPES.items()) or found["sequence"] < 0:
+        return None
+    return Position(**found)
+
+
+def _check_folder(path: str) -> None:
+    folder = os.path.dirname(path) or "."
+    if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"the checkpoint {path} cannot be written", hint="name a file in a folder of yours")

@@ -1,0 +1,118 @@
+"""`kubemqctl events`: pub, sub."""
+
+from __future__ import annotations
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.message import NO_TAGS, Message
+from kubemqctl.names import check_channel, check_group
+from kubemqctl.values import check_text, parse_tags
+
+group = o.Group("events", "Publish events to whoever listens, and listen to them.")
+register = group.register
+
+
+@group.command("pub")
+def pub(
+    ctx: typer.Context,
+    channel: o.Channel,
+    body: o.Body = None,
+    file: o.Files = None,
+    metadata: o.Metadata = "",
+    tag: o.Tags = None,
+    id: o.Id = "",
+    lines: o.Lines = False,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    json_lines: o.JsonLines = False,
+    keep_id: o.KeepId = False,
+    rate: o.Rate = None,
+    failed: o.FailedFile = None,
+    unknown: o.UnknownFile = None,
+    retry: o.Retry = 0,
+) -> int:
+    """Publish an event, or many, to those who listen now.
+
+    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many events come from one input
+    with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each. An event
+    that nobody listens to is no error, and of many events none is answered: sent means that the server
+    took all of the stream.
+
+    Examples:
+      kubemqctl events pub alarms.kitchen 'smoke' --tag level=high
+      tail -f app.log | kubemqctl events pub logs.app --lines
+      seq 100 | kubemqctl events pub ticks --lines --rate 10/s
+    """
+    from kubemqctl.outgoing import Outgoing
+    from kubemqctl.publishing import publish
+
+    check_channel(channel, "events")
+    check_text("--metadata", metadata)
+    check_text("--id", id)
+    template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    out = Outgoing(
+        template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
+    )
+    return publish(ctx.obj, out, store=False)
+
+
+@group.command("sub", handler=True)
+def sub(
+    ctx: typer.Context,
+    channel: o.Channel,
+    group: o.SubscriberGroup = "",
+    count: o.Count = None,
+    idle: o.Idle = None,
+    lasting: o.For = None,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    concurrency: o.Concurrency = None,
+    handler_input: o.HandlerInput = None,
+    handler_timeout: o.HandlerTimeout = None,
+    grace: o.Grace = None,
+    ready_file: o.ReadyFile = None,
+    no_reconnect: o.NoReconnect = False,
+) -> int:
+    """Print events as they are published, or run COMMAND for each.
+
+    CHANNEL may have wildcards: * for one word between dots, > for all that follow. Members of a --group
+    share what comes. Only what is published while this listens arrives: after a lost connection, which is
+    regained, something may be missing. A handler reads the body on stdin and the rest from KUBEMQ_CHANNEL,
+    KUBEMQ_ID, KUBEMQ_METADATA and KUBEMQ_TAGS (JSON); a failing one is said, and the run ends with 10.
+
+    --ready-file is written once the subscription is live: on a server that does not tell, after half a
+    second.
+
+    Examples:
+      kubemqctl events sub 'alarms.>' -o json
+      kubemqctl events sub alarms.kitchen --count 1 --for 1m
+      kubemqctl events sub jobs --group workers -- ./work.sh --verbose
+    """
+    from kubemqctl.handler import set_up
+    from kubemqctl.live import Limits
+    from kubemqctl.subscribing import Wish, subscribe_events
+
+    check_channel(channel, "events", wildcards=True)
+    if group:
+        check_group(group)
+    run = ctx.obj
+    handler = set_up(
+        run.words,
+        run.environ,
+        concurrency=concurrency,
+        timeout=handler_timeout,
+        input=handler_input,
+        grace=grace,
+    )
+    wish = Wish(
+        channel,
+        group,
+        count or 0,
+        Limits(idle, lasting),
+        reconnect=not no_reconnect,
+        ready_file=ready_file,
+        delimiter=o.between(nul, delimiter, exact=count == 1),
+        handler=handler,
+    )
+    return subscribe_events(run, wish)

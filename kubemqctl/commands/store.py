@@ -1,0 +1,193 @@
+"""`kubemqctl store`: pub, sub."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.errors import UsageError
+from kubemqctl.message import NO_TAGS, End, Message, Start
+from kubemqctl.names import check_channel, check_client_id, check_group
+from kubemqctl.values import check_text, parse_tags
+
+group = o.Group("store", "Publish events that are stored, and read them from any point on.")
+register = group.register
+
+
+def _start(text: str) -> Start:
+    from kubemqctl.start import parse_start
+
+    return parse_start(text)
+
+
+def _end(text: str) -> End:
+    from kubemqctl.start import parse_end
+
+    return parse_end(text)
+
+
+From = Annotated[
+    Start | None,
+    typer.Option(
+        "--from",
+        metavar="START",
+        help="new, first, last, a sequence, a time, or so long ago (2h).",
+        show_default="new",
+        parser=o.valued("--from", _start),
+    ),
+]
+Until = Annotated[
+    End | None,
+    typer.Option(
+        "--until",
+        metavar="END",
+        help="now, a sequence or a time, inclusive.",
+        parser=o.valued("--until", _end),
+    ),
+]
+Durable = Annotated[
+    str | None, typer.Option("--durable", metavar="NAME", help="Let the server keep the position of NAME.")
+]
+CheckpointFile = Annotated[
+    str | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the position in FILE.")
+]
+
+
+@group.command("pub")
+def pub(
+    ctx: typer.Context,
+    channel: o.Channel,
+    body: o.Body = None,
+    file: o.Files = None,
+    metadata: o.Metadata = "",
+    tag: o.Tags = None,
+    id: o.Id = "",
+    lines: o.Lines = False,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    json_lines: o.JsonLines = False,
+    keep_id: o.KeepId = False,
+    rate: o.Rate = None,
+    failed: o.FailedFile = None,
+    unknown: o.UnknownFile = None,
+    retry: o.Retry = 0,
+) -> int:
+    """Publish an event, or many, to be stored.
+
+    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many events come from one input
+    with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each.
+
+    Examples:
+      kubemqctl store pub orders 'order 1' --tag kind=new
+      tail -f audit.log | kubemqctl store pub audit --lines
+      kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
+    """
+    from kubemqctl.outgoing import Outgoing
+    from kubemqctl.publishing import publish
+
+    check_channel(channel, "events_store")
+    check_text("--metadata", metadata)
+    check_text("--id", id)
+    template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    out = Outgoing(
+        template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
+    )
+    return publish(ctx.obj, out, store=True)
+
+
+@group.command("sub", handler=True)
+def sub(
+    ctx: typer.Context,
+    channel: o.Channel,
+    start: From = None,
+    until: Until = None,
+    group: o.SubscriberGroup = "",
+    durable: Durable = None,
+    checkpoint: CheckpointFile = None,
+    count: o.Count = None,
+    idle: o.Idle = None,
+    lasting: o.For = None,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    concurrency: o.Concurrency = None,
+    handler_input: o.HandlerInput = None,
+    handler_timeout: o.HandlerTimeout = None,
+    grace: o.Grace = None,
+    ready_file: o.ReadyFile = None,
+    no_reconnect: o.NoReconnect = False,
+) -> int:
+    """Print stored events from a point on, or run COMMAND for each, and go on with what is published.
+
+    None is lost, none comes twice, and they come in order, also over lost connections and restarts of the
+    server. What the server itself has no longer is said, and the run ends with 7.
+
+    --checkpoint saves the position in FILE once an event is written or its handler has succeeded; the next
+    run goes on behind it, whatever --from says. A failing handler ends the run there.
+
+    --durable leaves the position to the server, under NAME: one subscriber at a time, --from counts the
+    first time only, and what was on its way when a subscriber went away is not sent again. So it is with
+    --group, whose members share what comes.
+
+    A handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
+    KUBEMQ_SEQUENCE, KUBEMQ_TIMESTAMP and KUBEMQ_TAGS (JSON); a failing one is said, and the run ends with
+    10. --ready-file is written once the subscription is live: on a server that does not tell, after half a
+    second.
+
+    Examples:
+      kubemqctl store sub orders --from first --until now -o json
+      kubemqctl store sub orders --from 2h --idle 5s
+      kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
+    """
+    from kubemqctl.handler import set_up
+    from kubemqctl.live import Limits
+    from kubemqctl.start import check_order
+    from kubemqctl.subscribing import StoreWish, Wish, subscribe_store
+
+    check_channel(channel, "events_store")
+    _check_position(group, durable, checkpoint, until)
+    begin = start or Start("new")
+    if until:
+        check_order(begin, until)
+    run = ctx.obj
+    handler = set_up(
+        run.words,
+        run.environ,
+        concurrency=concurrency,
+        timeout=handler_timeout,
+        input=handler_input,
+        grace=grace,
+    )
+    wish = Wish(
+        channel,
+        group,
+        count or 0,
+        Limits(idle, lasting),
+        reconnect=not no_reconnect,
+        ready_file=ready_file,
+        delimiter=o.between(nul, delimiter, exact=count == 1),
+        handler=handler,
+    )
+    return subscribe_store(run, wish, StoreWish(begin, until, durable or "", checkpoint))
+
+
+def _check_position(group: str, durable: str | None, checkpoint: str | None, until: End | None) -> None:
+    """Only one may keep the position, and only we know the end."""
+    keepers = {
+        "--group": bool(group),
+        "--durable": durable is not None,
+        "--checkpoint": checkpoint is not None,
+    }
+    given = [name for name, is_given in keepers.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other: each keeps the position in its own way")
+    if until and (group or durable is not None):
+        raise UsageError(
+            f"--until cannot be had with {given[0]}: where it begins is known to the server alone",
+            hint="leave one of them out; --idle and --count end such a run",
+        )
+    if group:
+        check_group(group, "events_store")
+    if durable is not None:
+        check_client_id(durable, store=True)

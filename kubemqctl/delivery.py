@@ -1,0 +1,215 @@
+"""How events leave: their bytes go to the output, or each is given to a handler.
+
+Either way `keep` hears of the last event up to which all is dealt with: what a checkpoint may be moved to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from kubemqctl.child import to_stderr
+from kubemqctl.errors import HandlerFailed
+from kubemqctl.handler import Crew, Outcome, Setup, task
+from kubemqctl.message import Event, HandledEvent
+from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.stop import Stop
+
+Keep = Callable[[Event], None]
+Render = Callable[[object], bytes]
+MOST_NAMED = 20
+LOOK = 0.05
+"""Seconds between looks at handlers when nothing wakes us."""
+MOST_BYTES_WAITING = 256 << 20
+
+
+class Delivery(Protocol):
+    """Where events go."""
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether no more should be given for now."""
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether something is not dealt with yet."""
+
+    def take(self, events: Sequence[Event]) -> bool:
+        """Deal with `events`; False when that has to end here."""
+
+    def look(self) -> bool:
+        """See what has been dealt with meanwhile; False as above."""
+
+    def end(self, go_on: bool) -> None:
+        """The run is over: settle what is under way, and with `go_on` what still waits."""
+
+
+class ToOutput:
+    """Writes events. A byte in a pipe counts once the reader has taken it; see `Sink`."""
+
+    def __init__(self, sink: Sink, render: Render, keep: Keep | None) -> None:
+        self.has_enough = False
+        self._sink = sink
+        self._render = render
+        self._keep = keep
+        self._written: deque[tuple[Event, int]] = deque()
+
+    @property
+    def unsettled(self) -> bool:
+        return bool(self._written)
+
+    def take(self, events: Sequence[Event]) -> bool:
+        data = [self._render(event) for event in events]
+        end = self._sink.offset
+        if self._keep:
+            for event, piece in zip(events, data, strict=True):
+                end += len(piece)
+                self._written.append((event, end))
+        return self._sink.write(b"".join(data)) and self.look()
+
+    def look(self) -> bool:
+        self._settle(self._sink.taken)
+        return True
+
+    def end(self, go_on: bool) -> None:
+        self._settle(self._sink.settle() if self._written else 0)
+        if self._written and self._sink.reader_gone():
+            raise ReaderGone("the reader of the output has left")
+
+    def _settle(self, taken: int) -> None:
+        last = None
+        while self._written and self._written[0][1] <= taken:
+            last = self._written.popleft()[0]
+        if last and self._keep:
+            self._keep(last)
+
+
+class Run:
+    """One handler's run, in the order in which the events came."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.ok = False
+
+
+class ToHandler:
+    """Gives each event to a command. Without `render`, what the command prints is passed on, whole."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        environ: Mapping[str, str],
+        sink: Sink,
+        render: Render | None,
+        keep: Keep | None,
+        wake: Callable[[], None],
+        warn: Callable[[str], None],
+        stop: Stop,
+        *,
+        most_waiting: int = 1,
+    ) -> None:
+        self.failed = 0
+        self.handled = 0
+        self.dropped = 0  # received, but never begun
+        self._most_waiting = most_waiting
+        self._setup = setup
+        self._sink = sink
+        self._render = render
+        self._keep = keep
+        self._wake = wake
+        self._warn = warn
+        self._stop = stop
+        self._waiting: deque[Event] = deque()
+        self._bytes = 0
+        # Counted here, as the crew counts one down only after we were woken for it.
+        self._running = 0
+        self._runs: deque[Run] = deque()
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._crew = Crew(setup.command, setup.concurrency, self._deliver, environ)
+
+    @property
+    def has_enough(self) -> bool:
+        return len(self._waiting) >= self._most_waiting or self._bytes > MOST_BYTES_WAITING
+
+    @property
+    def unsettled(self) -> bool:
+        return bool(self._waiting or self._running)
+
+    def take(self, events: Sequence[Event]) -> bool:
+        self._waiting.extend(events)
+        self._bytes += sum(len(event.body) for event in events)
+        return self.look()
+
+    def look(self) -> bool:
+        self._collect()
+        while self._waiting and self._running < self._setup.concurrency and not self._ends_here:
+            run = Run(self._waiting.popleft())
+            self._bytes -= len(run.event.body)
+            if self._keep:
+                self._runs.append(run)
+            self._running += 1
+            self._crew.start(task(run, run.event, self._setup.input, self._setup.timeout))
+        return not self._ends_here
+
+    @property
+    def _ends_here(self) -> bool:
+        """A position cannot be moved past an event whose handler failed."""
+        return self._keep is not None and self.failed > 0
+
+    def end(self, go_on: bool) -> None:
+        """Wait for what runs, for the grace at most; with `go_on` for all that came, as long as it takes."""
+        try:
+            while go_on and self.look() and self.unsettled and not self._stop:
+                self._crew.wait(LOOK)
+            self._crew.finish(self._setup.grace)
+        finally:
+            self._crew.finish(0)
+            self._collect()
+        self.dropped = len(self._waiting)
+        self._waiting.clear()
+
+    def _deliver(self, outcome: Outcome) -> None:
+        self._outcomes.put(outcome)
+        self._wake()
+
+    def _collect(self) -> None:
+        """Take what has ended. Raises what kept a handler from starting."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._conclude(self._outcomes.get_nowait())
+
+    def _conclude(self, outcome: Outcome) -> None:
+        self._running -= 1
+        if outcome.error:
+            raise outcome.error
+        run: Run = outcome.key
+        self.handled += 1
+        self._print(run.event, outcome)
+        if not outcome.ok:
+            self.failed += 1
+            if self.failed <= MOST_NAMED:
+                self._warn(f"{_name(run.event)}: {outcome.failure}")
+        run.ok = outcome.ok
+        last = None
+        while self._runs and self._runs[0].ok:
+            last = self._runs.popleft().event
+        if last and self._keep:
+            self._keep(last)
+
+    def _print(self, event: Event, outcome: Outcome) -> None:
+        if self._render is None:
+            self._sink.write(outcome.stdout)
+            return
+        to_stderr(outcome.stdout)
+        self._sink.write(self._render(HandledEvent(*event, outcome.exit_code)))
+
+    def failure(self) -> HandlerFailed:
+        """What to end with when handlers failed."""
+        return HandlerFailed(f"the handler failed for {self.failed} of {self.handled} events")
+
+
+def _name(event: Event) -> str:
+    return f"event {event.sequence}" if event.sequence else f"event {event.id}"

@@ -1,0 +1,267 @@
+"""A subscription that stays alive: for everything that subscribes or responds.
+
+One loop waits for what the server sends, for signals, for the reader of our output to leave and for the
+time to be up. A lost connection is regained with growing, jittered pauses. One that is dead without saying
+so is found by a Ping on the same connection: HTTP/2 keepalive would get us disconnected by server 2.4.0.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from kubemqctl import readyfile
+from kubemqctl.bell import Bell
+from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, Unreachable
+from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm
+from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.stop import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.feed import Feed
+
+T = TypeVar("T")
+Ring = Callable[[], None]
+
+
+class Limits(NamedTuple):
+    """When to end by oneself, in seconds: since the last arrival, and in all since the run was live."""
+
+    idle: float | None = None
+    lasting: float | None = None
+
+
+NO_LIMITS = Limits()
+
+
+class Live(Generic[T]):
+    """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
+
+    Ends on a signal and when the time is up. Raises what cannot be regained, and ReaderGone when the reader
+    of `out` has left. A context manager.
+    """
+
+    def __init__(
+        self,
+        line: Line,
+        stop: Stop,
+        note: Callable[[str], None],
+        *,
+        limits: Limits = NO_LIMITS,
+        reconnect: bool = True,
+        ready_file: str | None = None,
+        again: str = "connected again",
+        out: Sink | None = None,
+        rhythm: Rhythm = RHYTHM,
+    ) -> None:
+        self.outages = 0
+        self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
+        self.due: float | None = None  # when the user of this wants an empty list at the latest
+        self.busy = False  # what came is still being worked on: that is not idle
+        self._line = line
+        self._stop = stop
+        self._note = note
+        self._limits = limits
+        self._may_reconnect = reconnect
+        self._ready_file = ready_file
+        self._again_text = again
+        self._rhythm = rhythm
+        self._out_fd = out.watch_fd if out else None
+        self._bell = Bell()
+        self._feed: Feed[object] | None = None
+        self._pulse = Pulse(line, rhythm, self._bell.ring)
+        self._began: float | None = None
+        self._last = 0.0
+        self._error: KubemqctlError | None = None
+        self._drained = False
+        self._hold = False
+        self._pause = rhythm.first_pause
+
+    def __enter__(self) -> Live[T]:
+        if self._ready_file is not None:
+            readyfile.clear(self._ready_file)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._feed:
+            self._feed.close()
+        self._bell.close()
+
+    def wake(self) -> None:
+        """Have an empty list come soon; from any thread."""
+        self._bell.ring()
+
+    @property
+    def hold(self) -> bool:
+        """Whether to take nothing for now: what comes then waits here and with the server."""
+        return self._hold
+
+    @hold.setter
+    def hold(self, wanted: bool) -> None:
+        if self._hold and not wanted:
+            self._bell.ring()
+        self._hold = wanted
+
+    @property
+    def was_live(self) -> bool:
+        """Whether it ever went live."""
+        return self._began is not None
+
+    @property
+    def quiet_since(self) -> float | None:
+        """When something last came, or it went live; monotonic seconds, None while it is not live."""
+        return None if self.live_since is None else self._last
+
+    @property
+    def was_stalled(self) -> bool:
+        """Whether the subscription waited for us so long that a server may have dropped something."""
+        return self._feed is not None and self._feed.stalled
+
+    def reopen(self) -> None:
+        """Subscribe anew on the same connection, at once."""
+        if self._feed:
+            self._feed.close()
+            try:
+                self._open()
+            except (Unreachable, TimedOut, NotReady) as e:
+                self._lose(e)
+
+    def drain(self) -> None:
+        """Receive no more; empty lists go on coming, until a signal or --for ends them."""
+        self._drained = True
+        if self._feed:
+            self._feed.close()
+
+    def __iter__(self) -> Iterator[list[T]]:
+        self._tried_first = time.monotonic()
+        self._open()
+        while not self._stop and not self._is_over():
+            self._wait()
+            yield self._arrived()  # type: ignore[misc]
+
+    # --- what arrives ---
+
+    def _open(self) -> None:
+        self.live_since = None
+        self._feed = self._line.open(self._bell.ring)
+        self._pulse.restart()
+
+    def _arrived(self) -> list[object]:
+        """What has come; an empty list also while there is no connection."""
+        if self._drained:
+            return []
+        try:
+            if self._feed is None:
+                self._try_again()
+                return []
+            items = [] if self._hold else self._feed.take()
+            now = time.monotonic()
+            if items or self._hold or self.busy:
+                self._last = now
+            self._pulse.feel(now, alive=bool(items))
+        except (Unreachable, TimedOut, NotReady) as e:
+            self._lose(e)
+            return []
+        if self.live_since is None:
+            at = now if items else self._live_at()
+            if at is not None and now >= at:
+                self._went_live(now)
+        return items
+
+    def _live_at(self) -> float | None:
+        """When the open subscription is live, if nothing contradicts; None while that is not known."""
+        if self._feed and self._feed.signed is not None:
+            return self._feed.signed + self._rhythm.refusal
+        return None if self._pulse.answered is None else self._pulse.answered + self._rhythm.sign
+
+    def _went_live(self, now: float) -> None:
+        self.live_since = self._last = now
+        self._pause = self._rhythm.first_pause
+        self._pulse.calm(now)
+        if self._error:
+            self._error = None
+            if self._began is not None:
+                self._note(self._again_text)
+        if self._began is None:
+            self._began = now
+            if self._ready_file is not None:
+                readyfile.write(self._ready_file)
+
+    # --- a lost connection ---
+
+    def _lose(self, error: KubemqctlError) -> None:
+        """Begin, or go on, to try again; raises `error` where that is not wanted."""
+        now = time.monotonic()
+        if not self._may_try_again(error, now):
+            raise error
+        if self._error is None:
+            self.outages += 1
+            self._lost_at = now
+            if self._began is not None:
+                self._note(f"{error.message}; connecting again")
+        self._error = error
+        if self._feed:
+            self._feed.close()
+            self._feed = None
+        self.live_since = None
+        self._again = now + self._pause * random.uniform(0.5, 1.5)
+        self._pause = min(self._pause * 2, self._rhythm.longest_pause)
+
+    def _may_try_again(self, error: KubemqctlError, now: float) -> bool:
+        if self._began is None:
+            # Servers keep an id for half a second after its subscription has ended.
+            return error.code == "client-id-in-use" and now < self._tried_first + self._rhythm.id_in_use
+        return self._may_reconnect
+
+    def _try_again(self) -> None:
+        if time.monotonic() >= self._again:
+            self._line.reconnect()
+            self._open()
+
+    # --- time ---
+
+    def _is_over(self) -> bool:
+        end = self._end()
+        if end is None or time.monotonic() < end:
+            return False
+        if self._error and not self._drained:
+            raise self._error
+        return True
+
+    def _end(self) -> float | None:
+        """When the limits end the run, as far as is known now."""
+        if self._began is None:
+            return None
+        idle, lasting = self._limits
+        ends = [] if lasting is None else [self._began + lasting]
+        if self._drained:
+            return min(ends, default=None)
+        if idle is not None and self._error:
+            ends.append(self._lost_at + max(idle, self._rhythm.regain))
+        elif idle is not None and self.live_since is not None and not self.busy:
+            ends.append(self._last + idle)
+        return min(ends, default=None)
+
+    def _wait(self) -> None:
+        """Wait for news, a signal, or the next thing that is due."""
+        dues = [at for at in (*self._next_steps(), self._end(), self.due) if at is not None]
+        poll = select.poll()
+        poll.register(self._bell.fd, select.POLLIN)
+        poll.register(self._stop.fd, select.POLLIN)
+        if self._out_fd is not None:
+            poll.register(self._out_fd, 0)
+        patience = max(0.0, min(dues) - time.monotonic()) if dues else None
+        news = poll.poll(patience and int(patience * 1000) + 1)
+        if any(fd == self._out_fd for fd, _ in news):
+            raise ReaderGone("the reader of the output has left")
+        self._bell.clear()
+
+    def _next_steps(self) -> list[float | None]:
+        if self._drained:
+            return []
+        if self._feed is None:
+            return [self._again]
+        return [self._pulse.next, self._live_at() if self.live_since is None else None]

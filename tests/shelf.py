@@ -1,0 +1,149 @@
+"""A small real server of stored events that a test makes drop, break off and forget.
+
+For what no real broker can be made to do on demand: events dropped for a slow reader, a store with a hole.
+It serves one channel, whatever it is called; `requests` has every subscription that was asked for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Container, Iterator
+from concurrent import futures
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from kubemqctl.wire import kubemq_pb2 as pb
+
+S = pb.Subscribe
+
+
+class Shelf:
+    """Events 1 to n. `dropped` has sequences that the subscriptions numbered in `dropping` do not get."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.requests: list[pb.Subscribe] = []
+        self.dropped: set[int] = set()
+        self.dropping: Container[int] = ()
+        self.answers_pings = True
+        self.shows_life = True
+        self.takes = -1  # so many published events, then the connection breaks; -1: all
+        self.taken: list[pb.Event] = []
+        self._events: list[pb.EventReceive] = []
+        self._changed = threading.Condition()
+        self._breaks = 0
+        self._closed = False
+
+    def put(self, count: int, first: int = 0, **fields: Any) -> None:
+        """Store `count` more events, with their sequence as body."""
+        with self._changed:
+            for _ in range(count):
+                sequence = first or (self._events[-1].Sequence + 1 if self._events else 1)
+                first = 0
+                body = str(sequence).encode()
+                event = pb.EventReceive(EventID=f"e{sequence}", Body=body, Sequence=sequence, **fields)
+                event.Timestamp = event.Timestamp or time.time_ns()
+                self._events.append(event)
+            self._changed.notify_all()
+
+    def forget(self, upto: int) -> None:
+        """Lose the events up to that sequence, as a retention does."""
+        with self._changed:
+            self._events = [event for event in self._events if event.Sequence > upto]
+
+    def break_off(self) -> None:
+        """End every subscription as a dying server does."""
+        with self._changed:
+            self._breaks += 1
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def starts(self) -> list[tuple[int, int]]:
+        """Type and value of the start of each subscription that was asked for."""
+        return [(request.EventsStoreTypeData, request.EventsStoreTypeValue) for request in self.requests]
+
+    def subscribe(self, request: pb.Subscribe, context: Any) -> Iterator[pb.EventReceive]:
+        with self._changed:
+            self.requests.append(request)
+            drops = self.dropped if len(self.requests) in self.dropping else set()
+            breaks = self._breaks
+            last = self._events[-1].Sequence if self._events else 0
+        if self.shows_life:
+            context.send_initial_metadata(())
+        at = self._first(request, last)
+        context.add_callback(self._wake)
+        while True:
+            with self._changed:
+                ready = [event for event in self._events if event.Sequence >= at]
+                if self._breaks > breaks or self._closed:
+                    context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+                if not context.is_active():
+                    return
+                if not ready:
+                    self._changed.wait()
+                    continue
+            at = ready[-1].Sequence + 1
+            yield from (event for event in ready if event.Sequence not in drops)
+
+    def _first(self, request: pb.Subscribe, last: int) -> int:
+        value = request.EventsStoreTypeValue
+        if request.EventsStoreTypeData == S.StartAtSequence:
+            return value if value <= last else last + 1
+        if request.EventsStoreTypeData == S.StartAtTime:
+            return next((e.Sequence for e in self._events if e.Timestamp >= value), last + 1)
+        return {S.StartFromFirst: 1, S.StartFromLast: max(1, last)}.get(request.EventsStoreTypeData, last + 1)
+
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def take(self, events: Iterator[pb.Event], context: Any) -> Iterator[pb.Result]:
+        """Answer stored events until the connection breaks, as `takes` says; refuse the body `no`."""
+        for event in events:
+            if self.takes == 0:
+                self.takes = -1
+                context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            self.takes -= 1
+            self.taken.append(event)
+            if event.Body == b"no":
+                yield pb.Result(EventID=event.EventID, Error="Error 110: invalid message, cannot be empty")
+            elif event.Store:
+                yield pb.Result(EventID=event.EventID, Sent=True)
+
+    def ping(self, request: pb.Empty, context: Any) -> pb.PingResult:
+        if not self.answers_pings:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self.answers_pings)
+        return pb.PingResult(Host="shelf", ServerStartTime=int(time.time()))
+
+
+@contextmanager
+def serving() -> Iterator[Shelf]:
+    """A shelf on a free port."""
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
+    shelf = Shelf(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+    handlers = {
+        "SubscribeToEvents": grpc.unary_stream_rpc_method_handler(
+            shelf.subscribe, pb.Subscribe.FromString, _bytes
+        ),
+        "SendEventsStream": grpc.stream_stream_rpc_method_handler(shelf.take, pb.Event.FromString, _bytes),
+        "Ping": grpc.unary_unary_rpc_method_handler(shelf.ping, pb.Empty.FromString, _bytes),
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("kubemq.kubemq", handlers),))
+    server.start()
+    try:
+        yield shelf
+    finally:
+        shelf.close()
+        server.stop(None).wait()
+
+
+_bytes: Callable[[Any], bytes] = lambda message: message.SerializeToString()  # noqa: E731

@@ -1,0 +1,80 @@
+"""What --from and --until take, and the clock of a server."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubemqctl.errors import UsageError
+from kubemqctl.message import End, Pong, Start
+from kubemqctl.start import absolute, check_order, parse_end, parse_start, server_clock
+
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("new", Start("new")),
+        ("first", Start("first")),
+        ("last", Start("last")),
+        ("1", Start("sequence", 1)),
+        ("2024", Start("sequence", 2024)),
+        (str(2**63 - 1), Start("sequence", 2**63 - 1)),
+        ("2024-05-31T08:30:00.000000001Z", Start("time", 1717144200 * SECOND + 1)),
+        ("1.5s", Start("ago", 1_500_000_000)),
+        ("2h30m", Start("ago", 9000 * SECOND)),
+    ],
+)
+def test_every_place_to_begin(text: str, start: Start) -> None:
+    assert parse_start(text) == start
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "-1", str(2**63), "9" * 5000, "First", "now", "5 ", "1.5", "yesterday"]
+)
+def test_no_place_to_begin(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_start(text)
+
+
+@pytest.mark.parametrize("text", ["2024-02-30T00:00:00Z", "2024-05-31"])
+def test_a_time_that_is_none_says_what_is_wrong_with_it(text: str) -> None:
+    with pytest.raises(UsageError, match=r"calendar|is not a time"):
+        parse_start(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [("now", End("now")), ("7", End("sequence", 7)), ("1970-01-01T00:00:01Z", End("time", SECOND))],
+)
+def test_every_place_to_end(text: str, end: End) -> None:
+    assert parse_end(text) == end
+
+
+@pytest.mark.parametrize("text", ["", "0", "new", "first", "2h"])
+def test_no_place_to_end(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_end(text)
+
+
+def test_an_end_before_the_start_is_refused_where_both_are_known() -> None:
+    check_order(Start("sequence", 5), End("sequence", 5))
+    check_order(Start("time", 5), End("sequence", 4))
+    with pytest.raises(UsageError, match="before"):
+        check_order(Start("time", 5), End("time", 4))
+
+
+@pytest.mark.parametrize(
+    ("local", "clock"),
+    [(101.5, 101.5), (100.0, 100.0), (102.0, 102.0), (99.0, 100.0), (500.0, 102.0)],
+)
+def test_our_clock_is_believed_within_what_a_ping_shows(local: float, clock: float) -> None:
+    pong = Pong("h", "v", started_at=40, uptime=60, round_trip=1)
+    assert server_clock(pong, int(local * SECOND)) == int(clock * SECOND)
+
+
+def test_so_long_ago_becomes_a_time_and_the_beginning_of_time_first() -> None:
+    assert absolute(Start("ago", 3), 10) == Start("time", 7)
+    assert absolute(Start("ago", 10), 10) == Start("first")
+    assert absolute(Start("time", -1), 10) == Start("first")
+    assert absolute(Start("sequence", 3), 10) == Start("sequence", 3)

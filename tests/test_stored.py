@@ -1,0 +1,65 @@
+"""Coming back before the first event, to a server that still holds the id, as no real one does on demand."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kubemqctl import stored
+from kubemqctl.course import Course
+from kubemqctl.message import Event, Start
+from kubemqctl.stored import Reader
+
+
+class Quiet:
+    """A store in which nothing is stored; it writes down what is opened."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, Start]] = []
+        self._ids = 0
+
+    def fresh_id(self) -> str:
+        self._ids += 1
+        return f"id-{self._ids}"
+
+    def clock(self) -> int:
+        return time.time_ns()
+
+    def first(self, start: Start) -> Event | None:
+        return None
+
+    def open(self, client_id: str, start: Start, ring: Callable[[], None]) -> None:
+        self.opened.append((client_id, start))
+
+
+def opened(start: Start, times: int) -> list[tuple[str, Start]]:
+    store: Any = Quiet()
+    reader = Reader(store, Course(start, lambda text: None), start, durable="")
+    for _ in range(times):
+        reader.open(lambda: None)
+    return list(store.opened)
+
+
+def test_the_id_comes_back_while_it_may_be_free_soon() -> None:
+    assert opened(Start("new"), 3) == [("id-1", Start("new"))] * 3
+
+
+def test_an_id_that_stays_taken_is_given_up_for_the_time_since_when_it_was_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stored, "ID_IN_USE", 0.0)
+    before = time.time_ns()
+    first, second, third = opened(Start("new"), 3)
+    assert first == ("id-1", Start("new"))
+    assert [second[0], third[0]] == ["id-2", "id-3"]
+    assert second[1] == third[1]
+    assert second[1].kind == "time"
+    assert abs(second[1].value - before) < 1_000_000_000
+
+
+@pytest.mark.parametrize("start", [Start("first"), Start("last"), Start("sequence", 3), Start("time", 7)])
+def test_where_nothing_depends_on_the_moment_every_subscription_is_fresh(start: Start) -> None:
+    assert opened(start, 2) == [("id-1", start), ("id-2", start)]
