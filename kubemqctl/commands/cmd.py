@@ -1,0 +1,85 @@
+"""`kubemqctl cmd`: send, respond."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.message import NO_TAGS, Request
+from kubemqctl.names import check_channel
+from kubemqctl.values import check_text, parse_tags
+
+group = o.Group("cmd", "Send commands, which are carried out or refused, and respond to them.")
+register = group.register
+
+
+@group.command("send")
+def send(
+    ctx: typer.Context,
+    channel: o.Channel,
+    body: o.Body = None,
+    file: o.File = None,
+    timeout: o.RequestTimeout = 10.0,
+    metadata: o.Metadata = "",
+    tag: o.Tags = None,
+) -> int:
+    """Send a command and wait until a responder has carried it out.
+
+    Ends with 9 when the responder refuses, its words on stderr, and with 6 when nobody answers in time.
+    Prints nothing to a pipe; -o json prints the response.
+
+    Examples:
+      kubemqctl cmd send lights.kitchen on --timeout 2s
+      kubemqctl cmd send lights.kitchen --file /etc/hostname --tag by=ci && echo it shines
+      kubemqctl cmd send lights.kitchen off -o json
+    """
+    from kubemqctl.requesting import Asking, ask
+
+    check_channel(channel, "commands")
+    check_text("--metadata", metadata)
+    request = Request(channel, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS, timeout=timeout)
+    return ask(ctx.obj, "commands", Asking(request, body, file))
+
+
+@group.command("respond", handler=True)
+def respond(
+    ctx: typer.Context,
+    channel: o.Channel,
+    ok: Annotated[bool, typer.Option("--ok", help="Say that every command was carried out.")] = False,
+    error: o.Error = None,
+    group: o.SubscriberGroup = "",
+    count: o.RequestCount = None,
+    concurrency: o.Concurrency = None,
+    tag: o.Tags = None,
+    handler_input: o.HandlerInput = None,
+    handler_output: o.HandlerOutput = None,
+    handler_timeout: o.HandlerTimeout = None,
+    grace: o.Grace = None,
+    ready_file: o.ReadyFile = None,
+    no_reconnect: o.NoReconnect = False,
+) -> int:
+    """Respond to commands: always in the same way, or by running COMMAND for each.
+
+    The handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
+    KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT. Exit code 0 says that the command was carried out; any other
+    refuses it with the last line of the handler's stderr. Servers carry no body back for commands, so its
+    stdout goes to stderr. A handler is stopped shortly before the sender gives up, or after
+    --handler-timeout. CHANNEL may have wildcards: * for one word between dots, > for all that follow.
+
+    Examples:
+      kubemqctl cmd respond lights.kitchen --ok
+      kubemqctl cmd respond 'lights.*' --group house -- sh -c 'echo "$KUBEMQ_CHANNEL $(cat)" >> lights.log'
+      kubemqctl cmd respond deploy --count 1 -o json -- sh -c 'cat > plan.json'
+    """
+    from kubemqctl.serving import Choice, HandlerOptions, Subscription, respond
+
+    return respond(
+        ctx.obj,
+        Subscription("commands", channel, group, not no_reconnect, ready_file),
+        Choice(ok=ok, error=error),
+        HandlerOptions(concurrency, handler_timeout, handler_input, handler_output, grace),
+        tags=tag or (),
+        count=count or 0,
+    )

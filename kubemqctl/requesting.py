@@ -1,0 +1,54 @@
+"""What `cmd send` and `query send` do: ask once, print the answer, and say no where the responder did."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.errors import Refused, UsageError
+from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.message import Request, Response
+from kubemqctl.payload import single_body
+
+if TYPE_CHECKING:
+    from kubemqctl.client.requests import Kind
+
+LONGEST_TIMEOUT = (2**31 - 1) / 1000
+"""Seconds; the wire has 32 bits of milliseconds."""
+
+
+class Asking(NamedTuple):
+    """A request to send: everything but its body, and where that comes from."""
+
+    request: Request
+    body: str | None
+    file: str | None
+
+
+def ask(run: Invocation, kind: Kind, asking: Asking) -> int:
+    """Send the request, print the answer. Raises Refused for `executed=false`, TimedOut for silence."""
+    check_timeout(asking.request.timeout)
+    form = run.form().name
+    render = run.renderer(Response, None)
+    has_metadata = bool(asking.request.metadata)
+    files = [] if asking.file is None else [asking.file]
+    body = single_body(asking.body, files, stdin_is_terminal=is_terminal(0), has_metadata=has_metadata)
+    with run.client() as client:
+        from kubemqctl.client import requests
+
+        response = requests.send(client, asking.request._replace(body=body), kind)
+    # People read why on stderr; and a command carries no body, whatever the server lets through.
+    unseen = form == "human" and not response.executed
+    if not unseen and not (form == "raw" and kind == "commands"):
+        run.write(render.one(response))
+    if not response.executed:
+        raise Refused(
+            response.error or f"{response.channel} refused it and gave no reason",
+            server_message=response.error,
+        )
+    return 0
+
+
+def check_timeout(seconds: float) -> None:
+    """Raise UsageError for a timeout that no server takes."""
+    if not 0.001 <= seconds <= LONGEST_TIMEOUT:
+        raise UsageError("--timeout takes 1ms to 24d: how long to wait for the answer")

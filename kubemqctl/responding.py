@@ -1,0 +1,272 @@
+"""`cmd respond` and `query respond`: every request that arrives gets an answer, and gets it in time.
+
+Requests wait here while all handlers are busy, because a server drops what its subscriber does not take.
+At the end all that was taken is settled: answered, one way or another.
+"""
+
+from __future__ import annotations
+
+import queue
+import select
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from kubemqctl import answering
+from kubemqctl.answering import Arrived, Rule
+from kubemqctl.bell import Bell
+from kubemqctl.child import to_stderr
+from kubemqctl.errors import KubemqctlError
+from kubemqctl.handed import Input
+from kubemqctl.handler import Crew, Outcome, Setup, Task
+from kubemqctl.message import Answered, Reply
+from kubemqctl.replies import Letter, Replies, Send
+from kubemqctl.stop import Stop
+
+MOST_WAITING = 10_000
+MOST_BYTES_WAITING = 256 << 20
+MOST_NAMED = 20
+LAST_ANSWERS = 5.0
+"""Seconds that the last answers may take when the run ends."""
+
+
+class Service(NamedTuple):
+    """What is answered: by `rule`, or by the handler of `setup`, whose stdout has the form `output`.
+
+    `given` has the metadata and tags of every reply; `most` requests, 0 for no limit. `stdout_is_body` is
+    false for commands: servers carry no body back, so there a handler's stdout goes to stderr.
+    """
+
+    rule: Rule | None
+    setup: Setup | None
+    output: Input
+    given: Reply
+    most: int
+    stdout_is_body: bool
+
+
+class Tally:
+    """What became of the requests of a run."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.executed = 0
+        self.failed = 0
+        self.expired = 0
+        self.lost = 0
+
+    def summary(self) -> str:
+        """One line for stderr."""
+        parts = [f"{self.taken} received", f"{self.executed} executed"]
+        for count, what in (
+            (self.failed, "answered as failed"),
+            (self.expired, "expired before a handler was free"),
+            (self.lost, "whose answer was lost"),
+        ):
+            if count:
+                parts.append(f"{count} {what}")
+        return ", ".join(parts)
+
+
+class Responder:
+    """Answers the requests it is given. `failure` is what has to end the run, when there is something.
+
+    `show` gets the record of each; `say` what people should know. `wake` is called, from any thread, when
+    `step` has something to do.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        environ: Mapping[str, str],
+        send: Send,
+        show: Callable[[Answered], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.tally = Tally()
+        self.failure: KubemqctlError | None = None
+        self.wake: Callable[[], None] = lambda: None
+        self._service = service
+        self._show = show
+        self._say = say
+        self._named = 0
+        self._bell = Bell()
+        self._replies = Replies(send, self._settled, self._ring)
+        self._waiting: deque[Arrived] = deque()
+        self._bytes = 0
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._cannot_start = ""
+        setup = service.setup
+        self._crew = Crew(setup.command, setup.concurrency, self._deliver, environ) if setup else None
+
+    @property
+    def over(self) -> bool:
+        """Whether no more requests are wanted."""
+        return self.failure is not None or self._is_full
+
+    @property
+    def _is_full(self) -> bool:
+        return 0 < self._service.most <= self.tally.taken
+
+    @property
+    def due(self) -> float | None:
+        """When `step` has something to do though nothing happens, in monotonic seconds."""
+        waiting = self._waiting[0].latest if self._waiting else None
+        return min((at for at in (waiting, self._replies.due) if at is not None), default=None)
+
+    def take(self, requests: Iterable[Arrived]) -> None:
+        """Answer these, now or when a handler is free; those over the count are left alone."""
+        for came in requests:
+            if self.over:
+                return
+            self.tally.taken += 1
+            if self._service.rule:
+                self._replies.begin(Letter(came, self._service.rule(came.request)))
+            elif len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES_WAITING:
+                self._refuse(came, f"the responder is busy: {len(self._waiting)} requests wait already")
+            else:
+                self._waiting.append(came)
+                self._bytes += len(came.body)
+
+    def step(self) -> None:
+        """Do all that can be done without waiting."""
+        while not self._outcomes.empty():
+            self._ended(self._outcomes.get())
+        if self._crew:
+            self._start(self._crew)
+        self._replies.look()
+
+    # --- from arrival to handler ---
+
+    def _start(self, crew: Crew) -> None:
+        """Hand over what handlers are free for, after refusing what would come too late."""
+        while self._waiting:
+            now = time.monotonic()
+            if self._cannot_start:
+                self._refuse(self._next(), self._cannot_start)
+            elif now >= self._waiting[0].latest:
+                self._too_late(self._next(), now)
+            elif crew.free > 0:
+                crew.start(self._task(self._next(), now))
+            else:
+                return
+
+    def _next(self) -> Arrived:
+        came = self._waiting.popleft()
+        self._bytes -= len(came.body)
+        return came
+
+    def _task(self, came: Arrived, now: float) -> Task:
+        setup = self._service.setup
+        assert setup
+        return answering.task(came, setup.input, setup.timeout, now)
+
+    def _too_late(self, came: Arrived, now: float) -> None:
+        why = "no handler was free in time"
+        if now < came.expires:
+            self._refuse(came, why)
+        else:
+            self.tally.expired += 1
+            self._name(came, f"{why}: not run")
+            self._print(Letter(came, self._refusal(why)))
+
+    def _refuse(self, came: Arrived, why: str) -> None:
+        self._name(came, why)
+        self._replies.begin(Letter(came, self._refusal(why)))
+
+    def _refusal(self, why: str) -> Reply:
+        return answering.refusal(self._service.given, why)
+
+    # --- from handler to answer ---
+
+    def _deliver(self, outcome: Outcome) -> None:
+        self._outcomes.put(outcome)
+        self._ring()
+
+    def _ring(self) -> None:
+        self._bell.ring()
+        self.wake()
+
+    def _ended(self, outcome: Outcome) -> None:
+        came, service = outcome.key, self._service
+        reply = answering.reply_of(outcome, service.output, service.given)
+        if not service.stdout_is_body and service.output == "body":
+            to_stderr(outcome.stdout)
+        if not reply.executed:
+            self._name(came, reply.error if outcome.ok else outcome.failure)
+        if outcome.error:
+            self.failure = self.failure or outcome.error
+            self._cannot_start = outcome.failure
+        self._replies.begin(Letter(came, reply, outcome.exit_code))
+
+    # --- from answer to record ---
+
+    def _settled(self, letter: Letter, error: KubemqctlError | None) -> None:
+        if error:
+            self.tally.lost += 1
+            why = f"its answer was lost: {error.message}"
+            self._name(letter.came, why)
+            letter = letter._replace(reply=self._refusal(why))
+        elif letter.reply.executed:
+            self.tally.executed += 1
+        else:
+            self.tally.failed += 1
+        self._print(letter)
+
+    def _print(self, letter: Letter) -> None:
+        try:
+            self._show(answering.answered(*letter))
+        except KubemqctlError as e:
+            # What was taken is still answered, though it cannot be printed any more.
+            self.failure = self.failure or e
+            self._show = lambda answered: None
+
+    def _name(self, came: Arrived, what: str) -> None:
+        self._named += 1
+        if self._named <= MOST_NAMED:
+            self._say(f"{came.request.id}: {what}")
+
+    # --- the end ---
+
+    def finish(self, stop: Stop, grace: float) -> None:
+        """Settle all that was taken, within `grace` seconds unless the run ends by its count."""
+        end = None
+        while self._is_busy:
+            if end is None and (stop or not self._is_full):
+                end = time.monotonic() + grace
+            if end is not None and time.monotonic() >= end:
+                break
+            self._wait(stop, end)
+            self.step()
+        self._give_up()
+        if self._named > MOST_NAMED:
+            self._say(f"{self._named - MOST_NAMED} more")
+
+    @property
+    def _is_busy(self) -> bool:
+        return bool(self._waiting or self._replies.under_way or (self._crew and self._crew.under_way))
+
+    def _wait(self, stop: Stop | None, end: float | None) -> None:
+        """Until there is news, a first signal, or the next thing is due."""
+        dues = [at for at in (self.due, end) if at is not None]
+        patience = max(0.0, min(dues) - time.monotonic()) if dues else None
+        # After the first signal its descriptor stays readable.
+        watched = [self._bell.fd] if stop is None or stop else [self._bell.fd, stop.fd]
+        select.select(watched, [], [], patience)
+        self._bell.clear()
+
+    def _give_up(self) -> None:
+        """End the handlers that still run, refuse what they had no time for, and see the answers off."""
+        if self._crew:
+            self._crew.finish(0)
+        while not self._outcomes.empty():
+            self._ended(self._outcomes.get())
+        while self._waiting:
+            self._refuse(self._next(), "the responder has ended")
+        end = time.monotonic() + LAST_ANSWERS
+        while self._replies.under_way and time.monotonic() < end:
+            self._wait(None, end)
+            self._replies.look()
+        self._replies.give_up()
+        self._bell.close()

@@ -1,0 +1,189 @@
+"""What `cmd respond` and `query respond` do between their options and the rooms that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl import answering
+from kubemqctl.answering import Arrived
+from kubemqctl.errors import UsageError
+from kubemqctl.handler import GRACE, StopWithHandlers, parse_form, set_up
+from kubemqctl.invocation import Invocation
+from kubemqctl.live import Live
+from kubemqctl.message import NO_TAGS, Answered, Reply
+from kubemqctl.names import check_channel, check_group
+from kubemqctl.payload import single_body
+from kubemqctl.pulse import line
+from kubemqctl.responding import Responder, Service
+from kubemqctl.sink import Sink
+from kubemqctl.stop import Stop
+from kubemqctl.values import check_text, parse_tags
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client, Pending
+    from kubemqctl.client.requests import Kind
+
+
+class Subscription(NamedTuple):
+    """What to listen to; `channel` may have wildcards."""
+
+    kind: Kind
+    channel: str
+    group: str
+    reconnect: bool
+    ready_file: str | None
+
+
+class Choice(NamedTuple):
+    """The ways to answer, as given; exactly one is wanted. `ok` and `echo` are switches."""
+
+    ok: bool = False
+    error: str | None = None
+    reply: str | None = None
+    reply_file: str | None = None
+    echo: bool = False
+
+
+class HandlerOptions(NamedTuple):
+    """The options of a handler, as given."""
+
+    concurrency: int | None
+    timeout: float | None
+    input: str | None
+    output: str | None
+    grace: float | None
+
+
+def respond(
+    run: Invocation,
+    subscription: Subscription,
+    choice: Choice,
+    handler: HandlerOptions,
+    *,
+    metadata: str = "",
+    tags: Sequence[str] = (),
+    count: int = 0,
+) -> int:
+    """Answer requests until a signal comes or `count` of them are answered; returns the exit code."""
+    _check(subscription, choice, metadata, run.words)
+    given = Reply(metadata=metadata, tags=parse_tags(tags) if tags else NO_TAGS)
+    service = _service(run, subscription.kind, choice, handler, given, count)
+    return _serve(run, subscription, service, GRACE if handler.grace is None else handler.grace)
+
+
+def _check(subscription: Subscription, choice: Choice, metadata: str, words: Sequence[str] | None) -> None:
+    check_channel(subscription.channel, subscription.kind, wildcards=True)
+    if subscription.group:
+        check_group(subscription.group, subscription.kind)
+    check_text("--metadata", metadata)
+    if choice.error is not None:
+        check_text("--error", choice.error)
+        if not choice.error:
+            raise UsageError("--error is empty: say why the request is refused")
+    ways = [choice.ok, choice.error is not None, choice.reply is not None, choice.reply_file is not None]
+    if sum((*ways, choice.echo, words is not None)) != 1:
+        known = "--ok" if subscription.kind == "commands" else "--reply, --reply-file, --echo"
+        raise UsageError(f"say how to answer in one way: {known}, --error, or a handler's command behind --")
+
+
+def _service(
+    run: Invocation, kind: Kind, choice: Choice, handler: HandlerOptions, given: Reply, count: int
+) -> Service:
+    setup = set_up(
+        run.words,
+        run.environ,
+        concurrency=handler.concurrency,
+        timeout=handler.timeout,
+        input=handler.input,
+        grace=handler.grace,
+    )
+    if handler.output is not None and not setup:
+        raise UsageError("--handler-output is for a handler", hint="put its command behind --")
+    form = parse_form("--handler-output", handler.output)
+    rule = None if setup else _rule(choice, given)
+    return Service(rule, setup, form, given, count, stdout_is_body=kind == "queries")
+
+
+def _rule(choice: Choice, given: Reply) -> answering.Rule:
+    if choice.ok:
+        return answering.same(given)
+    if choice.echo:
+        return answering.echo(given)
+    if choice.error is not None:
+        return answering.same(given._replace(executed=False, error=choice.error))
+    files = [] if choice.reply_file is None else [choice.reply_file]
+    body = single_body(choice.reply, files, stdin_is_terminal=False, has_metadata=True)
+    return answering.same(given._replace(body=body))
+
+
+def _serve(run: Invocation, subscription: Subscription, service: Service, grace: float) -> int:
+    render = run.renderer(Answered, None)
+    environ = dict(run.environ)  # before grpc is told how to behave by variables of its own
+    with StopWithHandlers() as stop:
+        sink = Sink(1, stop.fd)
+        try:
+            with run.client() as client:
+                responder = Responder(
+                    service,
+                    environ,
+                    _sender(client, service.stdout_is_body),
+                    lambda answered: _print(sink, render.one(answered)),
+                    run.note,
+                )
+                _listen(run, client, subscription, responder, stop, sink, grace)
+        finally:
+            sink.close()
+    if responder.failure:
+        raise responder.failure
+    return stop.exit_code
+
+
+def _listen(
+    run: Invocation,
+    client: Client,
+    subscription: Subscription,
+    responder: Responder,
+    stop: Stop,
+    sink: Sink,
+    grace: float,
+) -> None:
+    """Take requests as long as they are wanted, then settle those that were taken."""
+    from kubemqctl.client import requests
+
+    kind, channel, group, reconnect, ready_file = subscription
+    opened = line(
+        client,
+        lambda ring: requests.subscription(client, kind, channel, group, answering.arrived, ring),
+    )
+    # Under raw nothing is printed, so nobody has to be there to read it.
+    out = None if run.form().name == "raw" else sink
+    try:
+        live: Live[Arrived] = Live(
+            opened, stop, run.note, reconnect=reconnect, ready_file=ready_file, out=out
+        )
+        with live:
+            responder.wake = live.wake
+            for came in live:
+                responder.take(came)
+                responder.step()
+                live.due = responder.due
+                if responder.over:
+                    break
+    finally:
+        responder.finish(stop, grace)
+        run.note(responder.tally.summary())
+
+
+def _sender(client: Client, carries_body: bool) -> Callable[[Arrived, Reply, Callable[[], None]], Pending]:
+    from kubemqctl.client import requests
+
+    def send(came: Arrived, reply: Reply, when_done: Callable[[], None]) -> Pending:
+        return requests.answer(client, answering.response(came.request, reply, carries_body), when_done)
+
+    return send
+
+
+def _print(sink: Sink, data: bytes) -> None:
+    if data:
+        sink.write(data)

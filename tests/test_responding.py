@@ -1,0 +1,161 @@
+"""The responder's loop: what waits, what is too late, what is too much."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from kubemqctl import responding
+from kubemqctl.answering import Arrived, same
+from kubemqctl.errors import KubemqctlError, OutputError
+from kubemqctl.executable import find
+from kubemqctl.handler import Setup
+from kubemqctl.message import Answered, Reply, Request
+from kubemqctl.responding import Responder, Service
+from kubemqctl.stop import Stop
+from tests.waiting import until
+
+HANDLER = Setup(find(["sleep", "60"], os.environ), 1, None, "body", 0.0)
+
+
+class Call:
+    """A call that has ended well."""
+
+    def done(self) -> bool:
+        return True
+
+    def result(self) -> None:
+        return None
+
+
+class Desk:
+    """A responder with nothing behind it, and what came out of it."""
+
+    def __init__(self, service: Service, show_error: KubemqctlError | None = None) -> None:
+        self.sent: list[Reply] = []
+        self.shown: list[Answered] = []
+        self.said: list[str] = []
+        self._show_error = show_error
+        self.responder = Responder(service, os.environ, self._send, self._show, self.said.append)  # type: ignore[arg-type]
+
+    def _send(self, came: Arrived, reply: Reply, ring: Callable[[], None]) -> Call:
+        self.sent.append(reply)
+        ring()
+        return Call()
+
+    def _show(self, answered: Answered) -> None:
+        if self._show_error:
+            raise self._show_error
+        self.shown.append(answered)
+
+
+@pytest.fixture
+def stop() -> Iterator[Stop]:
+    with Stop() as caught:
+        yield caught
+
+
+def service(setup: Setup | None = HANDLER, most: int = 0) -> Service:
+    rule = None if setup else same(Reply())
+    return Service(rule, setup, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
+
+
+def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") -> Arrived:
+    return Arrived(Request("c", body, id=id, timeout=timeout), time.monotonic() - ago)
+
+
+def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: Stop) -> None:
+    desk = Desk(service())
+    desk.responder.take([came("old", ago=61)])
+    desk.responder.step()
+    assert not desk.sent
+    assert desk.said == ["old: no handler was free in time: not run"]
+    assert [(a.id, a.executed, a.error) for a in desk.shown] == [
+        ("old", False, "no handler was free in time")
+    ]
+    assert desk.responder.tally.summary() == "1 received, 0 executed, 1 expired before a handler was free"
+    desk.responder.finish(stop, 0)
+
+
+def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(stop: Stop) -> None:
+    desk = Desk(service())
+    desk.responder.take([came("runs"), came("waits", timeout=0.2)])
+    desk.responder.step()
+    assert desk.responder.due == pytest.approx(time.monotonic() + 0.16, abs=0.1)
+
+    def refused() -> bool:
+        desk.responder.step()
+        return bool(desk.sent)
+
+    until(refused, "a refusal")
+    assert (desk.sent[0].error, desk.sent[0].tags) == ("no handler was free in time", {"k": "v"})
+    desk.responder.finish(stop, 0)
+
+
+def test_too_many_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responding, "MOST_WAITING", 2)
+    desk = Desk(service())
+    desk.responder.take([came("a"), came("b"), came("c")])
+    assert [reply.error for reply in desk.sent] == ["the responder is busy: 2 requests wait already"]
+    desk.responder.finish(stop, 0)
+
+
+def test_too_many_bytes_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responding, "MOST_BYTES_WAITING", 10)
+    desk = Desk(service())
+    desk.responder.take([came("a", body=b"x" * 100), came("b", body=b"x")])
+    assert len(desk.sent) == 1
+    desk.responder.finish(stop, 0)
+
+
+def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: Stop) -> None:
+    desk = Desk(service())
+    desk.responder.take([came("runs"), came("waits")])
+    desk.responder.step()
+    desk.responder.finish(stop, 0.05)
+    assert {a.id: a.error for a in desk.shown} == {
+        "runs": "the handler was stopped, as the run had to end",
+        "waits": "the responder has ended",
+    }
+    assert desk.responder.tally.failed == 2
+
+
+def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: Stop) -> None:
+    quick = HANDLER._replace(command=find(["true"], os.environ))
+    desk = Desk(service(quick))
+    desk.responder.take([came("a"), came("b"), came("c")])
+    desk.responder.step()
+    desk.responder.finish(stop, 20)
+    assert [(a.id, a.executed) for a in desk.shown] == [("a", True), ("b", True), ("c", True)]
+
+
+def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: Stop) -> None:
+    full = OutputError("cannot write to standard output: no space left on device")
+    desk = Desk(service(setup=None), show_error=full)
+    desk.responder.take([came("a"), came("b")])
+    desk.responder.step()
+    assert desk.responder.over
+    desk.responder.finish(stop, 5)
+    assert desk.responder.failure is full
+    assert len(desk.sent) == 2
+    assert desk.responder.tally.executed == 2
+
+
+def test_those_over_the_count_are_left_alone(stop: Stop) -> None:
+    desk = Desk(service(setup=None, most=2))
+    desk.responder.take([came("a"), came("b"), came("c")])
+    desk.responder.step()
+    desk.responder.finish(stop, 5)
+    assert [a.id for a in desk.shown] == ["a", "b"]
+
+
+def test_of_many_failures_twenty_are_named_and_the_rest_counted(stop: Stop) -> None:
+    desk = Desk(service())
+    desk.responder.take([came(f"r{n}", ago=61) for n in range(25)])
+    desk.responder.step()
+    desk.responder.finish(stop, 5)
+    assert len(desk.said) == 21
+    assert desk.said[-1] == "5 more"
