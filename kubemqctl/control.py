@@ -1,0 +1,125 @@
+"""Control lines: decisions as words, from a pipe or typed at a prompt."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.message import Message, Received
+from kubemqctl.names import check_channel
+from kubemqctl.record import message_from_record, to_record
+from kubemqctl.settling import Decision, modified
+from kubemqctl.strictjson import RecordError, parse
+from kubemqctl.terminal import visible
+from kubemqctl.values import whole_seconds
+
+WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
+# A record in a line may be as large as a message; its JSON up to six times that.
+LONGEST_LINE = 640 << 20
+_CHUNK = 64 << 10
+
+
+def decision(line: bytes, held: Received | None) -> Decision:
+    """What `line` decides about `held`. Raises UsageError for what cannot be understood, or not now."""
+    word, _, rest = line.decode("utf-8", "surrogateescape").strip().partition(" ")
+    rest = rest.strip()
+    if word not in _PARSERS:
+        raise UsageError(f"{visible(word[:60])} is no decision", hint=f"one of {WORDS}")
+    if held is None and word != "next":
+        raise UsageError(f"there is no message to {word}", hint="`next` takes one")
+    if held is not None and word == "next":
+        raise UsageError("the message is not decided yet", hint=f"one of {WORDS.removesuffix(', next')}")
+    return _PARSERS[word](rest, held)
+
+
+def _bare(kind: str, rest: str, held: Received) -> Decision:
+    if rest:
+        raise UsageError(f"{kind} stands alone: {visible(rest[:60])} is too much")
+    return Decision(kind)  # type: ignore[arg-type]
+
+
+def _extend(rest: str, held: Received) -> Decision:
+    return Decision("extend", whole_seconds(rest, "extend", minimum=1))
+
+
+def _resend(rest: str, held: Received) -> Decision:
+    check_channel(rest)
+    return Decision("resend", rest)
+
+
+def _modify(rest: str, held: Received) -> Decision:
+    if not rest:
+        raise UsageError("modify takes a record", hint='as in: modify {"body":"new"}')
+    return Decision("modify", changed(held, rest.encode("utf-8", "surrogateescape")))
+
+
+_PARSERS: dict[str, Callable[..., Decision]] = {
+    **{word: partial(_bare, word) for word in ("ack", "reject", "next")},
+    "extend": _extend,
+    "resend": _resend,
+    "modify": _modify,
+}
+
+
+def changed(held: Received, line: bytes) -> Message:
+    """`held` with the fields that a record gives; what the record leaves out stays as it is."""
+    given = parse(line)
+    if type(given) is not dict:
+        raise RecordError("a record is an object")
+    record = to_record(modified(held))
+    if "body" in given or "body_base64" in given:
+        record.pop("body", None)
+        record.pop("body_base64", None)
+    message = message_from_record({**record, **given}, keep_id=True)
+    check_channel(message.channel)
+    return message
+
+
+class Lines:
+    """Lines of a descriptor, one `read` a time, so that the caller can wait for other things meanwhile."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.number = 0
+        self._rest = bytearray()
+        self._searched = 0
+        self._at_end = False
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more, not even a last line without a newline."""
+        return self._at_end and not self._rest
+
+    def read(self) -> None:
+        """Take what is there; to be called when `fd` is readable."""
+        try:
+            chunk = os.read(self.fd, _CHUNK)
+        except BlockingIOError:
+            return
+        except OSError as e:
+            raise KubemqctlError(f"stdin cannot be read: {(e.strerror or str(e)).lower()}") from e
+        self._rest += chunk
+        self._at_end = not chunk
+        if len(self._rest) > LONGEST_LINE:
+            raise UsageError(f"line {self.number + 1} is longer than any decision")
+
+    def next(self) -> bytes | None:
+        """The next line that says something; None when it is not there yet, or there is none."""
+        while (line := self._next()) is not None:
+            self.number += 1
+            if line.strip():
+                return line
+        return None
+
+    def _next(self) -> bytes | None:
+        at = self._rest.find(b"\n", self._searched)
+        if at < 0:
+            self._searched = at = len(self._rest)
+            if not (self._at_end and at):
+                return None
+        line = bytes(self._rest[:at])
+        del self._rest[: at + 1]
+        self._searched = 0
+        return line

@@ -1,0 +1,261 @@
+"""One message under a transaction: taken, held, decided. The room under the four ways of `queue tx`.
+
+Whatever happens while a message is held ends in one of three ways: it was decided and the server said so; it
+was given back; or it was lost hold of, which is raised. Nobody is told "acknowledged" before the server did.
+"""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from kubemqctl.bell import Bell
+from kubemqctl.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
+from kubemqctl.message import Message, Received
+from kubemqctl.quantity import count_text
+from kubemqctl.stop import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.transaction import Transaction
+
+# One stream waits so long for a message, then the next: on server 2.4.0 a waiting one takes a place of 200.
+ROUND = 5
+# How much later than we expect the server may tell that a visibility ran out: seconds.
+LATE = 2.0
+
+Kind = Literal["ack", "reject", "extend", "resend", "modify", "return", "next"]
+Outcome = Literal["acked", "rejected", "extended", "resent", "modified", "returned"]
+
+OUTCOMES: dict[Kind, Outcome] = {
+    "ack": "acked",
+    "reject": "rejected",
+    "extend": "extended",
+    "resend": "resent",
+    "modify": "modified",
+    "return": "returned",
+}
+
+
+class Decision(NamedTuple):
+    """What is to become of a message; `value` is seconds to extend by, a channel, or a message."""
+
+    kind: Kind
+    value: Any = None
+
+
+class Taking(NamedTuple):
+    """What to take, and for how long. Seconds."""
+
+    channel: str
+    visibility: int
+    wait: float
+
+
+class Room:
+    """A context manager. What is held when it ends is given back."""
+
+    def __init__(
+        self,
+        begin: Callable[[Callable[[], None]], Transaction],
+        taking: Taking,
+        stop: Stop,
+        note: Callable[[str], None],
+        warn: Callable[[str], None],
+    ) -> None:
+        self._begin = begin
+        self._taking = taking
+        self._stop = stop
+        self._note = note
+        self._warn = warn
+        self._tx: Transaction | None = None
+        self.bell = Bell()
+        self.held: Received | None = None
+
+    def __enter__(self) -> Room:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self.held:
+                self.give_back()
+        finally:
+            self._close()
+            self.bell.close()
+
+    def _close(self) -> None:
+        if self._tx:
+            self._tx.close()
+            self._tx = None
+
+    # --- taking ---
+
+    def take(self) -> Received:
+        """Hold the next message. Raises NothingArrived, or Stopped when a signal came first."""
+        deadline = time.monotonic() + self._taking.wait
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            try:
+                self.held = self._wait_for_one(min(ROUND, max(1, math.ceil(left))))
+                return self.held
+            except NothingArrived:
+                if time.monotonic() < deadline:
+                    continue
+                raise NothingArrived(
+                    f"nothing arrived on {self._taking.channel}", hint="wait longer with --wait 30s"
+                ) from None
+
+    def _wait_for_one(self, wait: int) -> Received:
+        self._close()
+        self._tx = self._begin(self.bell.ring)
+        self._tx.receive(self._taking.channel, self._taking.visibility, wait)
+        patience = time.monotonic() + self._taking.visibility + wait + LATE
+        while True:
+            self.bell.clear()
+            if message := self._tx.look():
+                return message
+            self._stop.check()
+            if time.monotonic() > patience:
+                raise TimedOut("the server did not answer", hint="is it overloaded?")
+            self._sleep([self._stop.fd], patience)
+
+    # --- holding ---
+
+    def wait(self, fds: Sequence[int] = (), seconds: float = math.inf, stopping: bool = False) -> bool:
+        """Wait for one of `fds`, a ring, a signal, at most `seconds`; whether one of `fds` is readable.
+
+        Once the caller knows of a signal (`stopping`), it is no news any more.
+        Raises what lost hold of the message.
+        """
+        until = time.monotonic() + seconds
+        if self.held and self._tx:
+            self._guard(self._look)
+            until = min(until, self._tx.visible_until + LATE)
+        ready = self._sleep([*fds] if stopping else [*fds, self._stop.fd], until)
+        self.bell.clear()
+        self._guard(self._look)
+        return not ready.isdisjoint(fds)
+
+    def _sleep(self, fds: Sequence[int], until: float) -> set[int]:
+        poll = select.poll()
+        for fd in (*fds, self.bell.fd):
+            poll.register(fd, select.POLLIN)
+        left = min(until - time.monotonic(), 3600.0)
+        return {fd for fd, _ in poll.poll(max(0, math.ceil(left * 1000)))}
+
+    def _look(self) -> None:
+        if not self.held or not self._tx:
+            return
+        self._tx.look()
+        if time.monotonic() > self._tx.visible_until + LATE:
+            raise TimedOut("the visibility ran out", code="visibility-expired")
+
+    def begin_extending(self, seconds: int) -> None:
+        """Hold it for `seconds` more; what comes of it is seen in `wait`."""
+        assert self._tx
+        self._tx.begin_extending(seconds)
+
+    # --- deciding ---
+
+    def decide(self, decision: Decision) -> Outcome:
+        """Carry out `decision`; when the server refuses it, the message is still held.
+
+        Raises what it is refused for, TimedOut when the visibility ran out, Unreachable.
+        """
+        held = self.held
+        assert held
+        if decision.kind == "return":
+            return self.give_back()
+        self._guard(lambda: self._carry_out(decision), OUTCOMES[decision.kind])
+        if decision.kind != "extend":
+            self.held = None
+        if decision.kind == "reject":
+            self._tell(held, "rejected")
+        return OUTCOMES[decision.kind]
+
+    def _carry_out(self, decision: Decision) -> None:
+        tx = self._tx
+        assert tx
+        kind, value = decision
+        if kind == "ack":
+            tx.ack()
+        elif kind == "reject":
+            tx.reject()
+        elif kind == "extend":
+            tx.extend(value)
+        elif kind == "resend":
+            tx.resend(value)
+        else:
+            tx.modify(value)
+
+    def give_back(self) -> Outcome:
+        """Put it back undecided; on this path that counts as a receive, and the verb says what came of it."""
+        held = self.held
+        assert held
+        try:
+            assert self._tx
+            self._tx.reject()
+        except KubemqctlError:
+            # A stream that ends, for whatever reason, gives it back as well.
+            self._note(f"{name(held)} goes back when the server sees that this end is gone")
+        else:
+            self._tell(held, "given back")
+        self.held = None
+        return "returned"
+
+    def _tell(self, held: Received, what: str) -> None:
+        text = f"{name(held)} {what}: {after_reject(held)}"
+        (self._warn if is_last(held) and not held.policy.dead_letter else self._note)(text)
+
+    def _guard(self, action: Callable[[], None], deciding: str = "") -> None:
+        """`action`, translating what loses hold of the message."""
+        held = self.held
+        try:
+            action()
+        except (TimedOut, Unreachable) as e:
+            self.held = None
+            if held:
+                e.message = _lost(held, e, deciding)
+                e.hint = ""
+            raise
+
+
+def _lost(held: Received, error: KubemqctlError, deciding: str) -> str:
+    """What to say when hold of a message is lost; `deciding` is the outcome that was asked for."""
+    if error.code == "visibility-expired":
+        late = f" before it was {deciding}" if deciding else ""
+        return f"the visibility of {name(held)} ran out{late}: {after_reject(held)}"
+    if not deciding:
+        return f"{error.message}: {name(held)} was not decided, and goes back to its queue"
+    doubt = f"whether {name(held)} was {deciding} is unknown; if not, it goes back to its queue"
+    if isinstance(error, ConnectionLost):
+        return f"{error.message} before the server confirmed: {doubt}"
+    return f"{error.message}: {doubt}"
+
+
+def name(message: Received) -> str:
+    """A message, for people."""
+    return f"message {message.id}"
+
+
+def is_last(message: Received) -> bool:
+    """Whether one more rejection is one too many."""
+    return 0 < message.policy.max_receives <= message.receive_count
+
+
+def after_reject(message: Received) -> str:
+    """Where a message is after it was rejected, or given back in a way that counts."""
+    if not is_last(message):
+        return f"it is at the end of {message.channel} again"
+    times = f"received {count_text(message.receive_count, 'time')}, its maximum"
+    if message.policy.dead_letter:
+        return f"{times}, it is now in {message.policy.dead_letter}"
+    return f"{times}, it was dropped by the server, as it has no dead-letter queue"
+
+
+def modified(held: Received, **changes: Any) -> Message:
+    """`held` as a message to send in its place, with `changes` to its fields."""
+    kept = Message(held.body, held.channel, held.id, held.metadata, held.tags, held.policy._replace(delay=0))
+    return kept._replace(**changes)

@@ -1,0 +1,262 @@
+"""The four ways of `queue tx` to decide about a message: flags, control lines, a prompt, a handler."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import NamedTuple
+
+from kubemqctl.control import WORDS, Lines, decision
+from kubemqctl.errors import (
+    ExitCode,
+    HandlerFailed,
+    NothingArrived,
+    Stopped,
+    UsageError,
+)
+from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
+from kubemqctl.invocation import Invocation, report, say
+from kubemqctl.message import Decided, Received
+from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
+from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.stop import Stop
+from kubemqctl.verdict import Report
+
+MOST_NAMED = 20
+# How many times within one visibility it is extended while a handler runs.
+EXTENSIONS = 3
+
+Decide = Callable[[Received], Decision]
+
+
+class Handling(NamedTuple):
+    """A handler, and what to do with a message when it fails."""
+
+    setup: Setup
+    environ: Mapping[str, str]
+    on_fail: Decision
+
+
+class Desk:
+    """Where a message is decided: the room it is held in, and the way out for what is printed."""
+
+    def __init__(self, run: Invocation, room: Room, sink: Sink, stop: Stop) -> None:
+        self.run = run
+        self.room = room
+        self.sink = sink
+        self.stop = stop
+
+    def print(self, data: bytes) -> None:
+        """Write `data`, and see that it went; raises when it did not, so that nothing is decided then."""
+        if not self.sink.write(data):
+            raise Stopped(self.stop.signum)
+        if self.sink.settle() < self.sink.offset:
+            raise ReaderGone("the reader of the output has left")
+
+
+def transact(run: Invocation, taking: Taking, way: Callable[[Desk], int]) -> int:
+    """Open the room, and go through it in the given way; returns the exit code."""
+    with closing(Sink()) as sink, run.client() as client, StopWithHandlers() as stop:
+        from kubemqctl.client.transaction import Transaction
+
+        sink.stop_fd = stop.fd
+        with Room(lambda ring: Transaction(client, ring), taking, stop, run.note, run.warn) as room:
+            code = way(Desk(run, room, sink, stop))
+        return stop.exit_code or code
+
+
+# --- a decision that was made beforehand ---
+
+
+def by_flag(run: Invocation, decide: Decide, delimiter: bytes | None) -> Callable[[Desk], int]:
+    """Print the message, then carry out what the flags said."""
+    render = run.renderer(Received, delimiter).one
+
+    def way(desk: Desk) -> int:
+        message = desk.room.take()
+        desk.print(render(message))
+        outcome = desk.room.decide(decide(message))
+        if outcome != "rejected":
+            run.note(f"{name(message)} {outcome}")
+        return 0
+
+    return way
+
+
+# --- control lines, and the same words at a prompt ---
+
+
+def by_lines(run: Invocation, delimiter: bytes | None, prompting: bool) -> Callable[[Desk], int]:
+    """Print a message, then do what each line says."""
+    render = run.renderer(Received, delimiter).one
+    answer = run.renderer(Decided).one if run.form().name in ("json", "yaml") else None
+    return lambda desk: Dialogue(desk, render, answer, prompting).run()
+
+
+class Dialogue:
+    """One run of control lines."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        render: Callable[[object], bytes],
+        answer: Callable[[object], bytes] | None,
+        prompting: bool,
+    ) -> None:
+        self._desk = desk
+        self._room = desk.room
+        self._render = render
+        self._answer = answer
+        self._prompting = prompting
+        self._lines = Lines(0)
+        self._asked = False
+        self._bad = 0
+        self._good = 0
+
+    def run(self) -> int:
+        """Until the input or the queue runs out."""
+        try:
+            self._take()
+            while (line := self._next_line()) is not None:
+                if not self._obey(line):
+                    break
+            self._check_decided()
+        finally:
+            self._name_rest()
+        if not self._bad:
+            return 0
+        return ExitCode.PARTIAL if self._good else ExitCode.USAGE
+
+    def _take(self) -> None:
+        self._desk.print(self._render(self._room.take()))
+
+    def _next_line(self) -> bytes | None:
+        """The next line; None at the end of the input. Raises what lost hold of the message."""
+        while (line := self._lines.next()) is None:
+            if self._lines.over:
+                return None
+            self._ask()
+            if self._room.wait([self._lines.fd]):
+                self._lines.read()
+            self._desk.stop.check()
+        self._asked = False
+        return line
+
+    def _ask(self) -> None:
+        if self._prompting and not self._asked:
+            words = WORDS.removesuffix(", next") if self._room.held else "next"
+            sys.stderr.write(f"{words}, or Ctrl-D to end> ")
+            sys.stderr.flush()
+            self._asked = True
+
+    def _obey(self, line: bytes) -> bool:
+        """Do what `line` says; False when nothing more can be taken."""
+        held = self._room.held
+        try:
+            said = decision(line, held)
+            if held is None:
+                self._take()
+            else:
+                self._answered(held, self._room.decide(said))
+        except NothingArrived:
+            self._desk.run.note("nothing more arrived")
+            return False
+        except UsageError as e:
+            self._refuse(e)
+        else:
+            self._good += 1
+        return True
+
+    def _answered(self, held: Received, outcome: str) -> None:
+        if self._answer:
+            self._desk.print(self._answer(Decided(held.id, held.sequence, outcome)))
+        elif outcome != "rejected":
+            self._desk.run.note(f"{name(held)} {outcome}")
+
+    def _refuse(self, error: UsageError) -> None:
+        """A line that cannot be done is named; the message stays held."""
+        if self._prompting:
+            report(error, self._desk.run.common)
+            return
+        self._bad += 1
+        if self._bad <= MOST_NAMED:
+            error.message = f"line {self._lines.number}: {error.message}"
+            report(error, self._desk.run.common)
+
+    def _check_decided(self) -> None:
+        held = self._room.held
+        if held is None:
+            return
+        if self._asked:
+            say("")
+        outcome = self._room.give_back()
+        if self._answer:
+            self._desk.print(self._answer(Decided(held.id, held.sequence, outcome)))
+        raise UsageError(
+            f"the input ended before {name(held)} was decided: it was given back",
+            code="undecided",
+            hint=f"decide with one line: {WORDS}",
+        )
+
+    def _name_rest(self) -> None:
+        if self._bad > MOST_NAMED:
+            self._desk.run.warn(f"{self._bad - MOST_NAMED} more lines could not be done")
+
+
+# --- a handler ---
+
+
+def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable[[Desk], int]:
+    """Let the exit code of a command decide."""
+    shown = Report(run)
+
+    def way(desk: Desk) -> int:
+        message = desk.room.take()
+        outcome = _handle(desk, message, handling, visibility)
+        if outcome.error:
+            raise outcome.error
+        stopped = outcome.ending == "stopped"
+        decided = Decision("ack") if outcome.ok else Decision("return") if stopped else handling.on_fail
+        desk.print(shown.of(message, outcome, OUTCOMES[decided.kind]))
+        desk.room.decide(decided)
+        if not outcome.ok and not stopped:
+            raise HandlerFailed(f"{name(message)}: {outcome.failure}")
+        return 0
+
+    return way
+
+
+def _handle(desk: Desk, message: Received, handling: Handling, visibility: int) -> Outcome:
+    """Run the handler to its end, extending the visibility meanwhile. Raises what loses hold of the message.
+
+    A handler whose message is lost is ended: somebody else may have it already.
+    """
+    setup, environ, _ = handling
+    ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    bell = desk.room.bell
+
+    def deliver(outcome: Outcome) -> None:
+        ended.put(outcome)
+        bell.ring()
+
+    with Crew(setup.command, 1, deliver, environ) as crew:
+        crew.start(task(message.id, message, setup.input, setup.timeout))
+        extend_every = visibility / EXTENSIONS
+        extend_at = time.monotonic() + extend_every
+        give_up_at = float("inf")
+        while ended.empty():
+            now = time.monotonic()
+            stopping = bool(desk.stop)
+            if stopping and give_up_at == float("inf"):
+                give_up_at = now + setup.grace
+            if now >= give_up_at:
+                crew.finish(0)
+                break
+            if now >= extend_at:
+                desk.room.begin_extending(visibility)
+                extend_at = now + extend_every
+            desk.room.wait(seconds=min(extend_at, give_up_at) - now, stopping=stopping)
+    return ended.get()

@@ -1,0 +1,280 @@
+"""`queue receive` with a handler: take, run, settle, many at a time.
+
+One thread decides. It hears of messages, of handlers that ended and of signals through a bell, and has as
+many messages in hand as handlers may run. A message is settled when its handler has ended and what is printed
+of it is out, so that whatever breaks leaves it in its queue.
+"""
+
+from __future__ import annotations
+
+import math
+import queue
+import select
+import time
+
+from kubemqctl.bell import Bell
+from kubemqctl.errors import HandlerFailed, KubemqctlError
+from kubemqctl.handler import Crew, Outcome, Setup, task
+from kubemqctl.hands import Hands, Work
+from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
+from kubemqctl.invocation import Invocation
+from kubemqctl.message import Received
+from kubemqctl.quota import Quota
+from kubemqctl.results import Results
+from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name
+from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.stop import Stop
+from kubemqctl.verdict import Report
+
+MOST_NAMED = 20
+# How often a pipe is asked whether its reader has taken what is in it: seconds.
+TICK = 0.02
+
+
+class Worker:
+    """One run. `run` returns when all is settled, or raises why it had to end."""
+
+    def __init__(
+        self,
+        run: Invocation,
+        wish: Wish,
+        setup: Setup,
+        on_fail: Decision,
+        source: Source,
+        sink: Sink,
+        stop: Stop,
+        bell: Bell,
+    ) -> None:
+        self.handled = self.failed = 0
+        self._run = run
+        self._wish = wish
+        self._setup = setup
+        self._on_fail = on_fail
+        self._source = source
+        self._sink = sink
+        self._stop = stop
+        self._bell = bell
+        self._report = Report(run)
+        self._quota = Quota(wish, source)
+        self._hands = Hands(source.open, wish.channel)
+        self.results = Results(self._hands, wish.everything, self._end_with)
+        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._running: dict[int, Work | None] = {}
+        self._lost_work: dict[int, Received] = {}
+        self._error: KubemqctlError | None = None
+        self._lost: KubemqctlError | None = None
+        self._grace_until = math.inf
+        self._numbers = 0
+
+    def run(self) -> None:
+        """See the class."""
+        setup = self._setup
+        self._crew = Crew(setup.command, setup.concurrency, self._deliver, self._run.environ)
+        with self._crew:
+            try:
+                while self._go_on():
+                    self._wait()
+                self._finish()
+            finally:
+                self._hands.drop()
+        if self._error:
+            raise self._error
+        if self.failed:
+            raise HandlerFailed(f"the handler failed for {self.failed} of {self.handled}")
+
+    @property
+    def taken(self) -> int:
+        """How many messages were given to a handler."""
+        return self._quota.taken
+
+    def _deliver(self, outcome: Outcome) -> None:
+        self._outcomes.put(outcome)
+        self._bell.ring()
+
+    # --- the loop ---
+
+    def _go_on(self) -> bool:
+        """One turn; False when there is nothing left to do."""
+        self._bell.clear()
+        self._collect()
+        try:
+            self.results.settle(self._sink.taken)
+            self._take()
+        except PASSING as e:
+            self._lose(e)
+        if self._sink.reader_gone():
+            self._end_with(ReaderGone("the reader of the output has left"))
+        self._watch_the_clock()
+        if self._lost and not self._running:
+            self._regain(self._lost)
+        return bool(self._running) or self._hands.asking or not self._quota.over
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._bell.fd, select.POLLIN)
+        if self._grace_until == math.inf:
+            poll.register(self._stop.fd, select.POLLIN)
+        if self._sink.watch_fd is not None and not self._error:
+            poll.register(self._sink.watch_fd, 0)
+        due = [self._quota.pause or ROUND]
+        if self._running:
+            due.append(self._grace_until - time.monotonic())
+        if self.results:
+            due.append(TICK)
+        poll.poll(max(0, math.ceil(min(due) * 1000)))
+
+    def _watch_the_clock(self) -> None:
+        """Begin the end when it is time, and make an end when the grace is over."""
+        if not self._running:
+            self._quota.look()
+        if self._stop:
+            self._hurry()
+        if time.monotonic() >= self._grace_until and self._running:
+            self._crew.finish(0)
+            self._collect()
+
+    def _hurry(self) -> None:
+        """Take no more; what runs has the grace."""
+        self._quota.over = True
+        self._grace_until = min(self._grace_until, time.monotonic() + self._setup.grace)
+
+    def _end_with(self, error: KubemqctlError) -> None:
+        self._error = self._error or error
+        self._hurry()
+
+    # --- taking ---
+
+    def _take(self) -> None:
+        quota = self._quota
+        while True:
+            got = self._hands.got()
+            if isinstance(got, Work):
+                self._begin(got)
+            elif got is not None:
+                quota.came_empty(got)
+            if self._hands.asking or self._lost or len(self._running) >= self._setup.concurrency:
+                return
+            quota.look()
+            if quota.over or quota.pause:
+                return
+            self._hands.ask(quota.time_left())
+
+    def _begin(self, work: Work) -> None:
+        message = work.message
+        if self.results.ack_if_done(work):
+            return
+        if self._quota.came(message):
+            self._numbers += 1
+            self._running[self._numbers] = work
+            self._crew.start(task(self._numbers, message, self._setup.input, self._setup.timeout))
+        else:
+            self.results.conclude(work, Decision("return"))
+
+    # --- handlers that ended ---
+
+    def _collect(self) -> None:
+        while not self._outcomes.empty():
+            self._ended(self._outcomes.get())
+
+    def _ended(self, outcome: Outcome) -> None:
+        work = self._running.pop(outcome.key)
+        message = work.message if work else self._lost_work.pop(outcome.key)
+        self._quota.resumed()
+        decision = self._judge(message, outcome)
+        if decision.kind == "return" and outcome.ending == "stopped":
+            data = b""
+        else:
+            data = self._report.of(message, outcome, OUTCOMES[decision.kind])
+        if not self._out(data):
+            decision = Decision("return")
+        if work:
+            self.results.add(work, decision, self._sink.offset if data else 0)
+        elif decision.kind == "ack":
+            # What held it is gone, and it comes again.
+            self.results.remember(message)
+
+    def _judge(self, message: Received, outcome: Outcome) -> Decision:
+        """What is to become of a message, after its handler."""
+        if outcome.error:
+            self._end_with(outcome.error)
+            return Decision("return")
+        if outcome.ending == "stopped":
+            return Decision("return")
+        self.handled += 1
+        if outcome.ok:
+            self._quota.succeeded()
+            return Decision("ack")
+        self.failed += 1
+        self._name(message, outcome)
+        if self._on_fail.kind == "return":
+            self._quota.over = True
+        elif self._quota.failed(self._setup.concurrency):
+            self._run.note("every message fails: going slower")
+        return self._on_fail
+
+    def _name(self, message: Received, outcome: Outcome) -> None:
+        text = f"{name(message)}: {outcome.failure}"
+        if self._on_fail.kind == "reject" and is_last(message):
+            text += f"; {after_reject(message)}"
+        if self.failed <= MOST_NAMED:
+            self._run.warn(text)
+
+    def _out(self, data: bytes) -> bool:
+        """Write `data`; False when it did not go out, so that its message must not be settled."""
+        if not data:
+            return True
+        if self._error:
+            return False
+        try:
+            return self._sink.write(data)
+        except KubemqctlError as e:
+            self._end_with(e)
+            return False
+
+    def _finish(self) -> None:
+        """Everything has ended: settle what can be."""
+        try:
+            self.results.finish(self._sink.settle())
+        except PASSING as e:
+            self._lose(e)
+            self._error = self._error or e
+        if self.results.outcomes["returned"] and self._sink.reader_gone():
+            self._error = self._error or ReaderGone("the reader of the output has left")
+
+    # --- a lost connection ---
+
+    def _lose(self, error: KubemqctlError) -> None:
+        """All that is held goes back by itself; what ran well is known when it comes again."""
+        self._hands.drop()
+        self.results.forget()
+        for key, work in self._running.items():
+            if work:
+                self._lost_work[key] = work.message
+        self._running = dict.fromkeys(self._running)
+        if self._wish.follow and not self._error:
+            if not self._lost:
+                self._run.note(f"{error.message}; trying again")
+            self._lost = error
+            self._quota.resumed()
+        else:
+            self._end_with(error)
+
+    def _regain(self, error: KubemqctlError) -> None:
+        """Connect again; only once no handler runs, so that no message is handled twice at a time."""
+        self._lost = None
+        pause = SHORTEST_PAUSE
+        while not self._stop:
+            self._quota.look()
+            if self._quota.over:
+                self._end_with(error)
+                return
+            try:
+                self._source.reconnect()
+            except PASSING:
+                self._stop.wait(min(pause, self._quota.time_left()))
+                pause = min(pause * 2, LONGEST_PAUSE)
+                continue
+            self._quota.resumed()
+            self._bell.ring()
+            self._run.note("connected again")
+            return

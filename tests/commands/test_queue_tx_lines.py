@@ -1,0 +1,340 @@
+"""`queue tx` with control lines on stdin, and with the same words at a prompt."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.conformance.reading import bodies, counts
+from tests.conftest import NewBroker
+from tests.program import Run, Start, Started, environment
+from tests.server import Broker
+from tests.stub import Stub
+from tests.waiting import until
+
+
+def waiting(stub: Stub, channel: str) -> int:
+    return sum(q.Waiting for q in stub.info(channel).Info.Queues)
+
+
+def rest(stub: Stub, channel: str) -> list[pb.QueueMessage]:
+    """All that is in a queue, taken out of it."""
+    count = waiting(stub, channel)
+    return list(stub.receive(channel, count).Messages) if count else []
+
+
+def outcomes(records: list[dict[str, Any]]) -> list[str]:
+    """What was answered to each line; a message, to `next`, by its body."""
+    return [record.get("outcome") or record["body"] for record in records]
+
+
+class Coprocess:
+    """A transaction that is talked to line by line."""
+
+    def __init__(self, started: Started) -> None:
+        self.started = started
+        self._seen = 0
+
+    def answer(self) -> dict[str, Any]:
+        """The next line of its output."""
+        lines = until(lambda: self._lines(), "an answer")
+        self._seen += 1
+        record: dict[str, Any] = json.loads(lines[self._seen - 1])
+        return record
+
+    def _lines(self) -> list[bytes]:
+        lines = self.started.out.split(b"\n")[:-1]
+        return lines if len(lines) > self._seen else []
+
+    def say(self, line: str) -> None:
+        self.started.stdin.write(line.encode() + b"\n")
+        self.started.stdin.flush()
+
+    def end(self) -> int:
+        self.started.stdin.close()
+        return self.started.wait().code
+
+
+Talk = Callable[..., Coprocess]
+
+
+@pytest.fixture
+def talk(start: Start, channel: str) -> Talk:
+    """talk(OPTIONS…): a transaction over the test's channel."""
+
+    def begin(*options: str, **given: Any) -> Coprocess:
+        words = ["queue", "tx", channel, "-o", "json", *options]
+        return Coprocess(start(*words, stdin=subprocess.PIPE, **given))
+
+    return begin
+
+
+def test_the_message_comes_first_and_each_line_is_answered(stub: Stub, channel: str, talk: Talk) -> None:
+    stub.fill(channel, 2)
+    tx = talk()
+    first = tx.answer()
+    assert (first["body"], first["sequence"]) == ("1", 1)
+    tx.say("extend 5m")
+    assert tx.answer() == {"id": first["id"], "sequence": 1, "outcome": "extended"}
+    tx.say("ack")
+    assert tx.answer() == {"id": first["id"], "sequence": 1, "outcome": "acked"}
+    tx.say("next")
+    assert tx.answer()["body"] == "2"
+    tx.say("reject")
+    assert tx.answer()["outcome"] == "rejected"
+    assert tx.end() == 0
+    (left,) = rest(stub, channel)
+    assert (left.Body, left.Attributes.ReceiveCount) == (b"2", 2)
+
+
+def test_extending_reaches_past_the_first_visibility(stub: Stub, channel: str, talk: Talk) -> None:
+    stub.send(channel)
+    tx = talk("--visibility", "1s")
+    tx.answer()
+    tx.say("extend 30s")
+    tx.answer()
+    # The first visibility is over once a receive has waited for it in vain.
+    assert stub.receive(channel, wait=2).MessagesReceived == 0
+    tx.say("ack")
+    assert tx.answer()["outcome"] == "acked"
+    assert tx.end() == 0
+    assert waiting(stub, channel) == 0
+
+
+def test_resend_and_modify(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    other = f"{channel}-other"
+    record = {"channel": other, "metadata": "m", "tags": {"k": "v"}}
+    lines = f"resend {other}\nnext\nmodify {json.dumps(record)}\n"
+    done = run("queue", "tx", channel, "-o", "json", stdin=lines.encode())
+    assert (done.code, outcomes(done.records())) == (0, ["1", "resent", "2", "modified"])
+    one, two = rest(stub, other)
+    assert (one.Body, one.Metadata, two.Body, two.Metadata, dict(two.Tags)) == (
+        b"1",
+        "",
+        b"2",
+        "m",
+        {"k": "v"},
+    )
+    assert waiting(stub, channel) == 0
+
+
+def test_modify_goes_to_the_same_queue_and_keeps_what_it_does_not_name(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, b"\xff", MessageID="m", Metadata="meta", Tags={"k": "v"})
+    assert run("queue", "tx", channel, stdin=b'modify {"body":"new"}').code == 0
+    (there,) = rest(stub, channel)
+    assert (there.MessageID, there.Body, there.Metadata, dict(there.Tags)) == (
+        "m",
+        b"new",
+        "meta",
+        {"k": "v"},
+    )
+
+
+def test_raw_separates_bodies(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    assert run("queue", "tx", channel, "--delimiter", "|", stdin=b"ack\nnext\nack").out == b"1|2|"
+
+
+def test_running_out_after_next_is_0(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 1)
+    done = run("queue", "tx", channel, stdin=b"ack\nnext\nack\n")
+    assert (done.code, done.out) == (0, b"1\n")
+
+
+def test_nothing_at_all_is_6(run: Run, channel: str) -> None:
+    assert run("queue", "tx", channel, stdin=b"ack\n").code == 6
+
+
+def test_input_that_ends_without_a_decision_gives_it_back(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    done = run("queue", "tx", channel, "-o", "json", stdin=b"extend 1m\n")
+    assert (done.code, outcomes(done.records())) == (2, ["1", "extended", "returned"])
+    assert "given back" in done.err
+    left = rest(stub, channel)
+    assert (bodies(left), counts(left)) == (["2", "1"], [1, 2])
+
+
+@pytest.mark.parametrize("dead", ["", "-dead"])
+def test_giving_back_at_the_maximum_says_where_it_went(dead: str, run: Run, stub: Stub, channel: str) -> None:
+    queue = channel + dead if dead else ""
+    stub.send(channel, "a", Policy=pb.QueueMessagePolicy(MaxReceiveCount=1, MaxReceiveQueue=queue))
+    done = run("queue", "tx", channel)
+    assert done.code == 2
+    assert (f"it is now in {queue}" if dead else "it was dropped by the server") in done.err
+    assert waiting(stub, channel) == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("akc", "akc is no decision"),
+        ("extend", "is not a duration"),
+        ("extend 1.5s", "fraction"),
+        ("extend 0s", "too short"),
+        ("resend", "channel is empty"),
+        ("resend a b", "white space"),
+        ("ack now", "stands alone"),
+        ("next", "not decided yet"),
+        ("modify", "takes a record"),
+        ("modify {", "not JSON"),
+        ('modify {"bdy":"x"}', "unknown field"),
+        ('modify {"channel":"a/b"}', "/"),
+        ("\x1b[31m", "\\x1b"),
+    ],
+)
+def test_a_line_that_cannot_be_done_is_named_and_the_message_stays_held(
+    line: str, words: str, run: Run, stub: Stub, channel: str
+) -> None:
+    stub.send(channel)
+    done = run("queue", "tx", channel, stdin=f"\n{line}\nack\n".encode())
+    assert done.code == 7
+    assert "line 2: " in done.err
+    assert words in done.err
+    assert waiting(stub, channel) == 0
+
+
+def test_a_decision_without_a_message_is_a_bad_line(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    done = run("queue", "tx", channel, stdin=b"ack\nack\n")
+    assert (done.code, "line 2: there is no message to ack" in done.err) == (7, True)
+    assert bodies(rest(stub, channel)) == ["2"]
+
+
+def test_what_the_server_refuses_is_a_bad_line_too(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, "a", Metadata="m")
+    done = run("queue", "tx", channel, stdin=b'modify {"policy":{"dead_letter":"a/b"}}\nack\n')
+    assert (done.code, "line 1: " in done.err) == (7, True)
+    assert waiting(stub, channel) == 0
+
+
+def test_visibility_that_runs_out_ends_it_with_6_at_once(stub: Stub, channel: str, talk: Talk) -> None:
+    stub.send(channel, "a")
+    tx = talk("--visibility", "1s")
+    tx.answer()
+    # stdin stays open: the end comes from the server.
+    ended = tx.started.wait()
+    assert ended.code == 6
+    error = json.loads(ended.err.splitlines()[-1])
+    assert (error["error"], error["exit_code"]) == ("visibility-expired", 6)
+    assert rest(stub, channel)[0].Attributes.ReceiveCount == 2
+
+
+def test_a_decision_that_comes_too_late_is_6(stub: Stub, channel: str, talk: Talk) -> None:
+    stub.send(channel, "a")
+    tx = talk("--visibility", "1s")
+    tx.answer()
+    tx.started.send(signal.SIGSTOP)
+    until(lambda: stub.peek(channel).Messages, "the message is visible again")
+    tx.say("ack")
+    tx.started.send(signal.SIGCONT)
+    ended = tx.started.wait()
+    assert (ended.code, b"acked" in ended.out) == (6, False)
+    assert waiting(stub, channel) == 1
+
+
+def test_a_signal_gives_it_back(stub: Stub, channel: str, talk: Talk) -> None:
+    stub.send(channel, "a")
+    tx = talk()
+    tx.answer()
+    tx.started.send(signal.SIGINT)
+    ended = tx.started.wait()
+    assert (ended.code, "given back" in ended.err) == (130, True)
+    assert rest(stub, channel)[0].Attributes.ReceiveCount == 2
+
+
+@pytest.mark.builtin
+def test_a_server_that_goes_away_ends_it_with_5_at_once(
+    talk: Talk, new_broker: NewBroker, channel: str
+) -> None:
+    broker = new_broker()
+    with Stub(broker.address) as stub:
+        stub.send(channel, "a")
+    tx = talk(address=broker.address)
+    tx.answer()
+    assert broker.process
+    broker.process.kill()
+    ended = tx.started.wait()
+    assert (ended.code, "was not decided" in ended.err) == (5, True)
+
+
+# ---- the prompt ----
+
+
+class Terminal:
+    """`queue tx` on a terminal of its own, stdout to a pipe."""
+
+    def __init__(self, broker: Broker, *words: str) -> None:
+        self.master, slave = os.openpty()
+        command = [sys.executable, "-m", "kubemqctl", "queue", "tx", *words]
+        self.process = subprocess.Popen(
+            command, stdin=slave, stdout=subprocess.PIPE, stderr=slave, env=environment(broker.address)
+        )
+        os.close(slave)
+        self.shown = b""
+
+    def wait_for(self, text: str) -> None:
+        while text.encode() not in self.shown:
+            self.shown += os.read(self.master, 4096)
+        self.shown = self.shown.partition(text.encode())[2]
+
+    def type(self, text: str) -> None:
+        os.write(self.master, text.encode())
+
+    def end(self) -> tuple[int, bytes]:
+        out, _ = self.process.communicate(timeout=20)
+        os.close(self.master)
+        return self.process.returncode, out
+
+
+def test_a_prompt_understands_the_same_words(broker: Broker, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    terminal = Terminal(broker, channel)
+    terminal.wait_for("Ctrl-D to end> ")
+    terminal.type("what\n")
+    terminal.wait_for("is no decision")
+    terminal.wait_for("Ctrl-D to end> ")
+    terminal.type("extend 1m\n")
+    terminal.wait_for("Ctrl-D to end> ")
+    terminal.type("ack\n")
+    terminal.wait_for("next, or Ctrl-D to end> ")
+    terminal.type("next\n")
+    terminal.wait_for("Ctrl-D to end> ")
+    terminal.type("reject\n")
+    terminal.wait_for("next, or Ctrl-D to end> ")
+    terminal.type("\x04")
+    assert terminal.end() == (0, b"1\n2\n")
+    (left,) = rest(stub, channel)
+    assert (left.Body, left.Attributes.ReceiveCount) == (b"2", 2)
+
+
+def test_an_end_at_the_prompt_without_a_decision_gives_it_back(
+    broker: Broker, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, "a")
+    terminal = Terminal(broker, channel)
+    terminal.wait_for("Ctrl-D to end> ")
+    terminal.type("\x04")
+    terminal.wait_for("given back")
+    assert terminal.end()[0] == 2
+    assert rest(stub, channel)[0].Attributes.ReceiveCount == 2
+
+
+def test_a_terminal_that_may_not_be_asked_is_2_and_takes_nothing(
+    broker: Broker, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, "a")
+    terminal = Terminal(broker, channel, "--no-input")
+    terminal.wait_for("--ack, --reject")
+    assert terminal.end()[0] == 2
+    assert rest(stub, channel)[0].Attributes.ReceiveCount == 1

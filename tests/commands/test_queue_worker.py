@@ -1,0 +1,348 @@
+"""`queue receive CHANNEL -- COMMAND`: handlers, and what becomes of their messages."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.conformance.reading import bodies, counts, sequences
+from tests.conftest import NewBroker
+from tests.program import Run, Start, Started
+from tests.server import start_broker
+from tests.stub import Stub
+from tests.waiting import until
+
+ODD = "read n; test $((n % 2)) = 1"
+
+
+def fill(stub: Stub, channel: str, count: int, **policy: Any) -> None:
+    """Messages with the bodies 1, 2, 3 …"""
+    given = pb.QueueMessagePolicy(**policy)
+    messages = [stub.message(channel, str(n), Policy=given) for n in range(1, count + 1)]
+    assert not any(result.IsError for result in stub.batch(messages).Results)
+
+
+def messages_of(stub: Stub, channel: str) -> list[pb.QueueMessage]:
+    """All that is in a queue, taken out of it."""
+    waiting = sum(q.Waiting for q in stub.info(channel).Info.Queues)
+    return list(stub.receive(channel, waiting).Messages) if waiting else []
+
+
+def left(stub: Stub, channel: str) -> list[str]:
+    """Their bodies."""
+    return bodies(messages_of(stub, channel))
+
+
+def untouched(stub: Stub, channel: str) -> list[int]:
+    """Their sequences; none of them may have been counted as received."""
+    messages = messages_of(stub, channel)
+    assert set(counts(messages)) <= {1}
+    return sequences(messages)
+
+
+# ---- the story of the contract ----
+
+
+def test_every_tenth_of_forty_fails_and_just_those_are_left(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 40)
+    done = run(
+        "queue", "receive", channel, "--all", "--concurrency", "4",
+        "--", "sh", "-c", "read n; test $((n % 10)) != 0 && echo $n",
+    )  # fmt: skip
+    assert done.code == 10
+    good = [n for n in range(1, 41) if n % 10]
+    assert sorted(map(int, done.text.split())) == good
+    assert "36 acknowledged, 4 rejected" in done.err
+    assert left(stub, channel) == ["10", "20", "30", "40"]
+
+
+def test_all_succeeding_is_0_and_leaves_nothing(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 3)
+    done = run("queue", "receive", channel, "--all", "--", "cat")
+    assert (done.code, done.out) == (0, b"123")
+    assert left(stub, channel) == []
+
+
+def test_without_a_count_one_message_is_handled(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 2)
+    assert run("queue", "receive", channel, "--", "cat").out == b"1"
+    assert left(stub, channel) == ["2"]
+
+
+def test_nothing_arriving_is_6(run: Run, channel: str) -> None:
+    assert run("queue", "receive", channel, "--", "cat").code == 6
+
+
+def test_all_on_an_empty_queue_is_0(run: Run, channel: str) -> None:
+    assert run("queue", "receive", channel, "--all", "--", "cat").code == 0
+
+
+def test_under_all_a_failing_message_is_handled_once(
+    run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 5)
+    log = tmp_path / "log"
+    done = run("queue", "receive", channel, "--all", "--", "sh", "-c", f"cat >> {log}; exit 1")
+    assert done.code == 10
+    assert log.read_text() == "12345"
+    received = messages_of(stub, channel)
+    assert (bodies(received), counts(received)) == (list("12345"), [2] * 5)
+
+
+# ---- the handler ----
+
+
+def test_a_handler_knows_the_message(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, "hello", MessageID="m1", Metadata="meta", Tags={"k": "v"})
+    told = "CHANNEL ID METADATA SEQUENCE RECEIVE_COUNT TAGS"
+    words = f"echo {' '.join(f'$KUBEMQ_{name}' for name in told.split())}; cat"
+    done = run("queue", "receive", channel, "--", "sh", "-c", words)
+    assert done.text == f'{channel} m1 meta 1 1 {{"k":"v"}}\nhello'
+
+
+def test_handler_input_json_is_the_record(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, "hello", MessageID="m1")
+    done = run("queue", "receive", channel, "--handler-input", "json", "--", "cat")
+    assert [(r["id"], r["body"]) for r in done.records()] == [("m1", "hello")]
+
+
+def test_a_handler_that_is_not_found_is_3_before_anything_is_taken(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    fill(stub, channel, 1)
+    done = run("queue", "receive", channel, "--", "no-such-command-here")
+    assert (done.code, "no-such-command-here" in done.err) == (3, True)
+    assert untouched(stub, channel) == [1]
+
+
+def test_one_that_cannot_start_stops_the_run_and_gives_its_message_back(
+    run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 3)
+    handler = tmp_path / "handler"
+    handler.write_text("#!/no/such/interpreter\n")
+    handler.chmod(0o755)
+    done = run("queue", "receive", channel, "--all", "--", handler)
+    assert (done.code, done.out) == (3, b"")
+    assert "cannot be started" in done.err
+    assert untouched(stub, channel) == [1, 2, 3]
+
+
+def test_a_handler_over_its_time_is_stopped_and_has_failed(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 1)
+    done = run("queue", "receive", channel, "--handler-timeout", "200ms", "--", "sleep", "30")
+    assert done.code == 10
+    assert "stopped after" in done.err
+    assert left(stub, channel) == ["1"]
+
+
+def test_a_body_is_its_exact_bytes_both_ways(run: Run, stub: Stub, channel: str) -> None:
+    body = bytes(range(256)) * 1000
+    stub.send(channel, body)
+    assert run("queue", "receive", channel, "--", "cat").out == body
+
+
+# ---- output ----
+
+
+def test_what_handlers_print_is_never_interleaved(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 8)
+    slow = "read n; for i in 1 2 3 4 5; do printf '%s ' $n; sleep 0.02; done; echo"
+    done = run("queue", "receive", channel, "--all", "--concurrency", "8", "--", "sh", "-c", slow)
+    assert sorted(done.text.splitlines()) == [f"{n} " * 5 for n in range(1, 9)]
+
+
+def test_under_json_a_record_a_message_and_the_handlers_output_on_stderr(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    fill(stub, channel, 2)
+    done = run("queue", "receive", channel, "--all", "-o", "json", "--", "sh", "-c", f"echo said; {ODD}")
+    assert done.code == 10
+    records = done.records()
+    assert [(r["body"], r["outcome"], r.get("handler_exit", 0)) for r in records] == [
+        ("1", "acked", 0),
+        ("2", "rejected", 1),
+    ]
+    assert done.err.count("said\n") == 2
+
+
+def test_a_template_knows_the_outcome(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 1)
+    done = run("queue", "receive", channel, "--format", "{body} {outcome}", "--", "true")
+    assert done.out == b"1 acked\n"
+
+
+# ---- when it fails ----
+
+
+def test_on_fail_resend_moves_what_failed(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 4)
+    other = f"{channel}-failed"
+    options = ["--all", "--on-fail", f"resend={other}", "-o", "json"]
+    done = run("queue", "receive", channel, *options, "--", "sh", "-c", ODD)
+    assert done.code == 10
+    assert [r["outcome"] for r in done.records()] == ["acked", "resent"] * 2
+    assert (left(stub, channel), left(stub, other)) == ([], ["2", "4"])
+
+
+def test_on_fail_stop_gives_it_back_uncounted_and_takes_no_more(run: Run, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 4)
+    done = run("queue", "receive", channel, "--all", "--on-fail", "stop", "--", "sh", "-c", ODD)
+    assert done.code == 10
+    assert untouched(stub, channel) == [2, 3, 4]
+
+
+def test_a_message_is_dead_lettered_at_its_maximum_and_the_run_says_so(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    dead = f"{channel}-dead"
+    fill(stub, channel, 1, MaxReceiveCount=2, MaxReceiveQueue=dead)
+    done = run("queue", "receive", channel, "--count", "5", "--", "false")
+    assert done.code == 10
+    assert f"it is now in {dead}" in done.err
+    assert (left(stub, channel), left(stub, dead)) == ([], ["1"])
+
+
+def test_following_a_queue_where_every_message_fails_is_no_hot_loop(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    log = tmp_path / "log"
+    worker = start("queue", "receive", channel, "--follow", "--", "sh", "-c", f"echo x >> {log}; exit 1")
+    worker.wait_for_stderr("going slower")
+    time.sleep(1.0)
+    assert worker.stop().code == 143
+    # At once twice, then after 0.1, 0.2, 0.4, 0.8 s …
+    assert 3 <= len(log.read_text().split()) <= 8
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--on-fail", "never", "--", "true"],
+        ["--on-fail", "resend=a b", "--", "true"],
+        ["--on-fail", "stop"],
+        ["--concurrency", "2"],
+        ["--ack", "auto", "--", "true"],
+        ["-0", "--", "true"],
+        ["--"],
+    ],
+)
+def test_options_that_mean_nothing_together_are_2(options: list[str], run: Run, channel: str) -> None:
+    assert run("queue", "receive", channel, *options, address="").code == 2
+
+
+def test_resending_to_the_same_queue_is_2(run: Run, channel: str) -> None:
+    assert run("queue", "receive", channel, "--on-fail", f"resend={channel}", "--", "true").code == 2
+
+
+# ---- how it ends ----
+
+
+def begun(start: Start, channel: str, log: Path, *options: str, handler: str) -> Started:
+    """A worker that follows, once its first handler has begun."""
+    command = f"cat >> {log}; {handler}"
+    worker = start("queue", "receive", channel, "--follow", *options, "--", "sh", "-c", command)
+    until(lambda: log.exists() and log.read_text(), "the first handler runs")
+    return worker
+
+
+def test_on_sigterm_a_running_handler_may_finish_and_the_rest_stays(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 3)
+    gate = tmp_path / "gate"
+    waiting = f"while ! test -e {gate}; do sleep 0.01; done; echo done"
+    worker = begun(start, channel, tmp_path / "log", handler=waiting)
+    worker.send(signal.SIGTERM)
+    gate.touch()
+    ended = worker.wait()
+    assert (ended.code, ended.out) == (143, b"done\n")
+    assert (tmp_path / "log").read_text() == "1"
+    assert untouched(stub, channel) == [2, 3]
+
+
+def test_what_does_not_finish_within_the_grace_is_ended_and_given_back_in_order(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 4)
+    log = tmp_path / "log"
+    worker = begun(start, channel, log, "--grace", "100ms", "--concurrency", "3", handler="sleep 60")
+    until(lambda: len(log.read_text()) == 3, "three handlers run")
+    worker.send(signal.SIGINT)
+    assert worker.wait().code == 130
+    assert untouched(stub, channel) == [1, 2, 3, 4]
+
+
+def test_a_reader_that_leaves_ends_the_run_and_loses_nothing(start: Start, stub: Stub, channel: str) -> None:
+    fill(stub, channel, 50)
+    with subprocess.Popen(["head", "-n", "3"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as head:
+        assert head.stdin
+        worker = start(
+            "queue", "receive", channel, "--follow", "--", "sh", "-c", "cat; echo", stdout=head.stdin
+        )
+        head.stdin.close()
+        assert head.stdout
+        assert head.stdout.read() == b"1\n2\n3\n"
+    assert worker.wait().code == 141
+    there = left(stub, channel)
+    # Which messages the reader took cannot be told within one read; none is missing, and order holds.
+    assert there == [str(n) for n in range(51 - len(there), 51)]
+    assert len(there) >= 40
+
+
+@pytest.mark.builtin
+def test_a_handler_that_ran_well_is_not_run_again_when_the_broker_comes_back(
+    start: Start, new_broker: NewBroker, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    first = new_broker("--data", data)
+    with Stub(first.address) as stub:
+        stub.fill("q", 2)
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    handler = f"read n; echo $n >> {log}; while ! test -e {gate}; do sleep 0.01; done"
+    worker = start("queue", "receive", "q", "--follow", "--", "sh", "-c", handler, address=first.address)
+    until(log.exists, "the first handler runs")
+    assert first.process
+    first.process.kill()
+    worker.wait_for_stderr("trying again")
+    gate.touch()
+    again = start_broker(tmp_path, "--data", data, listen=first.address)
+    try:
+        until(lambda: log.read_text().split() == ["1", "2"], "both are handled, each once", timeout=20)
+        with Stub(first.address) as stub:
+            until(lambda: stub.info("q").Info.Waiting == 0, "both are acknowledged")
+        worker.stop()
+        assert log.read_text().split() == ["1", "2"]
+    finally:
+        again.stop()
+
+
+@pytest.mark.builtin
+def test_without_follow_a_lost_connection_is_5(start: Start, new_broker: NewBroker, tmp_path: Path) -> None:
+    broker = new_broker()
+    with Stub(broker.address) as stub:
+        stub.fill("q", 1)
+    log = tmp_path / "log"
+    worker = start(
+        "queue",
+        "receive",
+        "q",
+        "--grace",
+        "0s",
+        "--",
+        "sh",
+        "-c",
+        f"echo > {log}; sleep 60",
+        address=broker.address,
+    )
+    until(log.exists, "the handler runs")
+    assert broker.process
+    broker.process.kill()
+    assert worker.wait().code == 5

@@ -1,0 +1,203 @@
+"""A network that cuts, delays and goes silent, readers that leave at any byte, handlers that are killed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from kubemqctl import moving
+from kubemqctl.bell import Bell
+from kubemqctl.client.call import Client
+from kubemqctl.client.transaction import Transaction
+from kubemqctl.errors import KubemqctlError, TimedOut
+from kubemqctl.handler import set_up
+from kubemqctl.intake import Intake, Wish
+from kubemqctl.message import NO_POLICY, Received
+from kubemqctl.moving import Mover, Order
+from kubemqctl.receiving import Printer
+from kubemqctl.settling import Decision, Room, Taking, modified
+from kubemqctl.stop import Stop
+from kubemqctl.worker import Worker
+from kubemqctl.working import source_of
+from tests.faults.accounts import Account, bodies_in, rounds, settle
+from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
+from tests.faults.proxy import Plan, Proxy
+from tests.server import Broker
+
+pytestmark = pytest.mark.xdist_group("faults")
+Record = Callable[[str, object], None]
+
+
+@contextmanager
+def broken_client(s: Scene) -> Iterator[Client]:
+    """A client behind the round's proxy; whatever ends the run is what the round is about."""
+    with suppress(KubemqctlError), connected(s.proxy) as client:
+        yield client
+
+
+# ---- queue receive ----
+
+
+def line(message: object) -> bytes:
+    assert isinstance(message, Received)
+    return message.body + b"\n"
+
+
+def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, record_property: Record) -> None:
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=60) as s:
+            pipe = Pipe(s.rng.choice([None, s.rng.randint(0, 200)]), s.rng.choice([1, 7, 4096]))
+            with broken_client(s) as client:
+                wish, stop = Wish(s.channel, most=None, everything=True), Stop()
+                source = source_of(client, s.channel, lambda: None)
+                Printer(Intake(source, wish, stop, print), pipe.sink, line, stop, False).run()
+            found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
+            return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
+
+    rounds(range(70), play, record_property, reaches="the output")
+
+
+# ---- queue receive -- COMMAND ----
+
+# Every fifth message ends its handler in the middle.
+HANDLER = 'read name; case $name in *[05]) kill -9 $$;; esac; echo $name >> "$LOG"; echo $name'
+
+
+def work(s: Scene, wish: Wish, log: Path, pipe: Pipe) -> list[str]:
+    """A worker's run; returns which messages were handled well, each as often as it was."""
+    run = Quiet({**os.environ, "LOG": str(log)})
+    setup = set_up(
+        ["sh", "-c", HANDLER],
+        run.environ,
+        concurrency=s.rng.randint(1, 3),
+        timeout=None,
+        input=None,
+        grace=9.0,
+    )
+    assert setup
+    bell, stop = Bell(), Stop()
+    with broken_client(s) as client:
+        source = source_of(client, wish.channel, bell.ring)
+        Worker(run, wish, setup, Decision("reject"), source, pipe.sink, stop, bell).run()
+    bell.close()
+    return log.read_text().split() if log.exists() else []
+
+
+def test_handled_over_a_broken_network(broker: Broker, record_property: Record, tmp_path: Path) -> None:
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=12, max_receives=2) as s:
+            pipe = Pipe(None, 4096)
+            wish = Wish(s.channel, most=None, everything=True)
+            done = work(s, wish, tmp_path / str(seed), pipe)
+            pipe.finish()
+            found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
+            return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
+
+    rounds(range(30), play, record_property, reaches="the handlers' log")
+
+
+def test_a_worker_that_follows_handles_each_message_once_whatever_the_network_does(
+    broker: Broker, record_property: Record, tmp_path: Path
+) -> None:
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=12, max_receives=2) as s:
+            pipe = Pipe(None, 4096)
+            wish = Wish(s.channel, most=None, follow=True, wait=1.0, idle=1.0)
+            done = work(s, wish, tmp_path / str(seed), pipe)
+            assert sorted(pipe.finish()) == sorted(done), "what handlers print and do is the same"
+            found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
+            return settle(s.names, found, broken=s.proxy.broke, may_double=False)
+
+    rounds(range(30), play, record_property, reaches="the handlers' log")
+
+
+# ---- queue move ----
+
+
+def test_moved_over_a_broken_network(
+    broker: Broker, record_property: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = 5
+    monkeypatch.setattr(moving, "MOST_AT_ONCE", batch)
+
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=40) as s:
+            target = f"{s.channel}-target"
+            wanted = s.rng.choice([None, lambda m: int(m.body) % 3 > 0])
+            order = Order(s.channel, target, None, wanted, NO_POLICY, None, False)
+            said: list[str] = []
+            with broken_client(s) as client:
+                Mover(order, moving.ways_of(client, s.channel), Stop(), said.append).run()
+            found = bodies_in(s.stub, s.channel, target)
+            account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
+            assert account.doubles <= batch
+            assert not account.doubles or "batch in flight" in said[0]
+            return account
+
+    rounds(range(70), play, record_property, reaches="target")
+
+
+# ---- queue tx ----
+
+KINDS = ("ack", "reject", "resend", "modify", "return", "extend")
+
+
+def test_decided_over_a_broken_network(broker: Broker, record_property: Record) -> None:
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=3, traffic=2000) as s:
+            target = f"{s.channel}-target"
+            printed: list[str] = []
+            acked: list[str] = []
+            trying: list[str] = []
+            with broken_client(s) as client:
+                taking = Taking(s.channel, 30, 1)
+                begin = lambda ring: Transaction(client, ring)  # noqa: E731
+                with Room(begin, taking, Stop(), printed.append, printed.append) as room:
+                    for _ in s.names:
+                        message = room.take()
+                        kind = s.rng.choice(KINDS)
+                        value = {
+                            "resend": target,
+                            "modify": modified(message, channel=target),
+                            "extend": 30,
+                        }.get(kind)
+                        trying = [message.body.decode()] if kind == "ack" else []
+                        outcome = room.decide(Decision(kind, value))  # type: ignore[arg-type]
+                        if outcome == "acked":
+                            acked += trying
+                        if outcome == "extended":
+                            room.give_back()
+                        trying = []
+            found = bodies_in(s.stub, s.channel, target)
+            in_queues = {name for names in found.values() for name in names}
+            assert not in_queues & set(acked), "acknowledged, and still there"
+            # An ack whose answer was lost: it may have been carried out, and nobody was told that it was.
+            found["an ack told"] = acked
+            found["an ack in doubt"] = [name for name in trying if name not in in_queues]
+            assert s.proxy.broke or not found["an ack in doubt"]
+            return settle(s.names, found, broken=s.proxy.broke, may_double=False)
+
+    rounds(range(70), play, record_property, reaches="an ack told")
+
+
+def hold_on(room: Room) -> None:
+    """Wait until hold of the message is lost."""
+    while True:
+        room.wait()
+
+
+def test_a_connection_that_falls_silent_is_noticed_when_the_visibility_is_over(broker: Broker) -> None:
+    with scene(broker.address, 0, most=1) as s, Proxy(broker.address, Plan(), s.rng) as proxy:
+        with connected(proxy) as client:
+            begin = lambda ring: Transaction(client, ring)  # noqa: E731
+            room = Room(begin, Taking(s.channel, 1, 1), Stop(), print, print)
+            assert room.take().body == b"1"
+            proxy.silent = True
+            with pytest.raises(TimedOut) as lost:
+                hold_on(room)
+            assert (lost.value.code, room.held) == ("visibility-expired", None)
+        assert bodies_in(s.stub, s.channel) == {"queue": ["1"]}

@@ -1,0 +1,104 @@
+"""The mover against a server that does what a real one does rarely: answers too large, messages refused."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from kubemqctl.client.queues import Depth, Held
+from kubemqctl.errors import Partial, TooLarge
+from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
+from kubemqctl.moving import Mover, Order, Wanted, Ways
+from kubemqctl.stop import Stop
+
+
+def received(n: int) -> Received:
+    return Received("source", f"m{n}", "c", "", b"%d" % n, NO_TAGS, 1, n, 1, "", 0, 0, NO_POLICY)
+
+
+class Source:
+    """A queue of messages; no answer holds more than `room` of them, as if they were large."""
+
+    def __init__(self, count: int, room: int) -> None:
+        self.ready = [received(n) for n in range(1, count + 1)]
+        self.held: dict[str, list[Received]] = {}
+        self.room = room
+        self.refused: list[int] = []
+
+    def open(self) -> Any:
+        return Stream(self)
+
+    def depth(self) -> Depth:
+        return Depth(len(self.ready), 1, 100, 1000, True)
+
+    def give_back(self, messages: Sequence[Received]) -> None:
+        self.ready = sorted([*self.ready, *messages], key=lambda m: m.sequence)
+
+    def send(self, messages: Sequence[Message]) -> list[SendResult]:
+        return [
+            SendResult(m.id, m.channel, error="no" if int(m.body) in self.refused else "") for m in messages
+        ]
+
+
+class Stream:
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.mine: dict[str, list[Received]] = {}
+
+    def get(self, channel: str, count: int, wait: float) -> Held:
+        if min(count, len(self.source.ready)) > self.source.room:
+            self.close_stream()
+            raise TooLarge("larger than max")
+        taken, self.source.ready = self.source.ready[:count], self.source.ready[count:]
+        name = f"t{len(self.mine)}"
+        self.mine[name] = taken
+        return Held(name, channel, list(taken))
+
+    def ack(self, held: Held, numbers: Sequence[int]) -> None:
+        self.mine[held.id] = [m for m in self.mine[held.id] if m.sequence not in numbers]
+
+    def close(self, held: Held) -> None:
+        self.source.give_back(self.mine.pop(held.id))
+
+    def barrier(self, held: Held) -> set[int]:
+        return {m.sequence for m in self.mine.get(held.id, [])}
+
+    def close_stream(self) -> None:
+        for messages in self.mine.values():
+            self.source.give_back(messages)
+        self.mine.clear()
+
+
+def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bool = False) -> Mover:
+    order = Order("source", "target", None, wanted, Policy(), None, dry)
+    return Mover(order, Ways(source.open, source.depth, source.send), Stop(), said.append)
+
+
+@pytest.mark.parametrize("dry", [False, True])
+def test_an_answer_that_is_too_large_is_asked_for_in_halves_and_nothing_is_counted_twice(dry: bool) -> None:
+    source = Source(20, room=3)
+    moving = mover(source, [], lambda m: m.sequence % 2 == 1, dry)
+    moving.run()
+    assert moving.moved == 10
+    left = [m.sequence for m in source.ready]
+    assert left == (list(range(1, 21)) if dry else list(range(2, 21, 2)))
+
+
+def test_one_that_is_too_large_by_itself_is_an_error() -> None:
+    source = Source(2, room=0)
+    with pytest.raises(TooLarge):
+        mover(source, []).run()
+    assert len(source.ready) == 2
+
+
+def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
+    source = Source(5, room=10)
+    source.refused = [2, 4]
+    said: list[str] = []
+    moving = mover(source, said)
+    with pytest.raises(Partial):
+        moving.run()
+    assert (moving.moved, [m.sequence for m in source.ready]) == (3, [2, 4])
+    assert said == ["message m2: no", "message m4: no"]
