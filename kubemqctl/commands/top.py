@@ -1,0 +1,136 @@
+"""`kubemqctl top`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Annotated, get_args
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.message import ChannelInfo
+from kubemqctl.names import ChannelType
+from kubemqctl.record import nearest
+from kubemqctl.stop import Stop
+from kubemqctl.terminal import colour_wanted, visible
+from kubemqctl.watching import SORTS, Watch
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+    from kubemqctl.client.channels import Survey
+    from kubemqctl.dashboard import Dashboard
+    from kubemqctl.polling import News
+
+SHORTEST = 0.1
+LACK = "this server does not answer channel requests: only its queues are shown"
+
+
+def register(root: typer.Typer, only: str) -> None:
+    """Add the command to the tree."""
+    o.register(root, "top", top)
+
+
+def _order(text: str) -> str:
+    if text not in SORTS:
+        hint = nearest(text, SORTS) or f"one of {', '.join(SORTS)}"
+        raise UsageError(f"there is no column {visible(text)}", hint=hint)
+    return text
+
+
+def top(
+    ctx: typer.Context,
+    sort: Annotated[
+        str,
+        typer.Option(
+            "--sort", metavar="COLUMN", help=f"{', '.join(SORTS)}.", parser=o.valued("--sort", _order)
+        ),
+    ] = "in",
+    filter: Annotated[
+        str, typer.Option("--filter", metavar="TEXT", help="Only names that hold TEXT.", show_default=False)
+    ] = "",
+    interval: Annotated[float, o.duration("--interval", "Ask the server so often.", "1s")] = 1.0,
+) -> int:
+    """Watch the channels: what comes in and goes out a second, and what waits.
+
+    On a terminal the table stays and changes. Its keys are s and S for the next and the last column to
+    sort by, r to reverse the order, / for a filter, and q to end. When the server is lost the last table
+    stays until it is back. Elsewhere, and with -o, it is printed once, after one --interval: rates need
+    two samples. `out` counts what left a queue for good, and of other channels what was delivered.
+
+    Examples:
+      kubemqctl top
+      kubemqctl top --sort waiting --filter orders --interval 5s
+      kubemqctl top -o human | head -n 12
+      kubemqctl top --sort waiting --format '{name} {waiting}'
+    """
+    if interval < SHORTEST:
+        raise UsageError("--interval is under 100ms: that would keep the server busy with us alone")
+    run: Invocation = ctx.obj
+    form = run.form()
+    render = run.renderer(ChannelInfo)
+    watch = Watch(sort, filter)
+    with run.client() as client, Stop() as stop:
+        from kubemqctl.client.channels import Survey
+
+        survey = Survey(client, get_args(ChannelType))
+        watch.take(survey.read(), time.monotonic())
+        if form.name == "human" and is_terminal(1) and run.environ.get("TERM", "dumb") != "dumb":
+            return _live(run, client, survey, watch, interval, stop)
+        if survey.is_partial:
+            run.warn(LACK)
+        run.note(f"measuring the rates for {interval:g} s")
+        stop.wait(interval)
+        stop.check()
+        watch.take(survey.read(), time.monotonic())
+    if form.name == "human":
+        run.write(_plain(run, watch).encode("utf-8", "backslashreplace"))
+    else:
+        run.write(render.all(row.info for row in watch.rows()))
+    return 0
+
+
+def _plain(run: Invocation, watch: Watch) -> str:
+    from kubemqctl.dashboard import plain
+
+    width = os.get_terminal_size(1).columns if is_terminal(1) else 80
+    return plain(watch, width or 80, colour_wanted(run.environ, is_terminal(1)))
+
+
+def _live(run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: Stop) -> int:
+    from kubemqctl.dashboard import Dashboard
+    from kubemqctl.polling import Poller
+    from kubemqctl.screen import Screen, keyboard
+    from kubemqctl.watching import keys
+
+    def regain() -> None:
+        client.reconnect()
+        survey.start_over()
+
+    def draw() -> None:
+        board.note = "queues only: no channel requests here" if survey.is_partial else ""
+        screen.draw(board.lines(client.address, *screen.size))
+
+    board = Dashboard(watch, colour_wanted(run.environ, True))
+    screen = Screen(stop, None if run.common.no_input else keyboard(), draw)
+    with Poller(survey.read, regain, interval) as poller, screen:
+        while not (stop or watch.quit):
+            draw()
+            for key in keys(screen.wait(poller.fd)):
+                watch.key(key)
+            for news in poller.news():
+                _learn(watch, board, news)
+    return stop.exit_code
+
+
+def _learn(watch: Watch, board: Dashboard, news: News) -> None:
+    """Take what came. An error that a later try may not meet is shown; another one ends the run."""
+    if news.error is None:
+        watch.take(news.samples, news.at)
+        board.taken, board.lost = time.time(), None
+    elif isinstance(news.error, KubemqctlError) and news.error.retryable:
+        board.lost = news.error
+    else:
+        raise news.error

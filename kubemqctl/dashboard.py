@@ -1,0 +1,106 @@
+"""The page of `top`: a line of where things stand, the table, a line of keys; as wide and high as asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kubemqctl.errors import KubemqctlError
+from kubemqctl.human import DIM, RED, Page, draw_table
+from kubemqctl.listing import Column
+from kubemqctl.quantity import count_text, relative_text, size_text
+from kubemqctl.terminal import visible
+from kubemqctl.watching import Row, Watch, rate_text
+
+BOLD = "1"
+_KEYS = "q quit · s sort · r reverse · / filter"
+# The lines that are not rows: state, heading, keys.
+_AROUND = 3
+
+
+class Dashboard:
+    """Draws what `watch` has. `note` is what to know of the server; `lost` why the table is an old one."""
+
+    def __init__(self, watch: Watch, colour: bool) -> None:
+        self.note = ""
+        self.lost: KubemqctlError | None = None
+        self.taken = time.time()
+        self._watch = watch
+        self._colour = colour
+
+    def lines(self, server: str, width: int, height: int) -> list[str]:
+        """At most `height` lines of at most `width` columns."""
+        page = Page(self._colour, max(width, 1), time.time_ns)
+        rows = self._watch.rows()
+        room = max(1, height - _AROUND)
+        hidden = len(rows) - room if len(rows) > room else 0
+        table = draw_table(columns(rows[: room - bool(hidden)], page.now(), self._watch), page, crop=True)
+        more = [page.paint(f"… {count_text(hidden + 1)} more", DIM)] if hidden else []
+        lines = [self._state(server, rows, page), *table.splitlines(), *more]
+        return [*_filled(lines, height - 1), self._foot(page)][:height]
+
+    def _state(self, server: str, rows: Sequence[Row], page: Page) -> str:
+        clock = time.strftime("%H:%M:%S", time.localtime(self.taken))
+        if self.lost:
+            said = f"{visible(server)} as of {clock}; trying again: {visible(self.lost.message)}"
+            return page.paint(_cropped(said, page.width), RED)
+        kept = f" with {visible(self._watch.filter)!r}" if self._watch.filter else ""
+        said = f"{visible(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
+        return page.paint(_cropped(f"{said} · {self.note}" if self.note else said, page.width), BOLD)
+
+    def _foot(self, page: Page) -> str:
+        if self._watch.asking is not None:
+            ask = f"filter: {visible(self._watch.asking)}"
+            return ask[-page.width + 1 :] + page.paint("_", BOLD)
+        return page.paint(_cropped(_KEYS, page.width), DIM)
+
+
+def columns(rows: Sequence[Row], now: int, watch: Watch) -> list[Column]:
+    """The table's columns; the one that sorts is marked, and stays where the page is narrow."""
+    told = [
+        Column("name", [visible(row.info.name) for row in rows]),
+        Column("type", [visible(row.info.type) for row in rows], rank=3),
+        Column("in", [rate_text(row.rate_in) for row in rows], numeric=True),
+        Column("out", [rate_text(row.rate_out) for row in rows], numeric=True),
+        Column("waiting", [_count(row.info.waiting) for row in rows], numeric=True),
+        Column("messages", [_count(row.info.messages) for row in rows], numeric=True, rank=4),
+        Column("size", [_size(row.info.bytes) for row in rows], numeric=True, rank=6),
+        Column("subscribers", [_count(row.info.subscribers) for row in rows], numeric=True, rank=5),
+        Column("active", [_since(row.info.last_activity, now) for row in rows], numeric=True, rank=7),
+    ]
+    always = ("name", "type", "in", "out", "waiting", watch.sort)
+    return [_marked(c, watch) for c in told if c.heading in always or any(c.cells)]
+
+
+def _marked(column: Column, watch: Watch) -> Column:
+    heading = f"{column.heading}/s" if column.heading in ("in", "out") else column.heading
+    if column.heading != watch.sort:
+        return column._replace(heading=heading)
+    is_rising = watch.reversed != (watch.sort in ("name", "type"))
+    return column._replace(heading=f"{heading} {'▲' if is_rising else '▼'}", rank=0)
+
+
+def _count(value: int | None) -> str:
+    return "" if value is None else count_text(value)
+
+
+def _size(value: int | None) -> str:
+    return "" if value is None else size_text(value)
+
+
+def _since(value: int | None, now: int) -> str:
+    return relative_text(value, now) if value else ""
+
+
+def _filled(lines: list[str], height: int) -> list[str]:
+    return [*lines, *[""] * (height - len(lines))][: max(0, height)]
+
+
+def _cropped(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
+
+
+def plain(watch: Watch, width: int, colour: bool) -> str:
+    """The table alone, once, with all of every name."""
+    page = Page(colour, width, time.time_ns)
+    return draw_table(columns(watch.rows(), page.now(), watch), page)

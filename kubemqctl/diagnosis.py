@@ -1,0 +1,249 @@
+"""The steps of a diagnosis that lead to a server and look at it, and all steps in their order.
+
+Nothing is changed on the server.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from kubemqctl import premises
+from kubemqctl.case import Case, Finding, Step
+from kubemqctl.credential import Token, reason
+from kubemqctl.errors import AuthError, TimedOut, Unreachable, Unsupported
+from kubemqctl.handshake import Endpoint, look, speaks_plainly, speaks_tls
+from kubemqctl.profile import read_token
+from kubemqctl.quantity import second_text, span_text
+from kubemqctl.terminal import visible
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+
+DAY = 86_400
+# A certificate that expires sooner is worth a warning: days.
+SOON = 14
+PINGS = 5
+PING_TIMEOUT = 5.0
+# Clocks that differ by more make `--from 5m` and expiry mean something else: seconds. Ping tells ±1.
+CLOCK = 3
+
+
+def dns(case: Case) -> Finding:
+    """Whether the addresses have hosts."""
+    found, failures = [], []
+    timeout = case.settings.connect_timeout
+    for address in case.settings.addresses:
+        host = Endpoint(address, timeout).host
+        try:
+            numbers = _looked_up(host, timeout)
+        except OSError as e:
+            failures.append(f"{host}: {_why(e, timeout)}")
+            continue
+        case.resolved += (address,)
+        found.append(host if numbers == [host] else f"{host} is {', '.join(numbers)}")
+    if not found:
+        hint = "is the name right, and does this machine reach its name server?"
+        raise Unreachable("; ".join(failures), hint=hint)
+    return _some(found, failures)
+
+
+def _looked_up(host: str, timeout: float) -> list[str]:
+    """The numeric addresses of `host`; the system's own look-up knows no limit, so it runs aside."""
+    import socket
+    import threading
+
+    answer: list[list[str] | OSError] = []
+
+    def look_up() -> None:
+        try:
+            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            answer.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
+        except (OSError, UnicodeError) as e:
+            answer.append(e if isinstance(e, OSError) else OSError(f"no name of a host: {e}"))
+
+    aside = threading.Thread(target=look_up, daemon=True)
+    aside.start()
+    aside.join(timeout)
+    if not answer:
+        raise TimeoutError
+    if isinstance(answer[0], OSError):
+        raise answer[0]
+    return answer[0]
+
+
+def tcp(case: Case) -> Finding:
+    """Whether something takes connections; the first address that does is looked at from here on."""
+    failures = []
+    timeout = case.settings.connect_timeout
+    for address in case.resolved:
+        at = Endpoint(address, timeout)
+        began = time.monotonic()
+        try:
+            with at.connect() as connection:
+                peer = connection.getpeername()[0]
+        except OSError as e:
+            failures.append(f"{address}: {_why(e, timeout)}")
+            continue
+        case.endpoint = at
+        took = (time.monotonic() - began) * 1000
+        return _some([f"{address} ({peer}) takes connections, within {took:.1f} ms"], failures)
+    hint = (
+        "is the server running, is that its gRPC port (50000 by default), and does no firewall stand between?"
+    )
+    raise Unreachable("; ".join(failures), hint=hint)
+
+
+def _why(error: OSError, timeout: float) -> str:
+    return f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else reason(error)
+
+
+def _some(found: list[str], failures: list[str]) -> Finding:
+    """A finding where one address is enough, but every one is worth a word."""
+    if not failures:
+        return Finding("; ".join(found))
+    advice = "take the address out, or mend it: it is tried first each time"
+    return Finding("; ".join([*failures, *found]), advice, warning=True)
+
+
+def tls(case: Case) -> Finding:
+    """Whether both sides speak TLS, or both do not, and whether the server's certificate is good."""
+    if not case.settings.tls.enabled:
+        return _without_tls(case)
+    peer = look(case.endpoint, case.settings.tls)
+    now = int(time.time())
+    found = (
+        f"{peer.protocol}; the certificate of {', '.join(map(visible, peer.names[:8]))} is good until"
+        f" {second_text(peer.until)} ({_left(peer.until, now)}), signed by {peer.issuer}"
+    )
+    if peer.issuer_until and peer.issuer_until < peer.until:
+        found += f" (until {second_text(peer.issuer_until)})"
+    ends = min(until for until in (peer.until, peer.issuer_until) if until) if peer.until else 0
+    is_soon = 0 < ends < now + SOON * DAY
+    return Finding(found, "renew it" if is_soon else "", warning=is_soon)
+
+
+def _left(until: int, now: int) -> str:
+    return f"{span_text(until - now)} left" if until > now else f"{span_text(now - until)} ago"
+
+
+def _without_tls(case: Case) -> Finding:
+    at = case.endpoint
+    if speaks_plainly(at):
+        return Finding("off: what is sent can be read on its way")
+    if speaks_tls(at):
+        raise Unreachable(
+            "the server speaks TLS, and this side does not",
+            hint="connect with --tls, and with --tls-ca where its authority is not a public one",
+            code="tls-failed",
+        )
+    raise Unreachable(
+        f"what listens at {at.address} does not speak gRPC", hint="is that the server's gRPC port?"
+    )
+
+
+def authentication(case: Case) -> Finding:
+    """Whether the server takes our calls; asked of a queue that nobody has, which changes nothing."""
+    case.client = case.connected()
+    _harmless(case, case.client)
+    if not read_token(case.settings):
+        return Finding("calls are taken without a token")
+    try:
+        _harmless(case, case.connected(Token()))
+    except AuthError:
+        return Finding("the token is taken, and none is refused")
+    return Finding("calls are taken, but without a token as well: this server checks none")
+
+
+def _harmless(case: Case, client: Client) -> None:
+    from kubemqctl.client import queues
+
+    try:
+        queues.infos(client, client.client_id)
+    except Unsupported:
+        case.has_queues_info = False
+        queues.ping(client, PING_TIMEOUT)
+
+
+def ping(case: Case) -> Finding:
+    """How long a round trip takes."""
+    from kubemqctl.client import queues
+
+    trips = []
+    for _ in range(PINGS):
+        case.pong = queues.ping(case.client, PING_TIMEOUT)
+        case.pinged_at = time.time()
+        trips.append(case.pong.round_trip / 1e6)
+    trips.sort()
+    return Finding(
+        f"{PINGS} round trips: at least {trips[0]:.3f} ms, at most {trips[-1]:.3f} ms,"
+        f" median {trips[PINGS // 2]:.3f} ms"
+    )
+
+
+def clock(case: Case) -> Finding:
+    """How far the server's clock is from ours, as far as whole seconds of start and uptime tell."""
+    if not case.pong.started_at:
+        return Finding("the server does not tell its time")
+    # Each of the two whole seconds has lost half a second on average.
+    ahead = round(case.pong.started_at + case.pong.uptime + 1 - case.pinged_at)
+    if abs(ahead) <= CLOCK:
+        return Finding("the server's clock agrees with this one, as far as whole seconds tell")
+    where = "ahead of" if ahead > 0 else "behind"
+    return Finding(
+        f"the server's clock is {span_text(abs(ahead))} {where} this one, give or take a second",
+        "set both by NTP: `--from 5m`, expiry and certificates go by them",
+        warning=True,
+    )
+
+
+def server(case: Case) -> Finding:
+    """Who the server says it is."""
+    pong = case.pong
+    version = (
+        f"version {visible(pong.version)}" if pong.version else "no version given, as community builds do"
+    )
+    return Finding(
+        f"{visible(pong.host) or 'a nameless host'}, {version}, up {span_text(max(0, pong.uptime))}"
+    )
+
+
+def features(case: Case) -> Finding:
+    """What this server lacks of what our commands use."""
+    from kubemqctl.client.channels import check_answered
+
+    lacks, means = [], []
+    if not case.has_queues_info:
+        lacks.append("QueuesInfo")
+        means.append("`queue list` and `queue info` cannot work")
+    try:
+        check_answered(case.client)
+    except (Unsupported, TimedOut):
+        lacks.append("channel requests")
+        means.append(
+            "`channel create` and `delete` cannot work, and `channel list` and `top` show queues only"
+        )
+    if lacks:
+        return Finding(f"not supported: {', '.join(lacks)}", "; ".join(means), warning=True)
+    return Finding("QueuesInfo and channel requests are supported")
+
+
+CONNECTION: tuple[Step, ...] = (
+    ("configuration", premises.configuration),
+    ("token", premises.token),
+    ("certificates", premises.certificates),
+    ("dns", dns),
+    ("tcp", tcp),
+    ("tls", tls),
+    ("authentication", authentication),
+    ("ping", ping),
+)
+EVERYTHING: tuple[Step, ...] = (
+    ("versions", premises.versions),
+    CONNECTION[0],
+    ("permissions", premises.permissions),
+    *CONNECTION[1:],
+    ("clock", clock),
+    ("server", server),
+    ("features", features),
+)

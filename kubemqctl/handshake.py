@@ -1,0 +1,282 @@
+"""A look at a server's TLS with Python's own: which of the many ways to fail it is.
+
+gRPC says of most of them that the handshake failed. Here the certificate is looked at, and who hung up on
+whom. Nothing is sent but what opens an HTTP/2 connection. Times are in Unix seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+from kubemqctl.credential import read_file, reason
+from kubemqctl.errors import ConfigError, KubemqctlError, Unreachable
+from kubemqctl.profile import Tls
+from kubemqctl.quantity import second_text, span_text
+from kubemqctl.terminal import visible
+
+# The client's half of an HTTP/2 connection: its preface and empty settings. The answer is a settings frame.
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
+_SETTINGS = 4
+
+_EXPIRED, _NOT_YET_VALID = 10, 9
+_WRONG_NAME = (62, 64)
+_NO_TIME_CHECK = 0x200000
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
+
+
+class Peer(NamedTuple):
+    """Who answered: names, issuer and dates of its certificate; `issuer_until` is 0 where it is not known."""
+
+    protocol: str
+    names: tuple[str, ...]
+    issuer: str
+    since: int
+    until: int
+    issuer_until: int = 0
+
+
+class Endpoint(NamedTuple):
+    """Where to look, within `timeout` seconds."""
+
+    address: str
+    timeout: float
+
+    @property
+    def host(self) -> str:
+        return self.address.rpartition(":")[0].strip("[]")
+
+    def connect(self) -> socket.socket:
+        """Raises OSError."""
+        return socket.create_connection((self.host, int(self.address.rpartition(":")[2])), self.timeout)
+
+
+def context(tls: Tls) -> ssl.SSLContext:
+    """What `tls` trusts and shows. Raises NotFound and ConfigError for files that cannot be used."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.set_alpn_protocols(["h2"])
+    if tls.ca:
+        _trust(made, read_file(tls.ca, "CA certificate"), tls.ca)
+    else:
+        _trust_the_usual(made)
+    if tls.cert:
+        read_file(tls.cert, "client certificate")
+        read_file(tls.key, "client key")
+        _show(made, tls)
+    return made
+
+
+def _trust(made: ssl.SSLContext, pem: bytes, path: str) -> None:
+    try:
+        made.load_verify_locations(cadata=pem.decode("ascii"))
+    except (ssl.SSLError, ValueError) as e:
+        raise ConfigError(
+            f"{path} holds no CA certificate", hint="it takes PEM: -----BEGIN CERTIFICATE-----"
+        ) from e
+
+
+def _trust_the_usual(made: ssl.SSLContext) -> None:
+    """The authorities that gRPC trusts: its own list, unless a variable names another."""
+    package = find_spec("grpc")
+    places = (package.submodule_search_locations or []) if package else []
+    own = [os.path.join(place, "_cython", "_credentials", "roots.pem") for place in places]
+    for path in (os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", ""), *own):
+        if path and os.path.isfile(path):
+            made.load_verify_locations(path)
+            return
+    made.load_default_certs()
+
+
+def _show(made: ssl.SSLContext, tls: Tls) -> None:
+    try:
+        made.load_cert_chain(tls.cert, tls.key, password=lambda: "")
+    except ssl.SSLError as e:
+        if e.reason == "KEY_VALUES_MISMATCH":
+            raise ConfigError(f"the key {tls.key} is not that of the certificate {tls.cert}") from e
+        hint = "both take PEM, and the key no pass phrase"
+        raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {_words(e)}", hint=hint) from e
+    except OSError as e:
+        raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {reason(e)}") from e
+
+
+def look(at: Endpoint, tls: Tls) -> Peer:
+    """Who answers there. Raises Unreachable with what is wrong and what to do about it."""
+    made = context(tls)
+    name = tls.server_name or at.host
+    try:
+        with _secured(at, made, name) as secured:
+            peer = _peer(secured, made)
+            _greet(secured)
+    except ssl.SSLCertVerificationError as e:
+        raise _untrusted(e, at, tls, name) from e
+    except ssl.SSLError as e:
+        raise _refused(e, at, tls) from e
+    except OSError as e:
+        raise _hung_up(e, at, tls) from e
+    return peer
+
+
+def speaks_plainly(at: Endpoint) -> bool:
+    """Whether an HTTP/2 server answers there without TLS."""
+    with suppress(OSError), at.connect() as plain:
+        return _greet(plain)
+    return False
+
+
+def speaks_tls(at: Endpoint) -> bool:
+    """Whether a TLS server answers there, trusted or not."""
+    with suppress(OSError), _secured(at, _blind(), at.host):
+        return True
+    return False
+
+
+def _secured(at: Endpoint, made: ssl.SSLContext, name: str) -> ssl.SSLSocket:
+    plain = at.connect()
+    try:
+        return made.wrap_socket(plain, server_hostname=name)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _greet(connection: socket.socket) -> bool:
+    """Open HTTP/2 and take its first frame: under TLS 1.3 only that shows whether the server let us in."""
+    connection.sendall(_PREFACE)
+    frame = b""
+    while len(frame) < 9:
+        got = connection.recv(9 - len(frame))
+        if not got:
+            raise ConnectionResetError
+        frame += got
+    return frame[3] == _SETTINGS
+
+
+def _blind() -> ssl.SSLContext:
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.set_alpn_protocols(["h2"])
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    return made
+
+
+# --- the certificate ---
+
+
+def _peer(secured: ssl.SSLSocket, made: ssl.SSLContext) -> Peer:
+    certificate: dict[str, Any] = secured.getpeercert() or {}
+    known = [ca for ca in made.get_ca_certs() if ca.get("subject") == certificate.get("issuer")]
+    until = min((_seconds(str(ca.get("notAfter", ""))) for ca in known), default=0)
+    names = tuple(value for _, value in certificate.get("subjectAltName", ()))
+    return Peer(
+        secured.version() or "TLS",
+        names or (_name(certificate.get("subject", ())),),
+        _name(certificate.get("issuer", ())),
+        _seconds(certificate.get("notBefore", "")),
+        _seconds(certificate.get("notAfter", "")),
+        until,
+    )
+
+
+def _name(parts: Any) -> str:
+    """A distinguished name's most telling part."""
+    said = {key: value for part in parts for key, value in part}
+    told = [said[key] for key in ("commonName", "organizationName", "organizationalUnitName") if key in said]
+    return visible(", ".join(told)) or "nobody"
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(ssl.cert_time_to_seconds(text))
+    except ValueError:
+        return 0
+
+
+def _seen(at: Endpoint, name: str) -> Peer | None:
+    """The certificate of a server that is not trusted: for this one look it vouches for itself."""
+    with suppress(OSError, ValueError):
+        with _secured(at, _blind(), name) as secured:
+            der = secured.getpeercert(True)
+        believing = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        believing.set_alpn_protocols(["h2"])
+        believing.check_hostname = False
+        believing.verify_flags = ssl.VerifyFlags(_NO_TIME_CHECK | ssl.VERIFY_X509_PARTIAL_CHAIN)
+        believing.load_verify_locations(cadata=der or b"")
+        with _secured(at, believing, name) as secured:
+            return _peer(secured, believing)
+    return None
+
+
+# --- what went wrong ---
+
+
+def _failure(message: str, hint: str) -> Unreachable:
+    return Unreachable(message, hint=hint, code="tls-failed")
+
+
+def _untrusted(error: ssl.SSLCertVerificationError, at: Endpoint, tls: Tls, name: str) -> Unreachable:
+    """Why the certificate that the server showed is not good enough."""
+    seen = _seen(at, name)
+    if error.verify_code in _WRONG_NAME:
+        names = ", ".join(map(visible, seen.names[:8])) if seen else "another name"
+        hint = f"connect to it by that name, or expect it with --tls-server-name {names.partition(',')[0]}"
+        return _failure(f"the certificate is for {names}, not for {visible(name)}", hint)
+    if error.verify_code == _EXPIRED:
+        return _expired(seen)
+    if error.verify_code == _NOT_YET_VALID:
+        when = f"before {second_text(seen.since)}" if seen else "yet"
+        return _failure(f"the certificate is not valid {when}", "is the clock of this machine right?")
+    signed = (
+        f"the certificate is signed by {seen.issuer}" if seen else "the certificate is signed by somebody"
+    )
+    trusted = f"whom {tls.ca} does not hold" if tls.ca else "whom gRPC does not know"
+    return _failure(f"{signed}, {trusted}", "give the certificate of the server's authority with --tls-ca")
+
+
+def _expired(seen: Peer | None) -> Unreachable:
+    hint = "the server needs a new certificate, unless the clock of this machine is wrong"
+    now = int(time.time())
+    if seen and seen.until < now:
+        return _failure(
+            f"the certificate expired {span_text(now - seen.until)} ago, on {second_text(seen.until)}", hint
+        )
+    return _failure("a certificate that signed the server's has expired", hint)
+
+
+def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
+    """Why there was no TLS at all, or why the server hung up with a reason."""
+    said = error.reason or ""
+    if said in _NO_TLS and speaks_plainly(at):
+        return _failure("the server speaks without TLS", "connect with --no-tls, and without --tls-… options")
+    if said in _NO_TLS:
+        return _failure("what listens there does not speak TLS", "is it the port of a KubeMQ server's gRPC?")
+    if "ALERT" in said and not any(word in said for word in ("VERSION", "INTERNAL")):
+        return _certificate_refused(tls, _words(error))
+    if isinstance(error, ssl.SSLEOFError):
+        return _hung_up(error, at, tls)
+    return _failure(f"the TLS handshake failed: {_words(error)}", "")
+
+
+def _hung_up(error: OSError, at: Endpoint, tls: Tls) -> KubemqctlError:
+    if isinstance(error, TimeoutError):
+        return _failure(f"no TLS answer within {at.timeout:g} s", "is it the port of a KubeMQ server's gRPC?")
+    if speaks_tls(at):
+        return _certificate_refused(tls, "it hung up behind the handshake")
+    return _failure(f"the server hung up in the handshake: {reason(error)}", "does it speak TLS at all?")
+
+
+def _certificate_refused(tls: Tls, why: str) -> Unreachable:
+    if tls.cert:
+        hint = "its authority must be one that the server trusts, and it must not have expired"
+        return _failure(f"the server does not take the client certificate {tls.cert}: {why}", hint)
+    return _failure(
+        f"the server wants a client certificate, it seems: {why}", "give one with --tls-cert and --tls-key"
+    )
+
+
+def _words(error: ssl.SSLError) -> str:
+    return (error.reason or str(error)).replace("_", " ").lower()

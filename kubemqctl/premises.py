@@ -1,0 +1,116 @@
+"""The steps of a diagnosis that look at this machine alone: what runs, what is configured, what others see.
+
+No token is shown.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from kubemqctl.case import Case, Finding
+from kubemqctl.handshake import Endpoint, context
+from kubemqctl.profile import config_path, read_token, resolve
+
+PACKAGES = ("grpcio", "protobuf", "typer", "rich", "PyYAML")
+
+
+def versions(case: Case) -> Finding:
+    """Our own version and those of what we stand on."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from kubemqctl import __version__
+
+    said = [f"kubemqctl {__version__}", f"Python {platform.python_version()}"]
+    for package in PACKAGES:
+        try:
+            said.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            said.append(f"{package} of unknown version")
+    return Finding(f"{', '.join(said)}; {platform.platform()}")
+
+
+def configuration(case: Case) -> Finding:
+    """What holds for a command, and which source each value comes from."""
+    case.settings = settings = resolve(case.flags, case.environ)
+    path = config_path(case.environ)
+    sources = settings.sources
+    file = path if os.path.lexists(path) else f"{path}, which is not there"
+    profile = f"profile {settings.profile}" if settings.profile else "no profile"
+    chosen = f", by {sources['profile']}" if sources["profile"] == "KUBEMQCTL_PROFILE" else ""
+    values = [f"address {', '.join(settings.addresses)} from {_from(sources['addresses'])}"]
+    for field, where in sources.items():
+        if where != "default" and field not in ("profile", "addresses"):
+            values.append(f"{field.replace('_', ' ')} from {_from(where)}")
+    found = f"{file}; {profile}{chosen}; {', '.join(values)}"
+    return Finding(found, "; ".join(settings.notes), warning=bool(settings.notes))
+
+
+def _from(where: str) -> str:
+    return "the default" if where == "default" else where.removeprefix("flag ")
+
+
+def permissions(case: Case) -> Finding:
+    """Whether others can read or change what is for us alone."""
+    path = config_path(case.environ)
+    key = case.settings.tls.key
+    weak = {
+        f"others can change {file}": f"chmod o-w {file}"
+        for file in (path, os.path.dirname(path))
+        if _mode(file) & 0o002
+    }
+    if key and _mode(key) & 0o044:
+        weak[f"others can read the key {key}"] = f"chmod 600 {key}"
+    if weak:
+        return Finding("; ".join(weak), f"mend it with: {' && '.join(weak.values())}", warning=True)
+    return Finding("nothing of ours can be changed by others")
+
+
+def _mode(path: str) -> int:
+    """The permissions of a file or directory; none of one that is not there, or where only owners delete."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return 0
+    is_open_to_owners = stat.S_ISDIR(mode) and not mode & stat.S_ISVTX
+    return stat.S_IMODE(mode) if stat.S_ISREG(mode) or is_open_to_owners else 0
+
+
+def token(case: Case) -> Finding:
+    """Whether there is a token to send, and whether it would be seen on its way."""
+    settings = case.settings
+    where = settings.sources["token"]
+    if not read_token(settings):
+        return Finding("none is sent")
+    exposed = [address for address in settings.addresses if not is_loopback(Endpoint(address, 0).host)]
+    if exposed and not settings.tls.enabled:
+        return Finding(
+            f"there is one ({where}), and it goes to {exposed[0]} in plain text",
+            "speak TLS, so that nobody on the way can read it",
+            warning=True,
+        )
+    return Finding(f"there is one ({where})")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` names this machine itself, as far as the name alone tells."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def certificates(case: Case) -> Finding:
+    """Whether the files that TLS needs can be used."""
+    tls = case.settings.tls
+    if not tls.enabled:
+        return Finding("none are needed: TLS is off")
+    made = context(tls)
+    trusted = tls.ca or "the authorities that gRPC brings"
+    return Finding(
+        f"trusted is {trusted} ({made.cert_store_stats()['x509_ca']} in all), "
+        f"shown is {tls.cert or 'no client certificate'}"
+    )
