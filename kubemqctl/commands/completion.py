@@ -1,0 +1,107 @@
+"""`kubemqctl completion`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options
+from kubemqctl.errors import OutputError, UsageError
+from kubemqctl.invocation import Invocation
+from kubemqctl.terminal import visible
+
+SHELLS = ("bash", "zsh", "fish")
+_WORDS = {
+    "bash": "new shells have it through the bash-completion package; without it add to ~/.bashrc: . {path}",
+    "zsh": "new shells have it with this line in ~/.zshrc, before compinit: fpath=({folder} $fpath)",
+    "fish": "new shells have it",
+}
+
+
+def register(root: typer.Typer, only: str) -> None:
+    """Add the command to the tree."""
+    options.register(root, "completion", completion)
+
+
+def _shell(text: str) -> str:
+    if text not in SHELLS:
+        raise UsageError(f"there is no completion for {visible(text)}", hint=f"one of {', '.join(SHELLS)}")
+    return text
+
+
+def completion(
+    ctx: typer.Context,
+    shell: Annotated[
+        str,
+        typer.Argument(
+            metavar="SHELL",
+            help="bash, zsh or fish.",
+            show_default=False,
+            parser=options.valued("SHELL", _shell),
+        ),
+    ],
+    install: Annotated[
+        bool, typer.Option("--install", help="Write it to where that shell looks for it, for this user.")
+    ] = False,
+) -> None:
+    """Print a shell's completion script, or install it.
+
+    Words and options are in the script; names of channels and profiles are asked for when they are
+    needed, of the server within a second and at most once in ten, and of the configuration file.
+    --install says where it has written to and what is left to do; it changes no other file.
+
+    Examples:
+      kubemqctl completion bash > kubemqctl.bash && . ./kubemqctl.bash
+      kubemqctl completion zsh --install
+      kubemqctl completion fish | source
+    """
+    from kubemqctl.cli import build
+    from kubemqctl.completion import script
+    from kubemqctl.document import show
+    from kubemqctl.topic import TOPICS
+    from kubemqctl.tree import describe
+
+    run: Invocation = ctx.obj
+    text = script(shell, describe(build()), TOPICS)
+    if not install:
+        show(run, text, {"script": text, "shell": shell})
+        return
+    path = place(shell, run.environ)
+    _write(path, text)
+    run.note(f"wrote {path}")
+    run.note(_WORDS[shell].format(path=path, folder=path.parent))
+
+
+def place(shell: str, environ: Mapping[str, str]) -> Path:
+    """The file in which `shell` looks for a user's own completion of this program."""
+    home = Path(environ.get("HOME") or os.path.expanduser("~"))
+    data = _base(environ, "XDG_DATA_HOME", home / ".local" / "share")
+    if shell == "bash":
+        own = environ.get("BASH_COMPLETION_USER_DIR")
+        return (Path(own) if own else data / "bash-completion") / "completions" / "kubemqctl"
+    if shell == "zsh":
+        return data / "zsh" / "site-functions" / "_kubemqctl"
+    return _base(environ, "XDG_CONFIG_HOME", home / ".config") / "fish" / "completions" / "kubemqctl.fish"
+
+
+def _base(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
+    # The XDG specification: a relative path is to be ignored.
+    given = environ.get(name, "")
+    return Path(given) if os.path.isabs(given) else otherwise
+
+
+def _write(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_text(text, encoding="utf-8")
+        os.replace(beside, path)
+    except OSError as e:
+        with suppress(OSError):
+            beside.unlink()
+        raise OutputError(f"cannot write {path}: {e.strerror}") from e

@@ -1,0 +1,78 @@
+"""`kubemqctl help`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options
+from kubemqctl.document import show
+from kubemqctl.errors import UsageError
+from kubemqctl.invocation import Invocation
+from kubemqctl.record import nearest
+from kubemqctl.terminal import visible
+from kubemqctl.topic import TOPICS, about, text
+
+
+def register(root: typer.Typer, only: str) -> None:
+    """Add the command to the tree."""
+    options.register(root, "help", help_)
+
+
+def help_(
+    ctx: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[TOPIC]", help="A topic, or the words of a command; none lists them.", show_default=False
+        ),
+    ] = None,
+) -> int:
+    """Explain a topic or a command.
+
+    Without TOPIC it lists the topics. `help queue send` is `queue send --help`.
+
+    Examples:
+      kubemqctl help
+      kubemqctl help exit-codes
+      kubemqctl help recipes | less
+      kubemqctl help queue send
+    """
+    run: Invocation = ctx.obj
+    if not words:
+        _list(run)
+    elif words[0] in TOPICS and len(words) == 1:
+        show(run, text(words[0]), {"text": text(words[0]), "topic": words[0]})
+    else:
+        said = _command_help(ctx, words)
+        show(run, said, {"text": said, "topic": " ".join(words)})
+    return 0
+
+
+def _list(run: Invocation) -> None:
+    width = max(map(len, TOPICS))
+    said = ["Topics, each of which `kubemqctl help TOPIC` explains:", ""]
+    said += [f"  {topic:{width}}  {about(topic)}" for topic in TOPICS]
+    said += ["", "`kubemqctl help COMMAND` explains a command; `kubemqctl --help` lists them.", ""]
+    show(run, "\n".join(said), {"text": "\n".join(said), "topics": list(TOPICS)})
+
+
+def _command_help(ctx: typer.Context, words: list[str]) -> str:
+    """What `kubemqctl WORDS --help` prints."""
+    from kubemqctl.cli import build
+
+    tree = found = build()
+    at = ctx.find_root()
+    for word in words:
+        inner = getattr(found, "commands", {})
+        if word not in inner:
+            raise _unknown(words, word, [*inner, *(TOPICS if found is tree else ())])
+        found = inner[word]
+        at = typer.Context(found, parent=at, info_name=word)
+    return f"{found.get_help(at)}\n"
+
+
+def _unknown(words: list[str], word: str, known: list[str]) -> UsageError:
+    hint = nearest(word, known) or "`kubemqctl help` lists the topics, `kubemqctl --help` the commands"
+    return UsageError(f"there is no help on {visible(' '.join(words))}", hint=hint)

@@ -1,0 +1,143 @@
+"""`kubemqctl __complete KIND PREFIX [WORD…]`: the names that a completion script cannot know, one a line.
+
+KIND is `profiles` or a type of channels, WORDs the command line so far: its connection options count. A key
+was pressed and somebody waits, so it is over within a second, prints nothing but names, never fails, and
+asks a server at most once in ten seconds. Names that no command would take, and those that act on a
+terminal or hold white space, are left out: whatever is printed here, a shell has to quote.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from kubemqctl.cli import VALUED, split
+from kubemqctl.errors import UsageError
+from kubemqctl.profile import Flags, config_path, load, resolve
+
+if TYPE_CHECKING:
+    from kubemqctl.namecache import NameCache
+    from kubemqctl.names import ChannelType
+    from kubemqctl.profile import Settings
+
+LIMIT = 0.7
+"""Seconds that a server has to answer, connecting included."""
+QUICK = 0.2
+"""Seconds; a failure that came sooner cost nothing, so the next key may ask again."""
+KEPT = 10.0
+"""Seconds for which names are believed."""
+
+
+def answer(words: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Print the names that begin with PREFIX; always 0."""
+    kind, prefix, *line = [*words, "", ""][: max(2, len(words))]
+    # Completion has nobody to tell: whatever is wrong, the command itself will say.
+    with suppress(Exception):
+        found = profiles(environ) if kind == "profiles" else channels(kind, line, environ)
+        text = "".join(f"{name}\n" for name in found if name.startswith(prefix))
+        os.write(1, text.encode())
+    return 0
+
+
+def _end_in_time() -> None:
+    threading.Event().wait(LIMIT)
+    os._exit(0)
+
+
+def profiles(environ: Mapping[str, str]) -> list[str]:
+    """The names in the configuration file."""
+    return sorted(load(config_path(environ)).profiles)
+
+
+def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """The names of channels of a type, from the server that `line` and the environment name.
+
+    A token_command is not run: it may ask for a password on the terminal that is being typed on.
+    """
+    from kubemqctl.namecache import NameCache
+    from kubemqctl.tree import CHANNEL_TYPES
+
+    known: dict[str, ChannelType] = {**CHANNEL_TYPES, **{name: name for name in CHANNEL_TYPES.values()}}
+    if kind not in known:
+        return []
+    settings = resolve(flags(line), environ)
+    cache = NameCache(environ, (known[kind], settings.profile, settings.tls, *settings.addresses), KEPT)
+    names = cache.read()
+    if names is None and not settings.token.command:
+        names = _asked(settings, known[kind], cache)
+    return names or []
+
+
+def _asked(settings: Settings, kind: ChannelType, cache: NameCache) -> list[str]:
+    """What the server says, kept. One that takes its time and fails is not asked again for a while."""
+    # gRPC's core prints its own lines on stderr otherwise.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from kubemqctl.client import channels
+    from kubemqctl.connect import connect
+
+    threading.Thread(target=_end_in_time, daemon=True).start()
+    cache.write([])
+    begun = time.monotonic()
+    try:
+        with connect(settings._replace(connect_timeout=min(LIMIT, settings.connect_timeout))) as client:
+            names = usable(channels.names(client, kind, LIMIT))
+    except Exception:
+        if time.monotonic() - begun < QUICK:
+            cache.forget()
+        raise
+    cache.write(names)
+    return names
+
+
+def usable(names: Iterable[str]) -> list[str]:
+    """Those that can be typed and shown, sorted."""
+    return sorted({name for name in names if _is_usable(name)})
+
+
+def _is_usable(name: str) -> bool:
+    from kubemqctl.names import check_channel
+    from kubemqctl.terminal import visible
+
+    try:
+        check_channel(name, "events")
+        name.encode()
+    except (UsageError, UnicodeEncodeError):
+        return False
+    return visible(name) == name and not any(map(str.isspace, name))
+
+
+# ---- the connection options of a line that is still being typed ----
+
+
+def flags(line: Sequence[str]) -> Flags:
+    """The connection options among these words, as far as they can be told from others."""
+    found: dict[str, str] = {}
+    addresses: list[str] = []
+    tls = None
+    words = iter(split(list(line))[0])
+    for word in words:
+        is_long = word.startswith("--")
+        name, is_joined, value = word.partition("=") if is_long else (word[:2], word[2:], word[2:])
+        if name in ("--tls", "--no-tls"):
+            tls = name == "--tls"
+        elif name in VALUED:
+            value = value if is_joined else next(words, "")
+            if name in ("-a", "--address"):
+                addresses.append(value)
+            else:
+                found[name] = value
+    return Flags(
+        profile=found.get("-p", found.get("--profile")),
+        addresses=tuple(addresses),
+        client_id=found.get("--client-id"),
+        token_file=found.get("--token-file"),
+        tls=tls,
+        tls_ca=found.get("--tls-ca"),
+        tls_cert=found.get("--tls-cert"),
+        tls_key=found.get("--tls-key"),
+        tls_server_name=found.get("--tls-server-name"),
+    )

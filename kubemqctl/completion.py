@@ -1,0 +1,169 @@
+"""Static completion scripts, generated from the command tree: shells/ has their machinery, this the tables.
+
+A script knows every word and option by itself; only names of channels and profiles make it call the program
+(see completing.py). In its tables a *kind* says what a value is: `file`, `directory`, `profiles`,
+`channels:TYPE` (`@`: the type is the argument before), `words:a,b`, `topics:a,b`, and `-` for anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from kubemqctl.tree import Command, Option, Tree, Value
+
+FILES = {"bash": "kubemqctl.bash", "zsh": "_kubemqctl", "fish": "kubemqctl.fish"}
+"""The file that a shell's script is in, by the shell's name."""
+
+
+class Row(NamedTuple):
+    """An option of a script: its names, the kind of its value (empty for a switch), its help."""
+
+    names: tuple[str, ...]
+    kind: str
+    help: str
+
+
+class Table(NamedTuple):
+    """What one level of the tree offers. `commands` are (word, help), `arguments` kinds."""
+
+    path: str
+    commands: tuple[tuple[str, str], ...]
+    options: tuple[Row, ...]
+    arguments: tuple[str, ...]
+    handler: bool
+
+
+def script(shell: str, tree: Tree, topics: Iterable[str]) -> str:
+    """The completion script for `bash`, `zsh` or `fish`."""
+    machinery = (Path(__file__).with_name("shells") / FILES[shell]).read_text(encoding="utf-8")
+    common = [*(_row(option, topics) for option in tree.common), Row(("-h", "--help"), "", "Show this help.")]
+    parts = _WRITERS[shell](list(tables(tree, topics)), common)
+    for name, text in parts.items():
+        machinery = machinery.replace(f"#{name}#", text)
+    return machinery
+
+
+def tables(tree: Tree, topics: Iterable[str]) -> Iterator[Table]:
+    """The tables of all levels: the root, the groups, the commands."""
+    alone = {command.path[0]: command.help for command in tree.commands if len(command.path) == 1}
+    inner = {**tree.groups, **alone}
+    names = dict.fromkeys(command.path[0] for command in tree.commands)
+    yield Table("", tuple((name, inner[name]) for name in names), (), (), False)
+    for group in tree.groups:
+        commands = tuple((c.path[1], c.help) for c in tree.commands if c.path[0] == group)
+        yield Table(group, commands, (), (), False)
+    for command in tree.commands:
+        yield _table(command, topics)
+
+
+def _table(command: Command, topics: Iterable[str]) -> Table:
+    return Table(
+        command.name,
+        (),
+        tuple(_row(option, topics) for option in command.options),
+        tuple(_kind(argument.value, topics) for argument in command.arguments),
+        command.handler,
+    )
+
+
+def _row(option: Option, topics: Iterable[str]) -> Row:
+    kind = _kind(option.value, topics) if option.value else ""
+    return Row((*option.names, *option.off), kind, option.help.replace("|", "/"))
+
+
+def _kind(value: Value, topics: Iterable[str]) -> str:
+    if value.words:
+        return f"words:{','.join(value.words)}"
+    if value.kind == "topic":
+        return f"topics:{','.join(topics)}"
+    if value.kind == "channel":
+        return f"channels:{value.of}" if value.of else "-"
+    return {"file": "file", "directory": "directory", "profile": "profiles"}.get(value.kind, "-")
+
+
+# ---- as each shell writes it ----
+
+Parts = dict[str, str]
+
+
+def _bash(tables: list[Table], common: list[Row]) -> Parts:
+    lines = []
+    for table in tables:
+        said = {
+            "commands": " ".join(word for word, _ in table.commands),
+            "options": _names(table.options),
+            "values": _values(table.options),
+            "arguments": " ".join(table.arguments),
+            "handler": "--" if table.handler else "",
+        }
+        lines.append(f"        {_quoted(table.path)})")
+        lines += [f"            {name}={_quoted(text)}" for name, text in said.items() if text]
+        lines.append("            ;;")
+    return {"TABLE": "\n".join(lines), "COMMON": _names(common), "COMMON_VALUES": _values(common)}
+
+
+def _names(rows: Iterable[Row]) -> str:
+    return " ".join(name for row in rows for name in row.names)
+
+
+def _values(rows: Iterable[Row]) -> str:
+    return " ".join(f"{name}={row.kind}" for row in rows if row.kind for name in row.names)
+
+
+def _zsh(tables: list[Table], common: list[Row]) -> Parts:
+    lines = []
+    for table in tables:
+        lines.append(f"        ({_quoted(table.path)})")
+        said = {
+            "subcommands": [f"{word}:{help}" for word, help in table.commands],
+            "flags": [_joined(row) for row in table.options],
+            "kinds": list(table.arguments),
+        }
+        for name, rows in said.items():
+            if rows:
+                inner = "\n".join(f"                {_quoted(row)}" for row in rows)
+                lines.append(f"            {name}=(\n{inner}\n            )")
+        lines += ["            handler=--"] * table.handler
+        lines.append("            ;;")
+    return {
+        "TABLE": "\n".join(lines),
+        "COMMON": "\n".join(f"        {_quoted(_joined(row))}" for row in common),
+    }
+
+
+def _fish(tables: list[Table], common: list[Row]) -> Parts:
+    def rows(table: Table) -> list[str]:
+        return [
+            *(f"command|{word}|{help}" for word, help in table.commands),
+            *(f"argument|{kind}" for kind in table.arguments),
+            *["handler"] * table.handler,
+            *(f"option|{_joined(row)}" for row in table.options),
+        ]
+
+    def lines(rows: Iterable[str], indent: str) -> str:
+        return " \\\n".join(indent + _fish_quoted(row) for row in rows)
+
+    cases = [
+        f"        case {_fish_quoted(table.path)}\n            printf '%s\\n' \\\n{lines(found, ' ' * 16)}"
+        for table in tables
+        if (found := rows(table))
+    ]
+    common_rows = [f"option|{_joined(row)}" for row in common]
+    return {"TABLE": "\n".join(cases), "COMMON": lines(common_rows, " " * 8)}
+
+
+def _joined(row: Row) -> str:
+    return "|".join((" ".join(row.names), row.kind, row.help))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+def _fish_quoted(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_WRITERS: dict[str, Callable[[list[Table], list[Row]], Parts]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}

@@ -1,0 +1,206 @@
+"""The program, described for programs: one document with its tree, its exit and error codes, its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from kubemqctl import __version__, errors
+from kubemqctl.errors import ExitCode, KubemqctlError
+from kubemqctl.recordschema import schemas
+from kubemqctl.tree import Argument, Command, Option, Tree, Value
+
+Document = dict[str, Any]
+
+FORMAT = 1
+"""Counted up when something in the document changes its place or its meaning."""
+
+MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.UNEXPECTED: "unexpected failure; stdout cannot be written",
+    ExitCode.USAGE: "usage, configuration, or a request that is invalid as written",
+    ExitCode.NOT_FOUND: "not found: profile, channel, file, handler command",
+    ExitCode.AUTH: "authentication or authorization refused",
+    ExitCode.UNREACHABLE: "cannot connect, or the connection was lost and not regained",
+    ExitCode.TIMEOUT: "timed out: nothing arrived, nobody answered, a held message's visibility ran out",
+    ExitCode.PARTIAL: "partly done: some failed, or their outcome is unknown, or stored events are gone",
+    ExitCode.RETRYABLE: "retryable: the server is there but not ready or overloaded",
+    ExitCode.REFUSED: "refused by the peer: a command or query answered executed=false",
+    ExitCode.HANDLER: "the handler command failed for at least one message",
+    ExitCode.SIGINT: "ended by SIGINT",
+    ExitCode.SIGPIPE: "ended by SIGPIPE: nobody reads stdout any more",
+    ExitCode.SIGTERM: "ended by SIGTERM",
+}
+
+VARIABLES = {
+    "KUBEMQ_ADDRESS": "HOST:PORT of the server; several with commas between are tried in order",
+    "KUBEMQ_CLIENT_ID": "the name to speak to the server in",
+    "KUBEMQ_AUTH_TOKEN": "the token to send",
+    "KUBEMQ_TLS_ENABLED": "true or false: whether to speak TLS",
+    "KUBEMQ_TLS_CA": "the file of the CA to trust; turns TLS on",
+    "KUBEMQ_TLS_CERT": "the file of the client certificate to show; turns TLS on",
+    "KUBEMQ_TLS_KEY": "the file of its private key; turns TLS on",
+    "KUBEMQCTL_PROFILE": "the profile to use in place of the current one",
+    "KUBEMQCTL_CONFIG": "the configuration file",
+    "XDG_CONFIG_HOME": "where the configuration file is: kubemqctl/config.yaml",
+    "XDG_STATE_HOME": "where `broker run` keeps messages: kubemqctl/broker",
+    "XDG_CACHE_HOME": "where completion keeps names for ten seconds: kubemqctl",
+    "NO_COLOR": "no colours",
+    "FORCE_COLOR": "colours, also where stdout is no terminal",
+    "CI": "true: never ask",
+}
+
+
+class Printed(NamedTuple):
+    """What a command prints: the records that it may be, by their names, and what of it `raw` prints."""
+
+    records: tuple[str, ...]
+    raw: str
+
+
+_MESSAGE = Printed(("message",), "the body")
+_RESULT = Printed(("result",), "the id")
+_CHANNEL = Printed(("channel",), "the name")
+_NOTHING = Printed((), "nothing")
+
+PRINTS: dict[str, Printed] = {
+    "queue send": _RESULT,
+    "queue receive": Printed(("message", "handled-message"), "the body; with a handler, its stdout"),
+    "queue peek": _MESSAGE,
+    "queue ack-all": Printed(("affected",), "the number"),
+    "queue tx": Printed(("message", "decision", "handled-message"), "the body; with a handler, its stdout"),
+    "queue move": Printed(("affected",), "the number"),
+    "queue list": _CHANNEL,
+    "queue info": _CHANNEL,
+    "events pub": _RESULT,
+    "events sub": Printed(("event", "handled-event"), "the body; with a handler, its stdout"),
+    "store pub": _RESULT,
+    "store sub": Printed(("event", "handled-event"), "the body; with a handler, its stdout"),
+    "cmd send": Printed(("response",), "nothing"),
+    "cmd respond": Printed(("answered-request",), "nothing"),
+    "query send": Printed(("response",), "the body"),
+    "query respond": Printed(("answered-request",), "nothing"),
+    "channel list": _CHANNEL,
+    "channel create": _CHANNEL,
+    "channel delete": _CHANNEL,
+    "top": _CHANNEL,
+    "ping": Printed(("pong",), "the round trip in milliseconds"),
+    "doctor": Printed(("check",), "nothing"),
+    "profile list": Printed(("profile",), "the name"),
+    "profile show": Printed(("stored-profile", "settings"), "the name"),
+    "profile set": _NOTHING,
+    "profile use": _NOTHING,
+    "profile check": Printed(("check",), "nothing"),
+    "profile remove": _NOTHING,
+    "profile rename": _NOTHING,
+    "profile copy": _NOTHING,
+    "profile path": Printed(("path",), "the path"),
+    "broker run": _NOTHING,
+    "broker exec": Printed((), "what the command prints"),
+    "schema": Printed(("schema",), "the document"),
+    "completion": Printed(("script",), "the script"),
+    "help": Printed(("help",), "the text"),
+}
+"""By command; a test holds what every one of them really prints against it."""
+
+
+def document(tree: Tree) -> Document:
+    """All of it."""
+    return {
+        "format": FORMAT,
+        "program": "kubemqctl",
+        "version": __version__,
+        "exit_codes": [
+            {"code": int(code), "name": code.name.lower(), "meaning": MEANINGS[code]} for code in ExitCode
+        ],
+        "errors": error_codes(),
+        "variables": [{"name": name, "meaning": meaning} for name, meaning in VARIABLES.items()],
+        "common_options": [_option(option) for option in tree.common],
+        "groups": [{"name": name, "help": help} for name, help in tree.groups.items()],
+        "commands": [_command(command) for command in tree.commands],
+        "records": schemas(),
+    }
+
+
+def _command(command: Command) -> Document:
+    printed = PRINTS[command.name]
+    return {
+        "path": list(command.path),
+        "usage": command.usage,
+        "help": command.help,
+        "details": command.details,
+        "examples": list(command.examples),
+        "arguments": [_argument(argument) for argument in command.arguments],
+        "options": [_option(option) for option in command.options],
+        "takes_handler": command.handler,
+        "records": list(printed.records),
+        "raw": printed.raw,
+    }
+
+
+def _argument(argument: Argument) -> Document:
+    return {
+        "metavar": argument.metavar,
+        "help": argument.help,
+        "required": argument.required,
+        "repeatable": argument.repeatable,
+        **_value(argument.value),
+    }
+
+
+def _option(option: Option) -> Document:
+    return {
+        "names": list(option.names),
+        "off": list(option.off),
+        "help": option.help,
+        "metavar": option.metavar or None,
+        "default": option.default or None,
+        "repeatable": option.repeatable,
+        "variable": option.variable or None,
+        **(_value(option.value) if option.value else {"type": "switch"}),
+    }
+
+
+def _value(value: Value) -> Document:
+    said: Document = {"type": value.kind}
+    if value.words:
+        said["values" if value.closed else "suggestions"] = list(value.words)
+    if value.of and value.of != "@":
+        said["channel_type"] = value.of
+    return said
+
+
+# ---- error codes ----
+
+# The codes that rooms give of their own; those of the server's errors are in client/status.py.
+OF_ROOMS: dict[str, type[KubemqctlError]] = {
+    "cannot-listen": KubemqctlError,
+    "damaged-data": KubemqctlError,
+    "data-in-use": KubemqctlError,
+    "handler-not-started": errors.HandlerFailed,
+    "invalid-response": KubemqctlError,
+    "not-settled": errors.Partial,
+    "tls-failed": errors.Unreachable,
+    "token-command-failed": errors.AuthError,
+    "undecided": errors.UsageError,
+    "visibility-expired": errors.TimedOut,
+}
+
+
+def error_codes() -> list[Document]:
+    """Every `error` of an error record, with its exit code and whether trying again may help."""
+    from kubemqctl.client import status
+
+    told = (*status.BY_NUMBER.values(), *(kind for _, kind in status.BY_TEXT), *status.BY_STATUS.values())
+    kinds = {cls.code: cls for cls in _classes(KubemqctlError) if cls is not errors.Stopped}
+    kinds |= {code: cls for cls, code in told} | OF_ROOMS | {"server-error": KubemqctlError}
+    return [
+        {"error": code, "exit_code": int(cls.exit_code), "retryable": cls.retryable}
+        for code, cls in sorted(kinds.items(), key=lambda kind: (int(kind[1].exit_code), kind[0]))
+    ]
+
+
+def _classes(cls: type[KubemqctlError]) -> Iterator[type[KubemqctlError]]:
+    yield cls
+    for inner in cls.__subclasses__():
+        yield from _classes(inner)

@@ -1,0 +1,230 @@
+"""The command tree as plain nouns: what completion, the schema and the reference are generated from.
+
+Typer's objects go in, once; what each value is (a file, a channel, one of few words) is found by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple, get_args
+
+from kubemqctl.names import ChannelType
+
+CHANNEL_TYPES: dict[str, ChannelType] = {
+    "queue": "queues",
+    "events": "events",
+    "store": "events_store",
+    "cmd": "commands",
+    "query": "queries",
+}
+"""The type of the channels that a group of commands works on."""
+
+VARIABLES = {
+    "--address": "KUBEMQ_ADDRESS",
+    "--client-id": "KUBEMQ_CLIENT_ID",
+    "--tls": "KUBEMQ_TLS_ENABLED",
+    "--tls-ca": "KUBEMQ_TLS_CA",
+    "--tls-cert": "KUBEMQ_TLS_CERT",
+    "--tls-key": "KUBEMQ_TLS_KEY",
+    "--profile": "KUBEMQCTL_PROFILE",
+}
+"""The environment variable that says what an option would."""
+
+
+class Value(NamedTuple):
+    """What an option or an argument takes.
+
+    `words` are the values that can be named: all there are when `closed`, else the ones worth knowing.
+    `of` is the type of a channel; "@" when the argument before it says that.
+    """
+
+    kind: str = "text"
+    words: tuple[str, ...] = ()
+    closed: bool = False
+    of: str = ""
+
+
+class Option(NamedTuple):
+    """`value` is None for a switch; `off` are the names that switch it off. `default` is as one types it."""
+
+    names: tuple[str, ...]
+    off: tuple[str, ...]
+    help: str
+    metavar: str
+    value: Value | None
+    default: str
+    repeatable: bool
+    variable: str
+
+
+class Argument(NamedTuple):
+    """A word that has its place; `repeatable` when all that follow are its."""
+
+    metavar: str
+    help: str
+    required: bool
+    repeatable: bool
+    value: Value
+
+
+class Command(NamedTuple):
+    """`path` is how it is called: ("queue", "send"). `handler` when it takes a command behind `--`."""
+
+    path: tuple[str, ...]
+    help: str
+    details: str
+    examples: tuple[str, ...]
+    arguments: tuple[Argument, ...]
+    options: tuple[Option, ...]
+    handler: bool
+
+    @property
+    def name(self) -> str:
+        """As it is typed: `queue send`."""
+        return " ".join(self.path)
+
+    @property
+    def usage(self) -> str:
+        """The line that shows its form."""
+        words = ["kubemqctl", *self.path, "[OPTIONS]" if self.options else ""]
+        words += [argument.metavar + ("…" if argument.repeatable else "") for argument in self.arguments]
+        return " ".join(filter(None, [*words, "[-- COMMAND ARG…]" if self.handler else ""]))
+
+
+class Tree(NamedTuple):
+    """The whole program; `groups` has the help of each group by its name."""
+
+    common: tuple[Option, ...]
+    groups: dict[str, str]
+    commands: tuple[Command, ...]
+
+    def find(self, *path: str) -> Command | None:
+        """The command that is called so."""
+        return next((command for command in self.commands if command.path == path), None)
+
+
+def describe(root: Any) -> Tree:
+    """The tree that `cli.build()` made, in the order in which the program knows its commands."""
+    from kubemqctl.cli import COMMANDS
+
+    groups = {name: root.commands[name].help for name in COMMANDS if hasattr(root.commands[name], "commands")}
+    commands = sorted(_commands(root, ()), key=lambda command: COMMANDS.index(command.path[0]))
+    return Tree(_options(root, ()), groups, tuple(commands))
+
+
+def _commands(found: Any, path: tuple[str, ...]) -> Iterator[Command]:
+    for name, inner in found.commands.items():
+        if hasattr(inner, "commands"):
+            yield from _commands(inner, (*path, name))
+        else:
+            yield _command(inner, (*path, name))
+
+
+def _command(found: Any, path: tuple[str, ...]) -> Command:
+    from kubemqctl.options import TAKES_HANDLER
+
+    summary, _, details = found.help.partition("\n\n")
+    _, _, examples = (found.epilog or "").partition("Examples:\n")
+    function = getattr(found.callback, "__wrapped__", found.callback)
+    return Command(
+        path,
+        " ".join(summary.split()),
+        details.strip(),
+        tuple(line.strip() for line in examples.splitlines() if line.strip()),
+        tuple(_argument(p, path) for p in found.params if p.param_type_name == "argument"),
+        _options(found, path),
+        function in TAKES_HANDLER,
+    )
+
+
+def _argument(p: Any, path: tuple[str, ...]) -> Argument:
+    metavar = p.metavar or p.name.upper()
+    return Argument(metavar, p.help or "", p.required, p.nargs < 0, _value(path, "", metavar, p))
+
+
+def _options(found: Any, path: tuple[str, ...]) -> tuple[Option, ...]:
+    own = [p for p in found.params if p.param_type_name == "option" and "--help" not in p.opts]
+    return tuple(_option(p, path) for p in own)
+
+
+def _option(p: Any, path: tuple[str, ...]) -> Option:
+    name = p.opts[-1]
+    return Option(
+        tuple(p.opts),
+        tuple(p.secondary_opts),
+        " ".join((p.help or "").split()),
+        "" if p.is_flag else p.metavar or p.name.upper(),
+        None if p.is_flag else _value(path, name, p.metavar or "", p),
+        _default(p),
+        p.multiple,
+        VARIABLES.get(name, "") if not path else "",
+    )
+
+
+def _default(p: Any) -> str:
+    if isinstance(p.show_default, str):
+        return p.show_default
+    if p.is_flag or p.default is None or p.default in ("", 0, ()) or p.show_default is False:
+        return ""
+    return str(p.default)
+
+
+# ---- what a value is ----
+
+_BY_METAVAR = {
+    "PATH": Value("file"),
+    "FILE": Value("file"),
+    "DIR": Value("directory"),
+    "D": Value("duration"),
+    "N": Value("integer"),
+    "N/s": Value("rate"),
+    "SIZE": Value("size"),
+    "K=V": Value("tag"),
+    "HOST:PORT": Value("address"),
+    "START": Value("position", ("new", "first", "last")),
+    "END": Value("position", ("now",)),
+    "WHEN": Value("word", ("after-output", "auto"), True),
+}
+_CHANNELS = ("CHANNEL", "SOURCE", "TARGET")
+_HANDLER_FORMS = ("--handler-input", "--handler-output")
+
+
+def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
+    name = metavar.strip("[]….")
+    if words := _words(path, option, name):
+        return Value("word", words, closed=option not in ("--on-fail", "--unset"))
+    if name in _CHANNELS:
+        return Value("channel", of=CHANNEL_TYPES.get(path[0], "") if path else "")
+    if option == "--profile" or (not option and path[:1] == ("profile",) and name == "NAME"):
+        return Value("profile")
+    if path[:1] == ("channel",) and name == "NAME" and not option:
+        return Value("channel", of="@") if path[1] == "delete" else Value()
+    if path == ("help",):
+        return Value("topic")
+    number = Value("integer") if re.match("int", p.type.name) else Value()
+    return _BY_METAVAR.get(name, number)
+
+
+def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
+    from kubemqctl.output import FORMS
+
+    if option in _HANDLER_FORMS:
+        return ("body", "json")
+    if metavar == "FORM":
+        return FORMS
+    if option == "--on-fail":
+        return ("reject", "stop", "resend=")
+    if metavar == "SHELL":
+        return ("bash", "zsh", "fish")
+    if metavar == "KEY" and path[:1] == ("profile",):
+        from kubemqctl.configfile import KEYS
+
+        return KEYS
+    if metavar == "COLUMN":
+        from kubemqctl.watching import SORTS
+
+        return SORTS
+    if metavar == "TYPE" and path[:1] == ("channel",):
+        return get_args(ChannelType)
+    return ()

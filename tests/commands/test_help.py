@@ -1,0 +1,112 @@
+"""`help`: topics whose commands work, the help of commands, and what nobody has written about."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kubemqctl.errors import ExitCode
+from kubemqctl.schema import MEANINGS
+from kubemqctl.topic import TOPICS, text
+from tests.program import Run, environment
+
+ROOT = Path(__file__).parents[2]
+# `broker exec` lets no profile apply, and the topics are about profiles, too.
+OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml\n"
+WRITTEN = [topic for topic in TOPICS if topic != "reference"]
+
+
+def commands(topic: str) -> str:
+    """The shell lines of a topic: the indented blocks that begin with a program."""
+    lines: list[str] = []
+    for block in re.findall(r"(?:^ {2,}\S.*\n)+", text(topic), re.MULTILINE):
+        if re.match(r" {2}(kubemqctl|printf|seq|echo|cat|test) ", block):
+            lines += [line[2:] for line in block.splitlines()]
+    return "\n".join(lines)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """A PATH on which `kubemqctl` is this checkout's."""
+    program = tmp_path / "bin" / "kubemqctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kubemqctl "$@"\n')
+    program.chmod(0o755)
+    return f"{program.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.builtin
+@pytest.mark.parametrize("topic", WRITTEN)
+def test_the_commands_of_a_topic_work_as_they_stand(topic: str, path: str, tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    script = commands(topic)
+    assert "kubemqctl" in script
+    done = subprocess.run(
+        [sys.executable, "-m", "kubemqctl", "broker", "exec", "--", "bash", "-euxc", OWN_FILE + script],
+        env=environment("", {"PATH": path, "PYTHONPATH": str(ROOT)}),
+        cwd=work,
+        capture_output=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("topic", WRITTEN)
+def test_a_topic_fits_on_a_terminal_and_begins_with_what_it_is_about(topic: str) -> None:
+    lines = text(topic).splitlines()
+    assert lines[0].endswith(".")
+    assert lines[1] == ""
+    assert max(map(len, lines)) <= 80
+    assert text(topic).isprintable() or "\t" not in text(topic)
+
+
+def test_help_alone_lists_the_topics(run: Run) -> None:
+    result = run("help", address="")
+    assert result.code == 0
+    assert result.err == ""
+    assert re.findall(r"^  ([a-z-]+)  ", result.text, re.MULTILINE) == list(TOPICS)
+    assert max(map(len, result.text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_a_topic_is_printed_as_it_is(run: Run, topic: str) -> None:
+    result = run("help", topic, address="")
+    assert (result.code, result.err) == (0, "")
+    assert result.text == text(topic)
+
+
+@pytest.mark.parametrize("words", [("queue", "send"), ("queue",), ("ping",), ("help",)])
+def test_help_of_a_command_is_what_its_help_option_prints(run: Run, words: tuple[str, ...]) -> None:
+    asked, option = run("help", *words, address=""), run(*words, "--help", address="")
+    assert asked.code == option.code == 0
+    assert asked.text == option.text
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("recipe",), "recipes"),
+        (("queue", "sned"), "send"),
+        (("qeue", "send"), "queue"),
+        (("xyzzy",), "kubemqctl help"),
+        (("recipes", "pipes"), "recipes"),
+    ],
+)
+def test_an_unknown_topic_is_exit_2_with_the_nearest(run: Run, words: tuple[str, ...], hint: str) -> None:
+    result = run("help", *words, address="")
+    assert (result.code, result.out) == (2, b"")
+    assert result.err.startswith(f"error: there is no help on {' '.join(words)}\nhint: ")
+    assert hint in result.err.splitlines()[1]
+
+
+def test_the_topic_on_exit_codes_has_all_with_the_meanings_of_the_schema() -> None:
+    found = re.findall(r"^ {2,4}(\d+)  (.*(?:\n {7}.*)*)", text("exit-codes"), re.MULTILINE)
+    told = {int(code): " ".join(meaning.split()) for code, meaning in found}
+    assert told == {int(code): MEANINGS[code] for code in ExitCode}
