@@ -20,6 +20,8 @@ Argument = str | bytes | Path
 
 # What the person or the CI that runs the tests has set must not change what the program prints.
 _PRESENTATION = ("CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
+# What our client sets for grpc in this process, in tests that use it here, is not the program's to inherit.
+_GRPC = ("GRPC_VERBOSITY", "GRPC_ENABLE_FORK_SUPPORT")
 
 
 class Result(NamedTuple):
@@ -178,7 +180,7 @@ def _gather(stream: IO[bytes], into: bytearray) -> threading.Thread:
 
 def environment(address: str, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """This process's environment for a program under test; a change to None takes the variable away."""
-    env = {name: value for name, value in os.environ.items() if name not in _PRESENTATION}
+    env = {name: value for name, value in os.environ.items() if name not in _PRESENTATION + _GRPC}
     env["TERM"] = "xterm-256color"
     if address:
         env["KUBEMQ_ADDRESS"] = address
