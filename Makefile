@@ -72,7 +72,7 @@ clean:
 	@$(call require_python,sys.version_info >= (3, 10),Python 3.10 or later is needed)
 	$(PYTHON) -m venv --clear .venv-sdk
 	$(SDK) -m pip install --quiet --upgrade 'pip>=25.1'
-	$(SDK) -m pip install --quiet --editable . 'kubemq==$(SDK_VERSION)' 'pytest>=8.2' 'pytest-xdist>=3.6'
+	$(SDK) -m pip install --quiet --editable . 'kubemq==$(SDK_VERSION)' 'pytest>=9' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
 	@touch $@
 
 .venv-proto/made: Makefile

@@ -55,7 +55,7 @@ def imposter(**answers: Answer) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        server.stop(None).wait()
+        assert server.stop(None).wait(20), "a call outlives its server"
 
 
 def _method(name: str, answer: Answer) -> Any:

@@ -118,7 +118,7 @@ def scripted(*acts: Act) -> Iterator[Scripted]:
     try:
         yield script
     finally:
-        server.stop(0).wait()
+        assert server.stop(0).wait(20), "a call outlives its server"
         pool.shutdown()
 
 

@@ -143,7 +143,7 @@ def serving() -> Iterator[Shelf]:
         yield shelf
     finally:
         shelf.close()
-        server.stop(None).wait()
+        assert server.stop(None).wait(20), "a call outlives its server"
 
 
 _bytes: Callable[[Any], bytes] = lambda message: message.SerializeToString()  # noqa: E731

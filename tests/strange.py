@@ -78,6 +78,6 @@ def strange_server(behind: str = "", **answers: Answer) -> Iterator[str]:
     try:
         yield f"127.0.0.1:{port}"
     finally:
-        server.stop(None).wait()
+        assert server.stop(None).wait(20), "a call outlives its server"
         if channel is not None:
             channel.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 from pathlib import Path
 
@@ -180,6 +181,7 @@ def test_what_a_reader_did_not_take_comes_again(
     os.close(write)
     got = b""
     while len(got) < 40_000:
+        assert select.select([read], [], [], 20)[0], sub
         got += os.read(read, 4_000)
     os.close(read)
     assert sub.wait().code == 141

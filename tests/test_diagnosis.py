@@ -170,7 +170,8 @@ def serve() -> Iterator[Serve]:
                 listener.shutdown(socket.SHUT_RDWR)
                 listener.close()
                 for thread in (accepting, *threads):
-                    thread.join()
+                    thread.join(20)
+                    assert not thread.is_alive(), "a server that does not end"
 
             stack.callback(end)
             return Endpoint(f"localhost:{listener.getsockname()[1]}", 5.0)

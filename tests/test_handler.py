@@ -367,7 +367,7 @@ def test_as_many_run_at_a_time_as_were_asked_for(tmp_path: Path) -> None:
         assert crew.free == 0
         assert crew.wait(20)
         assert crew.free == 3
-    assert {done.get().stdout.strip() for _ in range(3)} == {b"3"}
+    assert {done.get(timeout=20).stdout.strip() for _ in range(3)} == {b"3"}
 
 
 def test_no_more_run_at_a_time_than_were_asked_for(tmp_path: Path) -> None:
@@ -377,7 +377,7 @@ def test_no_more_run_at_a_time_than_were_asked_for(tmp_path: Path) -> None:
         for key in range(4):
             crew.start(Task(key, b"", {}))
         assert crew.wait(20)
-    assert [(outcome.key, outcome.ok) for outcome in (done.get() for _ in range(4))] == [
+    assert [(outcome.key, outcome.ok) for outcome in (done.get(timeout=20) for _ in range(4))] == [
         (0, True), (1, True), (2, True), (3, True),
     ]  # fmt: skip
 

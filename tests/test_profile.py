@@ -823,7 +823,7 @@ def test_changes_of_many_at_once_are_all_kept(tmp_path: Path) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join()
+        thread.join(20)
     assert set(load(path).profiles) == {f"p{n}" for n in range(12)}
 
 

@@ -41,7 +41,7 @@ class Terminal:
         """All that was written to it."""
         if self.fd != -1:
             os.close(self.fd)
-            self._reader.join()
+            self._reader.join(20)
             os.close(self._ours)
             self.fd = -1
         return bytes(self._seen)

@@ -156,7 +156,7 @@ def test_what_was_answered_is_stored_when_the_broker_is_killed(new_broker: NewBr
             kill(broker)
             sending.status()
             answered += answers_left(sending)
-            sender.join()
+            sender.join(20)
     with Stub(new_broker("--data", tmp_path).address) as stub, on_store(stub, "c", FIRST) as listener:
         publish(stub, "c", [b"0"], store=True)
         events = listener.take(len(answered) + 1)

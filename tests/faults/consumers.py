@@ -91,5 +91,6 @@ class Pipe:
         """The end of the output; returns the whole lines that were read."""
         self.sink.close()
         os.close(self._write_fd)
-        self._reader.join()
+        self._reader.join(20)
+        assert not self._reader.is_alive(), "the output has no end"
         return [line.decode() for line in self.taken.split(b"\n")[:-1]]

@@ -6,6 +6,7 @@ import fcntl
 import os
 import random
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -50,6 +51,12 @@ def untouched(first: int, last: int, size: int = 5000) -> Messages:
     return [(body(n, size), n, 1) for n in range(first, last + 1)]
 
 
+def piece_of(fd: int, most: int, writer: Started) -> bytes:
+    """What comes next, up to `most` bytes; nothing at the end. A writer silent for 20 s is a failure."""
+    assert select.select([fd], [], [], 20)[0], f"nothing to read\n{writer}"
+    return os.read(fd, most)
+
+
 class Reading:
     """The program with its output on a pipe that the test reads as it likes."""
 
@@ -63,7 +70,7 @@ class Reading:
     def read(self, count: int) -> bytes:
         """Exactly `count` bytes, or all until the end."""
         data = b""
-        while len(data) < count and (piece := os.read(self.fd, count - len(data))):
+        while len(data) < count and (piece := piece_of(self.fd, count - len(data), self.started)):
             data += piece
         return data
 
@@ -112,7 +119,7 @@ def test_head_takes_three_lines_and_all_that_it_had_not_read_is_still_there(
     # As `head -n 3` does: it reads a buffer of its own size, prints three lines of it and leaves.
     taken = b""
     while taken.count(b"\n") < 3:
-        piece = os.read(reader, 8192)
+        piece = piece_of(reader, 8192, started)
         assert piece, started
         taken += piece
     os.close(reader)
@@ -132,7 +139,7 @@ def test_the_real_head_ends_the_run_quietly_and_loses_nothing(start: Start, stub
     assert head.stdout
     with head.stdout as out:
         assert out.read() == b"".join(body(n) + b"\n" for n in (1, 2, 3))
-    head.wait()
+    head.wait(10)
     assert (result.code, result.err) == (141, "")
     rest = left(stub, channel)
     first = rest[0][1]

@@ -43,7 +43,7 @@ def killed_while_sending(
     assert broker.process
     broker.process.kill()
     ended = sending.wait(20)
-    feeder.join()
+    feeder.join(20)
     assert ended.code == 7, ended.err
     assert f"cannot connect to {broker.address}" in ended.err
     assert "stopped after line" in ended.err
