@@ -87,7 +87,7 @@ function __kubemqctl_table
                 'option|--json-lines||One JSON record a line: what `-o json` prints.' \
                 'option|--keep-id||Keep the ids of the records.' \
                 'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE.' \
+                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
                 'option|--unknown|file|Write messages whose answer was lost to FILE.' \
                 'option|--retry|-|Send again up to N times, at the risk of doubles.'
         case 'queue receive'
@@ -170,7 +170,7 @@ function __kubemqctl_table
                 'option|--json-lines||One JSON record a line: what `-o json` prints.' \
                 'option|--keep-id||Keep the ids of the records.' \
                 'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE.' \
+                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
                 'option|--unknown|file|Write messages whose answer was lost to FILE.' \
                 'option|--retry|-|Send again up to N times, at the risk of doubles.'
         case 'events sub'
@@ -203,7 +203,7 @@ function __kubemqctl_table
                 'option|--json-lines||One JSON record a line: what `-o json` prints.' \
                 'option|--keep-id||Keep the ids of the records.' \
                 'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE.' \
+                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
                 'option|--unknown|file|Write messages whose answer was lost to FILE.' \
                 'option|--retry|-|Send again up to N times, at the risk of doubles.'
         case 'store sub'

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from kubemqctl.errors import UsageError
 from kubemqctl.values import MAX_QUEUE_SECONDS, parse_delimiter, parse_duration, parse_rate, whole_seconds
@@ -58,6 +59,20 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
     )
 
 
+class _Command(TyperCommand):
+    """A command whose usage shows required arguments bare, as its help and everybody else does."""
+
+    behind = ""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        pieces = [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+        return [*pieces, self.behind] if self.behind else pieces
+
+
+class _HandlerCommand(_Command):
+    behind = "[-- COMMAND ARG…]"
+
+
 class Group:
     """The commands of a group, kept aside so that only the one that is called need be built (1 ms each)."""
 
@@ -89,7 +104,8 @@ def register(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
     """Add one command to the tree; its docstring is the help, its examples come last."""
     text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("\nExamples:\n")
     epilog = f"{COMMON_HINT}\n\n\b\nExamples:\n{examples}" if examples else COMMON_HINT
-    app.command(name, help=text, epilog=epilog)(function)
+    kind = _HandlerCommand if function in TAKES_HANDLER else _Command
+    app.command(name, cls=kind, help=text, epilog=epilog)(function)
 
 
 def between(nul: bool, delimiter: bytes | None, *, exact: bool) -> bytes | None:
@@ -145,7 +161,7 @@ Rate = Annotated[
 ]
 FailedFile = Annotated[
     str | None,
-    typer.Option("--failed", metavar="FILE", help="Write messages that were not accepted to FILE."),
+    typer.Option("--failed", metavar="FILE", help="Write messages that were not accepted to FILE (lines that are no record are only named)."),
 ]
 UnknownFile = Annotated[
     str | None,

@@ -246,3 +246,18 @@ def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "kubemqctl", "ping"], capture_output=True, env=env)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[0] == "error: kubemqctl is not whole: No module named 'typer'"
+
+
+@pytest.mark.parametrize(
+    ("words", "usage"),
+    [
+        ("queue send", "[OPTIONS] CHANNEL [BODY]"),
+        ("queue receive", "[OPTIONS] CHANNEL [-- COMMAND ARG…]"),
+        ("queue list", "[OPTIONS]"),
+    ],
+)
+def test_the_usage_shows_what_a_command_takes(
+    words: str, usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*words.split(), "--help"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"

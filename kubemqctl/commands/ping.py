@@ -8,6 +8,7 @@ import typer
 
 from kubemqctl import options
 from kubemqctl.connect import ping_once, reach
+from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import Pong
 from kubemqctl.options import duration
@@ -23,7 +24,7 @@ def ping(
     ctx: typer.Context,
     wait: Annotated[float, duration("--wait", "Try for so long until the server answers.")] = 0.0,
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Ping so many times.")] = 1,
-    interval: Annotated[float, duration("--interval", "Pause so long between pings.", "1s")] = 1.0,
+    interval: Annotated[float | None, duration("--interval", "Pause so long between pings.", "1s")] = None,
 ) -> int:
     """Ask the server whether it is there, and how fast it answers.
 
@@ -35,6 +36,8 @@ def ping(
       kubemqctl ping --wait 30s && echo ready
       kubemqctl ping --count 5 --interval 200ms -o json
     """
+    if interval is not None and count == 1:
+        raise UsageError("--interval is a pause between pings: say how many with --count N")
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
     with Stop() as stop:
@@ -42,7 +45,7 @@ def ping(
         with client:
             run.write(render.one(pong))
             for _ in range(count - 1):
-                stop.wait(interval)
+                stop.wait(1.0 if interval is None else interval)
                 if stop:
                     break
                 run.write(render.one(ping_once(client)))

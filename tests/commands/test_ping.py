@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 
+from kubemqctl.cli import main
 from tests.conftest import NewBroker
 from tests.program import Run, Start
 from tests.server import Broker
@@ -46,6 +47,11 @@ def test_json_tells_host_version_start_and_round_trip(run: Run) -> None:
 
 def test_it_pings_as_often_as_asked(run: Run) -> None:
     assert len(run("ping", "--count", "3", "--interval", "1ms").text.splitlines()) == 3
+
+
+def test_a_pause_between_pings_wants_more_than_one(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["ping", "--interval", "1s", "-a", NOBODY]) == 2
+    assert "say how many with --count N" in capfd.readouterr().err
 
 
 def test_nobody_there_is_exit_5_with_a_hint(run: Run) -> None:

@@ -39,7 +39,7 @@ class Together:
         def test(request: pytest.FixtureRequest, broker: Broker) -> None:
             if not self._outcomes:
                 self._begin(request, broker.address)
-            self._outcomes[name].result()
+            self._outcomes[name].result(timeout=90)
 
         test.__name__, test.__doc__, test.__module__ = name, fact.__doc__, fact.__module__
         test.__dict__.update(fact.__dict__)
