@@ -26,7 +26,8 @@ ROUNDS = 12
 
 def pour(pipe: IO[bytes], numbers: Iterator[int]) -> None:
     """Numbered lines, as fast as they are taken, until nobody takes them any more."""
-    with contextlib.suppress(BrokenPipeError), pipe:
+    # ValueError: the end of the process may close the pipe under us.
+    with contextlib.suppress(BrokenPipeError, ValueError), pipe:
         while True:
             pipe.write(b"".join(b"%08d and some more to carry\n" % next(numbers) for _ in range(100)))
 
