@@ -26,6 +26,8 @@ _TICK = 0.02  # how often the end is looked for where the system has no pidfd, a
 Ending = Literal["exited", "timed-out", "stopped", "too-much-output"]
 
 _RUNNING: set[int] = set()
+# Held until a child that has begun is among those that run.
+_STARTING = threading.RLock()
 _STDERR = threading.Lock()
 
 
@@ -62,23 +64,24 @@ class Child:
         limits: Limits,
         halt_fd: int,
     ) -> None:
-        self._process = subprocess.Popen(
-            words,
-            executable=path,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environ,
-            start_new_session=True,
-        )
+        with _STARTING:
+            self._process = subprocess.Popen(
+                words,
+                executable=path,
+                bufsize=0,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environ,
+                start_new_session=True,
+            )
+            _RUNNING.add(self._process.pid)
         self._streams: list[IO[bytes]] = [
             stream
             for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
             if stream is not None
         ]
         self._began = time.monotonic()
-        _RUNNING.add(self._process.pid)
         self._limits = limits
         self._left = memoryview(stdin)
         self._out: list[bytes] = []
@@ -234,7 +237,11 @@ class Child:
 
 
 def kill_all() -> None:
-    """End every child that runs, with all that it started, at once: for an exit that cannot wait."""
+    """End every child that runs, with all that it started, at once: for an exit that cannot wait.
+
+    None starts after it.
+    """
+    _STARTING.acquire(timeout=1.0)
     for pid in list(_RUNNING):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, signal.SIGKILL)
