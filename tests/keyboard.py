@@ -6,10 +6,10 @@ What counts is the command that is run in the end: a program in place of kubemqc
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pty
 import select
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -31,20 +31,19 @@ COMMANDS = {
     "fish": ["fish", "-i"],
 }
 # Stands where kubemqctl is looked for: notes what it was called with; what completion asks, it answers.
-PROGRAM = """#!{python}
-import json, os, sys
-if sys.argv[1:2] == ["__complete"]:
+# A script for sh: some hundred are run, and Python would take ten times as long to start.
+PROGRAM = r"""#!/bin/sh
+if [ "$1" = __complete ]; then
     {answer}
-with open({notes!r}, "a") as file:
-    file.write(json.dumps(sys.argv[1:]) + "\\n")
+    exit
+fi
+printf '%s\0' "$#" "$@" >>{notes}
 """
-REAL = """sys.path.insert(0, {root!r})
-    from kubemqctl.cli import main
-    sys.exit(main(sys.argv[1:]))"""
-NAMES = """with open({asked!r}, "a") as file:
-        file.write(sys.argv[2] + "\\n")
-    print(*(n for n in {names!r} if n.startswith(sys.argv[3])), sep="\\n")
-    sys.exit()"""
+REAL = 'exec {python} -m kubemqctl "$@"'
+NAMES = r"""printf '%s\n' "$2" >>{asked}
+    while IFS= read -r name; do
+        case $name in "$3"*) printf '%s\n' "$name" ;; esac
+    done <{names}"""
 
 
 class Keyboard:
@@ -88,12 +87,17 @@ class Keyboard:
         """End it."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        until(lambda: os.waitpid(self.pid, os.WNOHANG)[0], "the end of the shell")
         os.close(self._fd)
 
     def _calls(self) -> list[list[str]]:
-        text = self._notes.read_text() if self._notes.exists() else ""
-        return [json.loads(line) for line in text.splitlines() if line.endswith("]")]
+        text = os.fsdecode(self._notes.read_bytes()) if self._notes.exists() else ""
+        *left, _ = text.split("\0")
+        calls = []
+        while left and len(left) > int(left[0]):
+            calls.append(left[1 : 1 + int(left[0])])
+            left = left[1 + int(left[0]) :]
+        return calls
 
     def _type(self, keys: bytes) -> None:
         self._seen = b""
@@ -133,13 +137,10 @@ def _furnish(
     rc.write_text(f"{before}{text}source {completion}\n")
     program = folder / "bin" / "kubemqctl"
     program.parent.mkdir(exist_ok=True)
-    fast = " -IS" if names is not None else ""
-    answer = (
-        REAL.format(root=str(Path(__file__).parents[1]))
-        if names is None
-        else NAMES.format(names=names, asked=str(folder / "asked"))
-    )
-    program.write_text(PROGRAM.format(python=sys.executable + fast, answer=answer, notes=str(notes)))
+    (folder / "names").write_text("".join(f"{name}\n" for name in names or []))
+    given = {"asked": shlex.quote(str(folder / "asked")), "names": shlex.quote(str(folder / "names"))}
+    answer = REAL.format(python=sys.executable) if names is None else NAMES.format(**given)
+    program.write_text(PROGRAM.format(answer=answer, notes=shlex.quote(str(notes))))
     program.chmod(0o755)
 
 

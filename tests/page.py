@@ -7,23 +7,16 @@ import os
 import pty
 import re
 import struct
-import subprocess
-import sys
 import termios
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.program import environment
+from tests.program import environment, finish
 from tests.waiting import until
+from tests.warm import PROGRAM, launch
 
 ENTERED, LEFT = b"\x1b[?1049h", b"\x1b[?1049l"
-# Makes the terminal on stdin the controlling one of a new session, as a login does, and becomes the program.
-_LOGIN = """
-import fcntl, os, sys, termios
-fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-os.execv(sys.argv[1], sys.argv[1:])
-"""
 
 
 class Page:
@@ -40,19 +33,18 @@ class Page:
         self._master, slave = pty.openpty()
         self.resize(*size)
         self.settings = termios.tcgetattr(slave)
-        program = [sys.executable, "-m", "kubemqctl", *args]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", _LOGIN, *program],
+        self.process = launch(
+            [*PROGRAM, *args],
+            environment(address, {"TERM": "xterm", "NO_COLOR": "1", **(env or {})}),
+            folder,
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env=environment(address, {"TERM": "xterm", "NO_COLOR": "1", **(env or {})}),
-            cwd=folder,
-            start_new_session=True,
+            login=True,
         )
         self._slave = slave
         self._written = bytearray()
-        self._reader = threading.Thread(target=self._read)
+        self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def __enter__(self) -> Page:
@@ -61,9 +53,9 @@ class Page:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.wait()
+        self.process.wait(20)
         os.close(self._slave)
-        self._reader.join()
+        finish(self._reader, "the terminal left by everyone who had it open")
         os.close(self._master)
 
     @property

@@ -7,21 +7,21 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from tests.waiting import until
+from tests.warm import GRPC, PROGRAM, launch
+from tests.warm import Argument as Argument
 
 Stdin = bytes | int | IO[bytes]
-Argument = str | bytes | Path
 
 # What the person or the CI that runs the tests has set must not change what the program prints.
 _PRESENTATION = ("CI", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES")
-# What our client sets for grpc in this process, in tests that use it here, is not the program's to inherit.
-_GRPC = ("GRPC_VERBOSITY", "GRPC_ENABLE_FORK_SUPPORT")
+# Seconds that what surely comes to an end is given for it.
+_PATIENCE = 20.0
 
 
 class Result(NamedTuple):
@@ -54,15 +54,7 @@ class Started:
     ) -> None:
         self.command = command
         self.ready = ""
-        self.process = subprocess.Popen(
-            command,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            env=dict(env),
-            cwd=cwd,
-            start_new_session=True,
-        )
+        self.process = launch(command, env, cwd, stdin=stdin, stdout=stdout)
         self._out = bytearray()
         self._err = bytearray()
         self._readers = [
@@ -133,7 +125,7 @@ class Started:
         """End it and all it started, at once; nothing to do when it has ended."""
         if self.running:
             os.killpg(self.pid, signal.SIGKILL)
-            self.process.wait()
+            self.process.wait(_PATIENCE)
         self._close()
 
     def __str__(self) -> str:
@@ -162,9 +154,23 @@ class Started:
 
     def _close(self) -> None:
         self._join()
-        if self.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
+        stdin = self.process.stdin
+        if stdin is not None and not stdin.closed:
+            finish(threading.Thread(target=_shut, args=(stdin,), daemon=True), "closing its stdin")
+
+
+def _shut(pipe: IO[bytes]) -> None:
+    # What was written last may find no reader; one that is there and does not read would hold this up.
+    with contextlib.suppress(BrokenPipeError):
+        pipe.close()
+
+
+def finish(thread: threading.Thread, what: str) -> None:
+    """Run a thread to its end, or wait for it; AssertionError naming `what` when there is none."""
+    if thread.ident is None:
+        thread.start()
+    thread.join(_PATIENCE)
+    assert not thread.is_alive(), f"after {_PATIENCE:g} s still not done: {what}"
 
 
 def _gather(stream: IO[bytes], into: bytearray) -> threading.Thread:
@@ -180,7 +186,7 @@ def _gather(stream: IO[bytes], into: bytearray) -> threading.Thread:
 
 def environment(address: str, changes: Mapping[str, str | None] | None = None) -> dict[str, str]:
     """This process's environment for a program under test; a change to None takes the variable away."""
-    env = {name: value for name, value in os.environ.items() if name not in _PRESENTATION + _GRPC}
+    env = {name: value for name, value in os.environ.items() if name not in _PRESENTATION + GRPC}
     env["TERM"] = "xterm-256color"
     if address:
         env["KUBEMQ_ADDRESS"] = address
@@ -216,8 +222,7 @@ class Start:
         where = self._address() if address is None else address
         file = self._folder / f"ready-{len(self._started)}"
         words = _with_ready_file(list(args), file) if ready else list(args)
-        command: list[Argument] = [sys.executable, "-m", "kubemqctl", *words]
-        started = Started(command, environment(where, env), self._folder, stdin, stdout)
+        started = Started([*PROGRAM, *words], environment(where, env), self._folder, stdin, stdout)
         self._started.append(started)
         if ready:
             started.ready = started.wait_for_file(file)
@@ -255,7 +260,7 @@ class Run:
         feeder = threading.Thread(target=_feed, args=(started.stdin, stdin), daemon=True)
         feeder.start()
         result = started.wait(timeout)
-        feeder.join()
+        finish(feeder, "writing its stdin: what it started holds that open, and does not read")
         return result
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
-from tests.program import Argument, Started, environment
+from tests.program import Started, environment
+from tests.warm import PROGRAM, Argument
 
 # Read before the fixtures clear every KUBEMQ_* variable.
 OTHER_SERVER = os.environ.get("KUBEMQ_TEST_ADDRESS", "")
@@ -35,8 +35,7 @@ def start_broker(folder: Path, *options: Argument, listen: str = "127.0.0.1:0") 
     file = folder / "ready"
     file.unlink(missing_ok=True)
     words = options or ("--ephemeral",)
-    command: list[Argument] = [sys.executable, "-m", "kubemqctl", "broker", "run"]
-    command += ["--listen", listen, "--ready-file", file, *words]
+    command = [*PROGRAM, "broker", "run", "--listen", listen, "--ready-file", file, *words]
     process = Started(command, environment(""), folder)
     try:
         return Broker(process.wait_for_file(file), process)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.program import Run, Start, Started
 from tests.stub import Stub
 from tests.waiting import until
@@ -19,6 +20,12 @@ from tests.waiting import until
 pytestmark = pytest.mark.builtin
 
 PYTHON = sys.executable
+
+
+@pytest.fixture(autouse=True)
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It forks before it imports grpc; a process that had grpc from the start would not show that."""
+    monkeypatch.setattr(warm, "FRESH", True)
 
 
 def alive(pid: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -241,7 +242,8 @@ def test_a_handler_too_slow_for_its_request_is_answered_for_while_the_sender_lis
 def test_a_handlers_own_time_can_be_shorter(start: Start, stub: Stub, channel: str) -> None:
     start("cmd", "respond", channel, "--handler-timeout", "200ms", "--", "sleep", "30", ready=True)
     began = time.monotonic()
-    assert command(stub, channel).Error.startswith("the handler was stopped after 200ms")
+    # The time is what it really took: on a busy machine a little more than was asked for.
+    assert re.match(r"the handler was stopped after ([2-9]00ms|1)", command(stub, channel).Error)
     assert time.monotonic() - began < 5
 
 

@@ -174,9 +174,15 @@ def test_idle_without_wait_also_counts_from_the_beginning(run: Run, channel: str
 
 
 def test_for_bounds_the_whole_run(start: Start, stub: Stub, channel: str) -> None:
-    started = start("queue", "receive", channel, "--follow", "--for", "2s")
-    while started.running:
+    started = start("queue", "receive", channel, "--follow", "--for", "1s")
+
+    def one_more() -> None:
+        before = started.out
         stub.send(channel, "x")
+        until(lambda: started.out != before or not started.running, "it came")
+
+    while started.running:
+        one_more()
     assert started.wait().code == 0
     assert started.out.startswith(b"x\n")
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -115,12 +116,14 @@ def test_a_signal_ends_a_run_that_is_held_back_by_its_rate(start: Start) -> None
     assert (done.code, done.text, server.bodies) == (130, "id of a\n", [[b"a"]])
 
 
-def test_a_signal_is_noticed_while_nobody_reads_the_ids(start: Start) -> None:
+def test_a_signal_is_noticed_while_nobody_reads_the_ids(start: Start, tmp_path: Path) -> None:
+    lines = tmp_path / "lines"
+    lines.write_bytes(b"x" * 60 + b"\n" + (b"y" * 1000 + b"\n") * 1000)
     read, out = os.pipe()
-    with scripted() as server:
-        sending = piped(start, stdout=out, address=server.address)
+    # From a file: whoever wrote that into a pipe would be held up with the program, which reads no more.
+    with scripted() as server, lines.open("rb") as file:
+        sending = start("queue", "send", "q", "--lines", stdin=file, stdout=out, address=server.address)
         os.close(out)
-        write(sending, b"x" * 60 + b"\n" + (b"y" * 1000 + b"\n") * 1000)
         until(lambda: _taken(server) >= 200, "more ids than a pipe holds")
         until(lambda: _blocked(read), "a full pipe")
         sending.send(signal.SIGTERM)

@@ -47,7 +47,7 @@ def test_pieces_are_exact(
 def test_ids_come_in_the_order_of_the_input(run: Run, stub: Stub, channel: str) -> None:
     lines = [b"%d" % n for n in range(2500)]
     sent = run("queue", "send", channel, "--lines", stdin=b"\n".join(lines))
-    assert (sent.code, sent.err) == (0, "2500 sent\n")
+    assert (sent.code, sent.err) == (0, "2,500 sent\n")
     taken = [m for _ in range(5) for m in stub.receive(channel, 500).Messages]
     assert [m.Body for m in taken] == lines
     assert [m.MessageID for m in taken] == sent.text.split()
@@ -294,5 +294,5 @@ def peak(total: int, address: str) -> int:
 def test_memory_stays_flat_whatever_comes_in() -> None:
     with scripted() as server:
         server.keeps = False
-        few, many = (peak(size << 20, server.address) for size in (20, 200))
+        few, many = (peak(size << 20, server.address) for size in (10, 100))
     assert many < 1.2 * few

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -284,8 +285,12 @@ class Terminal:
         self.shown = b""
 
     def wait_for(self, text: str) -> None:
-        while text.encode() not in self.shown:
-            self.shown += os.read(self.master, 4096)
+        def shown() -> bool:
+            if text.encode() not in self.shown and select.select([self.master], [], [], 0)[0]:
+                self.shown += os.read(self.master, 4096)
+            return text.encode() in self.shown
+
+        until(shown, f"{text!r} on the terminal", 20)
         self.shown = self.shown.partition(text.encode())[2]
 
     def type(self, text: str) -> None:
