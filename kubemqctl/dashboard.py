@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 
 from kubemqctl.errors import KubemqctlError
-from kubemqctl.human import DIM, RED, Page, draw_table
 from kubemqctl.listing import Column
+from kubemqctl.page import BOLD, DIM, RED, Page
 from kubemqctl.quantity import count_text, relative_text, size_text
+from kubemqctl.table import draw_table
 from kubemqctl.terminal import visible
 from kubemqctl.watching import Row, Watch, rate_text
 
-BOLD = "1"
 _KEYS = "q quit · s sort · r reverse · / filter"
 # The lines that are not rows: state, heading, keys.
 _AROUND = 3
@@ -59,14 +59,14 @@ def columns(rows: Sequence[Row], now: int, watch: Watch) -> list[Column]:
     """The table's columns; the one that sorts is marked, and stays where the page is narrow."""
     told = [
         Column("name", [visible(row.info.name) for row in rows]),
-        Column("type", [visible(row.info.type) for row in rows], rank=3),
-        Column("in", [rate_text(row.rate_in) for row in rows], numeric=True),
-        Column("out", [rate_text(row.rate_out) for row in rows], numeric=True),
-        Column("waiting", [_count(row.info.waiting) for row in rows], numeric=True),
-        Column("messages", [_count(row.info.messages) for row in rows], numeric=True, rank=4),
-        Column("size", [_size(row.info.bytes) for row in rows], numeric=True, rank=6),
-        Column("subscribers", [_count(row.info.subscribers) for row in rows], numeric=True, rank=5),
-        Column("active", [_since(row.info.last_activity, now) for row in rows], numeric=True, rank=7),
+        Column("type", [visible(row.info.type) for row in rows], rank=4),
+        Column("in", [rate_text(row.rate_in) for row in rows], numeric=True, rank=2),
+        Column("out", [rate_text(row.rate_out) for row in rows], numeric=True, rank=3),
+        Column("waiting", [_count(row.info.waiting) for row in rows], numeric=True, rank=1, style=BOLD),
+        Column("messages", [_count(row.info.messages) for row in rows], numeric=True, rank=5),
+        Column("size", [_size(row.info.bytes) for row in rows], numeric=True, rank=7),
+        Column("subscribers", [_count(row.info.subscribers) for row in rows], numeric=True, rank=6),
+        Column("active", [_since(row.info.last_activity, now) for row in rows], numeric=True, rank=8),
     ]
     always = ("name", "type", "in", "out", "waiting", watch.sort)
     return [_marked(c, watch) for c in told if c.heading in always or any(c.cells)]

@@ -28,6 +28,8 @@ BYTES_AT_ONCE = 8 << 20
 MOST_NAMED = 20
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
+# Expired messages fill a Get and are then gone; a server that answers only so for longer has no more.
+EXPIRED = 10.0
 
 Wanted = Callable[[Received], bool]
 
@@ -67,7 +69,7 @@ class Mover:
         self._warn = warn
         self._kept: list[Held] = []
         self._seen: set[int] = set()  # the sequences of what is kept
-        self._next_at = time.monotonic()
+        self._next_at = self._came_at = time.monotonic()
         self._most = MOST_AT_ONCE
         self._left = math.inf
         self._last = math.inf
@@ -122,7 +124,10 @@ class Mover:
                 raise
             self._start_over(count // 2)
             return self._get(count // 2)
-        if not held.messages and time.monotonic() - began > SHORTEST_ROUND:
+        now = time.monotonic()
+        if held.messages:
+            self._came_at = now
+        elif now - began > SHORTEST_ROUND or now - self._came_at > EXPIRED:
             return None
         return held
 
@@ -270,7 +275,8 @@ def move_messages(run: Invocation, order: Order) -> int:
         try:
             mover.run()
         finally:
-            run.note(_summary(order, mover))
+            if order.dry or run.form().name != "human":
+                run.note(_summary(order, mover))
             # Also of a run that broke off: so many are in the target for sure.
             run.write(render.one(Affected(order.source, mover.moved, order.target)))
         return stop.exit_code

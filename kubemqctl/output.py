@@ -14,6 +14,7 @@ from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.message import (
     Affected,
     Answered,
+    BenchResult,
     ChannelInfo,
     Check,
     Event,
@@ -23,6 +24,7 @@ from kubemqctl.message import (
     Response,
     SendResult,
 )
+from kubemqctl.page import BLUE, BOLD, RED
 from kubemqctl.record import to_record
 from kubemqctl.terminal import visible
 
@@ -76,16 +78,18 @@ def make_renderer(
     delimiter: bytes | None = b"\n",
     colour: bool = False,
     width: int = 80,
+    spread: bool = False,
 ) -> Renderer:
     """The renderer for `form`. `noun_type` is what the command prints: a template is checked against it.
 
-    `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `colour` and
-    `width` (columns) are for people. UsageError for a bad template.
+    `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `colour`,
+    `width` (columns) and `spread` (lay out bodies that are JSON) are for people. UsageError for a bad
+    template.
     """
     if form.name == "human":
         from kubemqctl.human import human_renderer
 
-        return Renderer(*human_renderer(colour, width))
+        return Renderer(*human_renderer(colour, width, spread=spread))
     one = _one(form, noun_type, delimiter)
     return Renderer(one, lambda nouns: b"".join(map(one, nouns)))
 
@@ -114,6 +118,7 @@ _RAW: dict[type, Callable[..., bytes]] = {
     Affected: lambda noun: b"%d" % noun.affected,
     ChannelInfo: lambda noun: text_bytes(noun.name),
     Check: lambda noun: b"",
+    BenchResult: lambda noun: b"%.1f" % noun.rate,
     Pong: lambda noun: b"%.3f" % (noun.round_trip / 1e6),
     dict: lambda noun: text_bytes(str(next(iter(noun.values()), ""))),
 }
@@ -202,17 +207,22 @@ def _style(value: str) -> str | None:
 # --- errors ---
 
 
-def error_text(error: KubemqctlError, verbose: bool) -> str:
+def error_text(error: KubemqctlError, verbose: bool, colour: bool = False) -> str:
     """`error: …` and, where there is one, `hint: …`: one line each, with no newline at the end.
 
     With `verbose`, the gRPC status and the server's own words as well, where they say more.
     """
-    lines = [f"error: {visible(error.message)}"]
+    lines = [f"{label('error', RED, colour)} {visible(error.message)}"]
     if verbose:
         lines[0] += _server_words(error)
     if error.hint:
-        lines.append(f"hint: {visible(error.hint)}")
+        lines.append(f"{label('hint', BLUE, colour)} {visible(error.hint)}")
     return "\n".join(lines)
+
+
+def label(word: str, style: str, colour: bool) -> str:
+    """What a line on stderr begins with: `warning:`."""
+    return f"\x1b[{BOLD};{style}m{word}:\x1b[0m" if colour else f"{word}:"
 
 
 def _server_words(error: KubemqctlError) -> str:

@@ -73,7 +73,10 @@ def relative_text(then: int, now: int) -> str:
 
 def moment_text(then: int, now: int) -> str:
     """A moment both ways: `3s ago (2026-11-23 13:40:40.123Z)`."""
+    return f"{relative_text(then, now)} ({exact_text(then)})"
+
+
+def exact_text(then: int) -> str:
+    """Unix nanoseconds as UTC to the millisecond: `2026-11-23 13:40:40.123Z`."""
     exact = time_text(then)
-    if exact.endswith("Z"):
-        exact = f"{exact[:-7]}Z".replace("T", " ")
-    return f"{relative_text(then, now)} ({exact})"
+    return f"{exact[:-7]}Z".replace("T", " ") if exact.endswith("Z") else exact

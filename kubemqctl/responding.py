@@ -58,14 +58,14 @@ class Tally:
 
     def summary(self) -> str:
         """One line for stderr."""
-        parts = [f"{self.taken} received", f"{self.executed} executed"]
+        parts = [f"{self.taken:,} received", f"{self.executed:,} executed"]
         for count, what in (
             (self.failed, "answered as failed"),
             (self.expired, "expired before a handler was free"),
             (self.lost, "whose answer was lost"),
         ):
             if count:
-                parts.append(f"{count} {what}")
+                parts.append(f"{count:,} {what}")
         return ", ".join(parts)
 
 

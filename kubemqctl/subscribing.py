@@ -272,15 +272,15 @@ class Subscriber:
                 self._run.note(self._summary())
 
     def _summary(self) -> str:
-        parts = [f"{self.arrived} received"]
+        parts = [f"{self.arrived:,} received"]
         if isinstance(self._delivery, ToHandler):
-            parts = [f"{self._delivery.handled} handled"]
+            parts = [f"{self._delivery.handled:,} handled"]
             if self._delivery.failed:
-                parts.append(f"{self._delivery.failed} failed")
+                parts.append(f"{self._delivery.failed:,} failed")
             if self._delivery.dropped and not self._plan.is_stored:
-                parts.append(f"{self._delivery.dropped} received but not handled")
+                parts.append(f"{self._delivery.dropped:,} received but not handled")
         if self._plan.course and self._plan.course.missing:
-            parts.append(f"{self._plan.course.missing} missing")
+            parts.append(f"{self._plan.course.missing:,} missing")
         if self._live.outages:
             times = "once" if self._live.outages == 1 else f"{self._live.outages} times"
             parts.append(f"connection lost {times}")

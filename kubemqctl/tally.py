@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kubemqctl.errors import KubemqctlError, Partial, TimedOut, UsageError
+from kubemqctl.quantity import count_text
 
 
 class Tally:
@@ -23,13 +24,13 @@ class Tally:
 
     def summary(self) -> str:
         """One line for people: `3 sent, 1 failed`."""
-        pieces = "1 empty piece skipped" if self.skipped == 1 else f"{self.skipped} empty pieces skipped"
+        failed = self.failed + self.bad
         parts = (
-            (self.failed + self.bad, f"{self.failed + self.bad} failed"),
-            (self.unknown, f"{self.unknown} with unknown outcome"),
-            (self.skipped, pieces),
+            (failed, f"{failed:,} failed"),
+            (self.unknown, f"{self.unknown:,} with unknown outcome"),
+            (self.skipped, f"{count_text(self.skipped, 'empty piece')} skipped"),
         )
-        return ", ".join([f"{self.accepted} sent", *(text for count, text in parts if count)])
+        return ", ".join([f"{self.accepted:,} sent", *(text for count, text in parts if count)])
 
     def stopping(self) -> str:
         """How far a run came that did not come to its end."""

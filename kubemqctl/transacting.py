@@ -78,12 +78,20 @@ def by_flag(run: Invocation, decide: Decide, delimiter: bytes | None) -> Callabl
     def way(desk: Desk) -> int:
         message = desk.room.take()
         desk.print(render(message))
-        outcome = desk.room.decide(decide(message))
+        decided = decide(message)
+        outcome = desk.room.decide(decided)
         if outcome != "rejected":
-            run.note(f"{name(message)} {outcome}")
+            run.note(_told(message, decided, outcome))
         return 0
 
     return way
+
+
+def _told(message: Received, decided: Decision, outcome: str) -> str:
+    """What became of it, and where it is now if that is elsewhere."""
+    target = decided.value if decided.kind == "resend" else getattr(decided.value, "channel", "")
+    where = f": it is on {target}" if target and target != message.channel else ""
+    return f"{name(message)} {outcome}{where}"
 
 
 # --- control lines, and the same words at a prompt ---
@@ -148,7 +156,9 @@ class Dialogue:
     def _ask(self) -> None:
         if self._prompting and not self._asked:
             words = WORDS.removesuffix(", next") if self._room.held else "next"
-            sys.stderr.write(f"{words}, or Ctrl-D to end> ")
+            # All the words are nearly as wide as a terminal, and the answer wants room.
+            between = "\n" if self._room.held else " "
+            sys.stderr.write(f"{words},{between}or Ctrl-D to end> ")
             sys.stderr.flush()
             self._asked = True
 
@@ -160,7 +170,7 @@ class Dialogue:
             if held is None:
                 self._take()
             else:
-                self._answered(held, self._room.decide(said))
+                self._answered(held, said, self._room.decide(said))
         except NothingArrived:
             self._desk.run.note("nothing more arrived")
             return False
@@ -170,11 +180,11 @@ class Dialogue:
             self._good += 1
         return True
 
-    def _answered(self, held: Received, outcome: str) -> None:
+    def _answered(self, held: Received, said: Decision, outcome: str) -> None:
         if self._answer:
             self._desk.print(self._answer(Decided(held.id, held.sequence, outcome)))
         elif outcome != "rejected":
-            self._desk.run.note(f"{name(held)} {outcome}")
+            self._desk.run.note(_told(held, said, outcome))
 
     def _refuse(self, error: UsageError) -> None:
         """A line that cannot be done is named; the message stays held."""

@@ -22,6 +22,7 @@ from kubemqctl.message import (
     Received,
     SendResult,
 )
+from kubemqctl.page import DIM, GREEN
 from kubemqctl.quantity import count_text, moment_text, relative_text, size_text, span_text
 
 NOW = 1795441240123456789
@@ -116,17 +117,17 @@ NOUNS = st.one_of(
 
 
 @settings(deadline=None)
-@given(st.lists(NOUNS, max_size=3), st.integers(0, 200))
-def test_nothing_from_outside_acts_on_the_terminal(nouns: list[object], width: int) -> None:
-    one, every = human_renderer(False, width, now=lambda: NOW)
+@given(st.lists(NOUNS, max_size=3), st.integers(0, 200), st.booleans())
+def test_nothing_from_outside_acts_on_the_terminal(nouns: list[object], width: int, spread: bool) -> None:
+    one, every = human_renderer(False, width, now=lambda: NOW, spread=spread)
     rendered = b"".join(map(one, nouns)) + b"".join(every([noun, noun]) for noun in nouns)
     assert not [c for c in rendered.decode() if unicodedata.category(c) == "Cc" and c not in "\n\t"]
     assert not [c for c in rendered.decode() if unicodedata.bidirectional(c) in ("RLO", "LRO", "RLI", "FSI")]
 
 
 def test_colour_is_there_when_asked_for_and_only_then() -> None:
-    assert shown(received(), colour=True).startswith("\x1b[2m── #7")
-    assert "\x1b[2m" in shown(ChannelInfo("a", "queues"), ChannelInfo("b", "queues"), colour=True)
+    assert shown(received(), colour=True).startswith(f"\x1b[{DIM}m── \x1b[0m\x1b[1m#7\x1b[0m")
+    assert f"\x1b[{DIM}m" in shown(ChannelInfo("a", "queues"), ChannelInfo("b", "queues"), colour=True)
     assert "\x1b" not in shown(ChannelInfo("a", "queues"), ChannelInfo("b", "queues"))
 
 
@@ -142,7 +143,8 @@ def test_colour_is_there_when_asked_for_and_only_then() -> None:
             "sent a to q, due in 30s (2026-11-23 13:41:10.123Z), expires in 1m (2026-11-23 13:41:40.123Z)",
         ),
         (SendResult("a", "q", error="Error 133: no\n"), "not sent a to q: Error 133: no\\n"),
-        (Affected("q", 12345), "q: 12,345 messages"),
+        (SendResult("", "q", error="no"), "not sent to q: no"),
+        (Affected("q", 12345), "q: 12,345 messages acknowledged"),
         (Affected("q", 1, "t"), "q to t: 1 message"),
         (Pong("h", "2.4.0", NOW // SECOND, 183_204, 1_234_567),
          "h 2.4.0 answered in 1.235 ms, up 2d 2h since 2026-11-23 13:40:40Z"),
@@ -182,8 +184,11 @@ def test_columns_of_which_the_server_tells_nothing_are_left_out() -> None:
     events = ChannelInfo("a", "events", active=True, last_activity=NOW - 400 * SECOND)
     silent = ChannelInfo("b", "queues", active=False)
     assert shown(events, silent) == (
-        "NAME  TYPE    ACTIVE  LAST ACTIVITY\na     events  yes        6m 40s ago\nb     queues  no\n"
+        "NAME  TYPE    ACTIVE  LAST ACTIVITY                        AT\n"
+        "a     events  yes        6m 40s ago  2026-11-23 13:34:00.123Z\n"
+        "b     queues  no\n"
     )
+    assert shown(events, silent, width=40).startswith("NAME  TYPE    ACTIVE  LAST ACTIVITY\n")
 
 
 def test_a_narrow_page_drops_columns_and_folds_names_but_cuts_nothing() -> None:
@@ -193,6 +198,57 @@ def test_a_narrow_page_drops_columns_and_folds_names_but_cuts_nothing() -> None:
     assert "FIRST" not in text
     assert name in "".join(line.split("  ")[0].strip() for line in text.splitlines()[3:])
     assert "FIRST" in shown(*QUEUES, QUEUES[0]._replace(name=name), width=200)
+
+
+@pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 200])
+def test_no_page_is_too_narrow_for_a_table_that_still_tells_what_is_what(width: int) -> None:
+    lines = shown(*QUEUES, ChannelInfo("orders", "events", active=True), width=width).splitlines()
+    assert max(map(cell_len, lines)) <= width
+    assert lines[0].startswith("NAME")
+    assert lines[1].startswith("orders")
+    assert "WAITING" in lines[0]
+    assert ("TYPE" in lines[0]) is (width >= 30)
+
+
+def test_records_without_room_for_a_table_are_told_one_below_the_other() -> None:
+    profiles = (
+        {"name": "dev", "current": True, "address": "localhost:50000"},
+        {"name": "prod", "current": False, "address": "a-host-with-a-long-name.example.com:50000"},
+    )
+    assert shown(*profiles).startswith("NAME  CURRENT  ADDRESS\n")
+    assert shown(*profiles, width=30) == (
+        "name     dev\ncurrent  yes\naddress  localhost:50000\n\n"
+        "name     prod\ncurrent  no\naddress\n  a-host-with-a-long-name.example.com:50000\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "first"),
+    [
+        (78, "00000000  66 66 66 66 66 66 66 66  66 66 66 66 66 66 66 ff  |fffffffffffffff.|"),
+        (77, "00000000  66 66 66 66  66 66 66 66  |ffffffff|"),
+        (45, "00  66 66 66 66  66 66 66 66  |ffffffff|"),
+        (39, "00  66 66  66 66"),
+    ],
+)
+def test_a_hex_view_is_as_wide_as_the_page_allows(width: int, first: str) -> None:
+    lines = shown(received(b"f" * 15 + b"\xff"), width=width).splitlines()
+    assert next(line for line in lines if line.startswith("00")) == first
+
+
+def test_what_says_nothing_is_grey_and_what_waits_is_bold() -> None:
+    busy, idle = shown(*QUEUES, colour=True).splitlines()[1:]
+    assert "\x1b[1m12\x1b[0m" in busy.replace(" ", "")
+    assert f"\x1b[{DIM}m0\x1b[0m" in idle.replace(" ", "")
+    active = shown(ChannelInfo("a", "q", active=True), ChannelInfo("no", "q", active=False), colour=True)
+    assert f"\x1b[{GREEN}myes" in active
+    assert f"\x1b[{DIM}mno" in active
+    assert active.splitlines()[2].startswith("no")
+
+
+def test_a_moment_of_a_single_channel_is_told_both_ways() -> None:
+    told = shown(ChannelInfo("a", "queues", last_activity=NOW - 400 * SECOND))
+    assert "last activity  6m 40s ago (2026-11-23 13:34:00.123Z)\n" in told
 
 
 def test_a_list_of_records_has_the_columns_that_any_of_them_has() -> None:

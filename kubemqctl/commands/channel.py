@@ -11,6 +11,7 @@ from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType, check_channel
+from kubemqctl.output import Renderer
 from kubemqctl.record import nearest
 from kubemqctl.terminal import visible
 
@@ -57,10 +58,10 @@ Filter = Annotated[
 
 @group.command("list")
 def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "") -> None:
-    """List the channels of a type, or of all, with what the server tells of them.
+    """List the channels with what the server tells of them.
 
-    KubeMQ's community server tells of its queues alone: without TYPE they are listed with a warning,
-    and another TYPE ends with 2.
+    Those of TYPE, or of all types. KubeMQ's community server tells of its queues alone: without TYPE they
+    are listed with a warning, and another TYPE ends with 2.
 
     Examples:
       kubemqctl channel create queues orders && kubemqctl channel list
@@ -100,7 +101,7 @@ def create(ctx: typer.Context, type: Type, name: Name) -> None:
 
         channels.check_answered(client)
         channels.create(client, type, name)
-    run.write(render.one(ChannelInfo(name, type)))
+    run.write(_done("created", ChannelInfo(name, type), run, render))
 
 
 @group.command("delete")
@@ -123,4 +124,11 @@ def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confi
 
         channels.check_answered(client)
         channels.delete(client, type, name)
-    run.write(render.one(ChannelInfo(name, type)))
+    run.write(_done("deleted", ChannelInfo(name, type), run, render))
+
+
+def _done(what: str, channel: ChannelInfo, run: Invocation, render: Renderer) -> bytes:
+    """The channel; people are told what was done to it."""
+    if run.form().name != "human":
+        return render.one(channel)
+    return f"{what} {channel.name} ({channel.type})\n".encode()

@@ -53,12 +53,13 @@ def top(
     ] = "",
     interval: Annotated[float, o.duration("--interval", "Ask the server so often.", "1s")] = 1.0,
 ) -> int:
-    """Watch the channels: what comes in and goes out a second, and what waits.
+    """Watch the channels: what comes in, goes out and waits.
 
     On a terminal the table stays and changes. Its keys are s and S for the next and the last column to
     sort by, r to reverse the order, / for a filter, and q to end. When the server is lost the last table
-    stays until it is back. Elsewhere, and with -o, it is printed once, after one --interval: rates need
-    two samples. `out` counts what left a queue for good, and of other channels what was delivered.
+    stays until it is back. In a pipe, and with -o or --format, it is printed once, after one --interval:
+    rates, which are messages a second, need two samples. `out` counts what left a queue for good, and of
+    other channels what was delivered.
 
     Examples:
       kubemqctl top
@@ -77,7 +78,12 @@ def top(
 
         survey = Survey(client, get_args(ChannelType))
         watch.take(survey.read(), time.monotonic())
-        if form.name == "human" and is_terminal(1) and run.environ.get("TERM", "dumb") != "dumb":
+        if (
+            run.common.output is None
+            and form.name == "human"
+            and is_terminal(1)
+            and run.environ.get("TERM", "dumb") != "dumb"
+        ):
             return _live(run, client, survey, watch, interval, stop)
         if survey.is_partial:
             run.warn(LACK)

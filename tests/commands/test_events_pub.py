@@ -57,7 +57,7 @@ def test_many_arrive_in_order_and_each_has_a_result(start: Start, run: Run, chan
     lines = b"".join(b"%d\n" % n for n in range(2500))
     sent = run(group, "pub", channel, "--lines", "-o", "json", stdin=lines)
     assert sent.code == 0
-    assert "2500 sent" in sent.err
+    assert "2,500 sent" in sent.err
     records = sub.wait().records()
     assert [r["body"] for r in records] == [str(n) for n in range(2500)]
     assert [r["id"] for r in sent.records()] == [r["id"] for r in records]

@@ -1,0 +1,164 @@
+"""A body that is JSON, laid out to be read: what fits on a line stays on it, names and values in colours.
+
+Only white space changes. Tokens are kept as they were written, so that `1.0`, a name given twice and a
+number of forty digits are seen as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple
+
+from kubemqctl.page import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
+from kubemqctl.terminal import visible
+
+LARGEST = 64 << 10
+"""Characters; a longer text is nothing to read at a glance, and is printed as it is."""
+DEEPEST = 32
+LONGEST_LINE = 100
+"""Columns; more on one line is hard to follow, however wide the page is."""
+INDENT = 2
+
+_TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
+
+
+class Leaf(NamedTuple):
+    """A string, a number, true, false or null."""
+
+    text: str
+    style: str
+    width: int
+
+
+class Branch(NamedTuple):
+    """An object or an array; of an object each value has its name. `width` is what it takes on one line."""
+
+    brackets: str
+    members: list[tuple[Leaf | None, Leaf | Branch]]
+    width: int
+
+
+def laid_out(text: str, page: Page) -> str | None:
+    """`text` for `page`, safe for a terminal; None when it is no JSON object or array, or too much of one."""
+    if len(text) > LARGEST or not text.lstrip(" \t\r\n").startswith(("{", "[")) or not _is_json(text):
+        return None
+    tokens = _TOKEN.finditer(text)
+    tree = _value(next(tokens)[0], tokens, DEEPEST)
+    page = page._replace(width=min(page.width, LONGEST_LINE))
+    return f"{_drawn(tree, page, 0, 0)}\n" if tree else None
+
+
+def _is_json(text: str) -> bool:
+    from json import JSONDecoder
+
+    try:
+        # Numbers stay text: there is no need to know them, and Python refuses 5000 digits.
+        JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse).decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(name)
+
+
+# --- the tree ---
+
+
+def _value(token: str, tokens: Iterator[re.Match[str]], depth: int) -> Leaf | Branch | None:
+    """The value that begins with `token`; None when it is deeper than `depth`."""
+    if token not in ("{", "["):
+        return _leaf(token)
+    members: list[tuple[Leaf | None, Leaf | Branch]] = []
+    for match in tokens:
+        if match[0] in ("}", "]"):
+            return _branch(token, members)
+        if match[0] != ",":
+            member = _member(match[0], tokens, depth, named=token == "{")
+            if member is None:
+                return None
+            members.append(member)
+    return None
+
+
+def _member(
+    token: str, tokens: Iterator[re.Match[str]], depth: int, named: bool
+) -> tuple[Leaf | None, Leaf | Branch] | None:
+    name = None
+    if named:
+        name = _leaf(token)._replace(style=BLUE)
+        next(tokens)  # the colon
+        token = next(tokens)[0]
+    value = _value(token, tokens, depth - 1) if depth else None
+    return None if value is None else (name, value)
+
+
+def _leaf(token: str) -> Leaf:
+    from rich.cells import cell_len
+
+    text = visible(token)
+    return Leaf(text, _STYLES.get(token[0], PURPLE), cell_len(text))
+
+
+_STYLES = {'"': GREEN, "t": ORANGE, "f": ORANGE, "n": ORANGE}
+
+
+def _branch(opening: str, members: list[tuple[Leaf | None, Leaf | Branch]]) -> Branch:
+    names = sum(name.width + 2 for name, _ in members if name)
+    values = sum(value.width for _, value in members)
+    between = 2 * max(0, len(members) - 1)
+    return Branch("{}" if opening == "{" else "[]", members, names + values + between + 2)
+
+
+# --- the page ---
+
+
+def _drawn(value: Leaf | Branch, page: Page, indent: int, used: int) -> str:
+    """`value` where `used` columns of its first line are taken, a comma behind it included."""
+    if isinstance(value, Leaf):
+        return page.paint(value.text, value.style)
+    opening, closing = (page.paint(bracket, DIM) for bracket in value.brackets)
+    if not value.members or used + value.width <= page.width:
+        inner = f"{page.paint(',', DIM)} ".join(_named(*member, page, 0, 0) for member in value.members)
+        return f"{opening}{inner}{closing}"
+    inset = indent + INDENT
+    comma = page.paint(",", DIM) + "\n" + " " * inset
+    lines = comma.join(_lines(value, page, inset))
+    return f"{opening}\n{' ' * inset}{lines}\n{' ' * indent}{closing}"
+
+
+def _lines(branch: Branch, page: Page, indent: int) -> Iterator[str]:
+    """One member a line; numbers side by side, as many as there is room for."""
+    for are_numbers, run in groupby(branch.members, key=_is_number):
+        if are_numbers:
+            yield from _filled([member[1] for member in run], page, indent)
+        else:
+            yield from (_named(*member, page, indent, indent + 1) for member in run)
+
+
+def _is_number(member: tuple[Leaf | None, Leaf | Branch]) -> bool:
+    name, value = member
+    return name is None and isinstance(value, Leaf) and value.style == PURPLE
+
+
+def _filled(numbers: list[Leaf | Branch], page: Page, indent: int) -> Iterator[str]:
+    line: list[str] = []
+    used = indent
+    comma = f"{page.paint(',', DIM)} "
+    for number in numbers:
+        if line and used + number.width + 1 > page.width:
+            yield comma.join(line)
+            line, used = [], indent
+        line.append(_drawn(number, page, 0, 0))
+        used += number.width + 2
+    yield comma.join(line)
+
+
+def _named(name: Leaf | None, value: Leaf | Branch, page: Page, indent: int, used: int) -> str:
+    if name is None:
+        return _drawn(value, page, indent, used)
+    head = f"{page.paint(name.text, name.style)}{page.paint(':', DIM)} "
+    return head + _drawn(value, page, indent, used + name.width + 2)

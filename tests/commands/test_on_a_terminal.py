@@ -1,0 +1,72 @@
+"""What people read of commands that change something: what was done, to what, and said once."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.program import Run
+from tests.server import Broker
+from tests.stub import Stub
+from tests.teletype import Seen, seen
+
+
+@pytest.fixture(autouse=True)
+def _plainly(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("KUBEMQ_ADDRESS", broker.address)
+    monkeypatch.delenv("CI", raising=False)
+
+
+def lines(run: Seen) -> list[str]:
+    assert run.code == 0, run
+    return run.foreign.splitlines()
+
+
+@pytest.mark.builtin
+def test_a_channel_was_created_and_deleted(channel: str) -> None:
+    assert lines(seen("channel", "create", "queues", channel)) == [f"created {channel} (queues)"]
+    assert lines(seen("channel", "delete", "queues", channel, "--yes")) == [f"deleted {channel} (queues)"]
+
+
+def test_messages_were_moved_and_acknowledged(stub: Stub, channel: str) -> None:
+    stub.send(channel, "a")
+    stub.send(channel, "b")
+    target = f"{channel}-target"
+    assert lines(seen("queue", "move", channel, target, "--all", "--dry-run")) == [
+        f"2 messages would be moved from {channel} to {target}",
+        f"{channel} to {target}: 2 messages",
+    ]
+    assert lines(seen("queue", "move", channel, target, "--all")) == [f"{channel} to {target}: 2 messages"]
+    assert lines(seen("queue", "ack-all", target, "--yes")) == [f"{target}: 2 messages acknowledged"]
+
+
+def test_a_decision_says_where_the_message_is_now(stub: Stub, channel: str) -> None:
+    for _ in range(3):
+        stub.send(channel, "x")
+    assert lines(seen("queue", "tx", channel, "--ack"))[-1].endswith(" acked")
+    assert lines(seen("queue", "tx", channel, "--resend", "there"))[-1].endswith(" resent: it is on there")
+    modified = seen("queue", "tx", channel, "--modify", "--body", "y", "--to", "here")
+    assert lines(modified)[-1].endswith(" modified: it is on here")
+
+
+def test_a_json_body_is_laid_out_for_people_and_only_for_them(stub: Stub, channel: str, run: Run) -> None:
+    body = '{"order":1234,"items":[' + ",".join('{"sku":"A-1","price":9.90}' for _ in range(4)) + "]}"
+    stub.send(channel, body)
+    shown = lines(seen("queue", "peek", channel))
+    assert shown[1:4] == ["{", '  "order": 1234,', '  "items": [']
+    assert seen("queue", "peek", channel, "-o", "raw").written == body
+    assert run("queue", "peek", channel, "-o", "human").text.endswith(f"\n{body}\n")
+
+
+def test_a_send_that_failed_is_told_once(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBEMQ_ADDRESS", "127.0.0.1:1")
+    failed = seen("queue", "send", channel, "x")
+    assert failed.code == 5
+    assert failed.written.count("connection refused") == 1
+
+
+def test_top_with_a_form_is_printed_once() -> None:
+    once = seen("top", "-o", "human", "--interval", "100ms")
+    assert once.code == 0
+    assert "\x1b" not in once.written
+    assert "NAME" in once.written
