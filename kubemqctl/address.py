@@ -27,7 +27,9 @@ def parse_address(text: str, where: str) -> str:
     host, _, port = text.rpartition(":")
     if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port):
         return text
-    raise refusal(f"{where}: {visible(text)} is not HOST:PORT", where, _what_to_write(text))
+    # Who writes NAME:PASSWORD@HOST, as in other programs' addresses, must not find it in a log.
+    shown = re.sub(r"^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text, flags=re.DOTALL)
+    raise refusal(f"{where}: {visible(shown)} is not HOST:PORT", where, _what_to_write(text))
 
 
 def refusal(message: str, where: str, hint: str = "") -> UsageError:
@@ -42,6 +44,8 @@ def _is_port(text: str) -> bool:
 
 def _what_to_write(text: str) -> str:
     """The hint for an address that is none: what was probably meant."""
+    if "@" in text:
+        return "who you are is told by a token or a client certificate, not in the address"
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         host = visible(text[scheme.end() :].partition("/")[0]) or "localhost"
         return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"

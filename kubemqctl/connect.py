@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kubemqctl.errors import NotReady, TimedOut, Unreachable
@@ -19,8 +20,8 @@ PING_TIMEOUT = 5.0
 PAUSE = 0.1
 
 
-def connect(settings: Settings) -> Client:
-    """A client of the first address of `settings` that takes a TCP connection.
+def connect(settings: Settings, warn: Callable[[str], None] = lambda text: None) -> Client:
+    """A client of the first address of `settings` that takes a TCP connection; `warn` as in Client.
 
     Raises Unreachable when none does, ConfigError or NotFound for TLS files and tokens that cannot be read.
     """
@@ -29,7 +30,7 @@ def connect(settings: Settings) -> Client:
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from kubemqctl.client.call import Client
 
-    return Client(settings)
+    return Client(settings, warn)
 
 
 def reach(settings: Settings, wait: float, stop: Stop) -> tuple[Client, Pong]:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.errors import KubemqctlError, UsageError
-from kubemqctl.output import Form, Renderer, decide, make_renderer
+from kubemqctl.exposure import exposure
+from kubemqctl.output import Form, Renderer, decide, error_json, error_text, label, make_renderer
+from kubemqctl.page import ORANGE
 from kubemqctl.profile import Flags, Settings, resolve, wished_output
 from kubemqctl.sink import Sink
 from kubemqctl.terminal import colour_wanted, visible
@@ -40,6 +42,7 @@ class Invocation:
         self.common = Common()
         self.words = words
         self._settings: Settings | None = None
+        self._warned = False
 
     def settings(self) -> Settings:
         """Where and as whom to connect; says on stderr, once, what has to be said of it."""
@@ -49,11 +52,20 @@ class Invocation:
                 self.warn(text)
         return self._settings
 
+    def connecting(self) -> Settings:
+        """The settings, for who connects with them now: says once where a token can be read on its way."""
+        settings = self.settings()
+        if not self._warned:
+            self._warned = True
+            for text in exposure(settings):
+                self.warn(text)
+        return settings
+
     def client(self) -> Client:
         """A connection, to be used as a context manager."""
         from kubemqctl.connect import connect
 
-        return connect(self.settings())
+        return connect(self.connecting(), self.warn)
 
     def form(self) -> Form:
         """The form of the output. Raises UsageError for options that exclude each other."""
@@ -67,9 +79,17 @@ class Invocation:
 
     def renderer(self, noun_type: type, delimiter: bytes | None = b"\n") -> Renderer:
         """Turns nouns of that type into bytes; a bad `--format` is found here, before anything is done."""
-        colour = is_terminal(1) and colour_wanted(self.environ, True)
-        width = os.get_terminal_size(1).columns if is_terminal(1) else 80
-        return make_renderer(self.form(), noun_type, delimiter=delimiter, colour=colour, width=width or 80)
+        seen = is_terminal(1)
+        colour = colour_wanted(self.environ, seen)
+        width = os.get_terminal_size(1).columns if seen else 80
+        return make_renderer(
+            self.form(),
+            noun_type,
+            delimiter=delimiter,
+            colour=colour,
+            width=width or 80,
+            spread=seen or colour,
+        )
 
     def show(self, nouns: Iterable[object], noun_type: type) -> None:
         """Print a finished list, and all of it."""
@@ -100,7 +120,7 @@ class Invocation:
 
     def warn(self, text: str) -> None:
         """A warning on stderr, also with -q."""
-        say(f"warning: {visible(text)}")
+        say(f"{label('warning', ORANGE, colours_errors(self.environ))} {visible(text)}")
 
     def detail(self, text: str) -> None:
         """A line for -v."""
@@ -132,7 +152,9 @@ class Invocation:
 
     def _ask(self, doing: str, answer: str) -> None:
         question = (
-            f"{visible(doing)}: type {answer} to go on: " if answer != "y" else f"{visible(doing)}? [y/N] "
+            f"{visible(doing)}: type {visible(answer)} to go on: "
+            if answer != "y"
+            else f"{visible(doing)}? [y/N] "
         )
         sys.stderr.write(question[0].upper() + question[1:])
         sys.stderr.flush()
@@ -149,6 +171,11 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
+def colours_errors(environ: Mapping[str, str]) -> bool:
+    """Whether what is said on stderr is in colour."""
+    return colour_wanted(environ, is_terminal(2))
+
+
 def say(line: str) -> None:
     """Write a line to stderr, if there is anybody."""
     with contextlib.suppress(OSError):
@@ -157,6 +184,7 @@ def say(line: str) -> None:
 
 def report(error: KubemqctlError, common: Common) -> None:
     """Print an error the way `-o` asks for."""
-    from kubemqctl.output import error_json, error_text
-
-    say(error_json(error) if common.output == "json" else error_text(error, common.verbose))
+    if common.output == "json":
+        say(error_json(error))
+    else:
+        say(error_text(error, common.verbose, colours_errors(os.environ)))

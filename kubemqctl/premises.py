@@ -9,7 +9,8 @@ import os
 import stat
 
 from kubemqctl.case import Case, Finding
-from kubemqctl.handshake import Endpoint, context
+from kubemqctl.exposure import exposed
+from kubemqctl.handshake import context
 from kubemqctl.profile import config_path, read_token, resolve
 
 PACKAGES = ("grpcio", "protobuf", "typer", "rich", "PyYAML")
@@ -83,24 +84,13 @@ def token(case: Case) -> Finding:
     where = settings.sources["token"]
     if not read_token(settings):
         return Finding("none is sent")
-    exposed = [address for address in settings.addresses if not is_loopback(Endpoint(address, 0).host)]
-    if exposed and not settings.tls.enabled:
+    if seen := exposed(settings):
         return Finding(
-            f"there is one ({where}), and it goes to {exposed[0]} in plain text",
+            f"there is one ({where}), and it goes to {seen[0]} in plain text",
             "speak TLS, so that nobody on the way can read it",
             warning=True,
         )
     return Finding(f"there is one ({where})")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine itself, as far as the name alone tells."""
-    from ipaddress import ip_address
-
-    try:
-        return ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def certificates(case: Case) -> Finding:

@@ -19,12 +19,18 @@ class Papers(NamedTuple):
     client_key: Path
 
 
-def issue(folder: Path, *names: str, since: float | None = None, until: float | None = None) -> Papers:
+def issue(
+    folder: Path,
+    *names: str,
+    since: float | None = None,
+    until: float | None = None,
+    client_until: float | None = None,
+) -> Papers:
     """Papers for a server of these names (localhost without), good from and until so many days from now."""
     folder.mkdir()
     ca = trustme.CA()
     server = ca.issue_cert(*(names or ("localhost",)), not_before=_day(since), not_after=_day(until))
-    client = ca.issue_cert("client@example.org")
+    client = ca.issue_cert("client@example.org", not_after=_day(client_until))
     papers = Papers(*(folder / f"{name}.pem" for name in Papers._fields))
     ca.cert_pem.write_to_path(str(papers.ca))
     server.private_key_and_cert_chain_pem.write_to_path(str(papers.cert))

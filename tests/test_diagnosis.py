@@ -18,7 +18,6 @@ from kubemqctl.diagnosis import CONNECTION, EVERYTHING, clock
 from kubemqctl.errors import ConfigError, KubemqctlError, NotFound, Unreachable
 from kubemqctl.handshake import Endpoint, Peer, context, look, speaks_plainly, speaks_tls
 from kubemqctl.message import Check, Pong
-from kubemqctl.premises import is_loopback
 from kubemqctl.profile import Flags, Tls
 from tests.papers import Papers, issue
 
@@ -87,24 +86,6 @@ def test_the_check_of_a_profile_is_part_of_the_doctor_s() -> None:
 
 
 # --- single steps ---
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [
-        ("localhost", True),
-        ("LOCALHOST", True),
-        ("127.0.0.1", True),
-        ("127.9.9.9", True),
-        ("::1", True),
-        ("10.0.0.1", False),
-        ("fe80::1%lo", False),
-        ("example.org", False),
-        ("localhost.example.org", False),
-    ],
-)
-def test_only_this_machine_is_loopback(host: str, expected: bool) -> None:
-    assert is_loopback(host) is expected
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def ping(
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
     with Stop() as stop:
-        client, pong = reach(run.settings(), wait, stop)
+        client, pong = reach(run.connecting(), wait, stop)
         with client:
             run.write(render.one(pong))
             for _ in range(count - 1):

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-import trustme
 
 from tests.conftest import NewBroker
+from tests.papers import Papers, issue
 from tests.program import Run
 
 pytestmark = pytest.mark.builtin
-
-
-class Papers(NamedTuple):
-    """Files of one authority: its own certificate, a server's for localhost, a client's."""
-
-    ca: Path
-    cert: Path
-    key: Path
-    client_cert: Path
-    client_key: Path
-
-
-def issue(folder: Path, server_name: str = "localhost") -> Papers:
-    folder.mkdir()
-    ca = trustme.CA()
-    server, client = ca.issue_cert(server_name), ca.issue_cert("client@example.org")
-    papers = Papers(*(folder / f"{name}.pem" for name in Papers._fields))
-    ca.cert_pem.write_to_path(str(papers.ca))
-    server.private_key_and_cert_chain_pem.write_to_path(str(papers.cert))
-    server.private_key_pem.write_to_path(str(papers.key))
-    client.private_key_and_cert_chain_pem.write_to_path(str(papers.client_cert))
-    client.private_key_pem.write_to_path(str(papers.client_key))
-    return papers
 
 
 @pytest.fixture
@@ -73,6 +49,17 @@ def test_an_unknown_authority_is_refused_with_a_hint(
     assert "--tls-ca" in result.err
 
 
+def test_a_certificate_that_has_expired_is_refused_with_a_hint(
+    run: Run, new_broker: NewBroker, tmp_path: Path
+) -> None:
+    papers = issue(tmp_path / "expired", since=-30, until=-3)
+    broker = new_broker("--ephemeral", "--tls-cert", papers.cert, "--tls-key", papers.key)
+    result = run("queue", "send", "q", "x", "-a", by_name(broker.address), "--tls-ca", papers.ca, address="")
+    assert (result.code, result.out) == (5, b"")
+    assert "no TLS connection" in result.err
+    assert "hint: " in result.err
+
+
 def test_a_wrong_server_name_is_refused_unless_it_is_the_one_expected(
     run: Run, new_broker: NewBroker, tmp_path: Path
 ) -> None:
@@ -107,9 +94,20 @@ def test_mutual_tls_lets_in_who_shows_a_certificate_and_nobody_else(
     assert run(*line, *shown, address="").code == 0
     assert run(*line, address="").code == 5
     stranger = issue(tmp_path / "stranger")
-    assert (
-        run(*line, "--tls-cert", stranger.client_cert, "--tls-key", stranger.client_key, address="").code == 5
-    )
+    line_of_stranger = ("--tls-cert", stranger.client_cert, "--tls-key", stranger.client_key)
+    assert run(*line, *line_of_stranger, address="").code == 5
+
+
+def test_mutual_tls_refuses_a_client_whose_certificate_has_expired(
+    run: Run, new_broker: NewBroker, tmp_path: Path
+) -> None:
+    papers = issue(tmp_path / "late", client_until=-3)
+    options = ("--tls-cert", papers.cert, "--tls-key", papers.key, "--tls-ca", papers.ca)
+    address = by_name(new_broker("--ephemeral", *options).address)
+    shown = ("--tls-ca", papers.ca, "--tls-cert", papers.client_cert, "--tls-key", papers.client_key)
+    result = run("ping", "-a", address, *shown, address="")
+    assert result.code == 5
+    assert "error: " in result.err
 
 
 @pytest.mark.parametrize("option", ["--tls-ca", "--token-file"])
@@ -158,6 +156,18 @@ def test_the_right_token_passes_and_any_other_is_exit_4(
         result = run(*line, *options, address=broker.address)
         assert result.code == 4
         assert "token" in result.err
+
+
+def test_over_tls_a_token_passes_without_a_warning_and_a_wrong_or_missing_one_is_exit_4(
+    run: Run, new_broker: NewBroker, papers: Papers, token_file: Path, channel: str
+) -> None:
+    options = ("--tls-cert", papers.cert, "--tls-key", papers.key, "--token-file", token_file)
+    broker = new_broker("--ephemeral", *options)
+    line = ("queue", "send", channel, "x", "-a", by_name(broker.address), "--tls-ca", papers.ca)
+    good = run(*line, "--token-file", token_file, address="")
+    assert (good.code, good.err) == (0, "")
+    for env in ({}, {"KUBEMQ_AUTH_TOKEN": "wrong"}):
+        assert run(*line, address="", env=env).code == 4
 
 
 def test_ping_needs_no_token_but_refuses_a_wrong_one(

@@ -1,0 +1,111 @@
+"""The program in this process, on a terminal: what it writes there, of both streams, is read back.
+
+Dozens of command lines in the time of one process. A run that does not end in time is a failure.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import signal
+import struct
+import termios
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+from kubemqctl import page, screen
+from kubemqctl.cli import main
+
+LONGEST = 20
+"""Seconds."""
+
+_STYLES = (page.BOLD, page.DIM, page.RED, page.GREEN, page.ORANGE, page.BLUE, page.PURPLE)
+_COLOURS = {"0", *_STYLES, *(f"{page.BOLD};{style}" for style in _STYLES)}
+_PAGE = {part.decode() for part in (screen._ENTER, screen._LEAVE)} | {"\x1b[H", "\x1b[K"}
+# What acts on a terminal or misleads who reads it; a terminal's driver writes \r\n for \n.
+ACTING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+)
+
+
+class Seen(NamedTuple):
+    """The exit code, and all that came to the terminal."""
+
+    code: int
+    written: str
+
+    @property
+    def foreign(self) -> str:
+        """`written` without the colours and the ways about the page that are our own."""
+        rest = re.sub("\r+\n", "\n", self.written)
+        for ours in sorted(_PAGE, key=len, reverse=True):
+            rest = rest.replace(ours, "")
+        return re.sub(r"\x1b\[([0-9;]*)m", lambda m: "" if m[1] in _COLOURS else m[0], rest)
+
+
+class _TooLong(BaseException):
+    """Not to be caught by anything on its way."""
+
+
+def seen(*words: str, keys: bytes = b"", size: tuple[int, int] = (100, 40)) -> Seen:
+    """Run `kubemqctl WORDS` on a terminal of so many columns and lines, with `keys` typed ahead."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+    before = termios.tcgetattr(slave)
+    before[3] &= ~termios.ECHO
+    termios.tcsetattr(slave, termios.TCSANOW, before)
+    written = bytearray()
+    reader = threading.Thread(target=_read, args=(master, written))
+    reader.start()
+    try:
+        os.write(master, keys)
+        with _streams_on(slave), _limited(words):
+            code = int(main(list(words)))
+    finally:
+        os.close(slave)
+        reader.join(LONGEST)
+        os.close(master)
+    return Seen(code, written.decode("utf-8", "backslashreplace"))
+
+
+def _read(master: int, into: bytearray) -> None:
+    while True:
+        try:
+            data = os.read(master, 65_536)
+        except OSError:  # nobody has the terminal open any more
+            return
+        if not data:
+            return
+        into.extend(data)
+
+
+@contextmanager
+def _streams_on(fd: int) -> Iterator[None]:
+    saved = [os.dup(stream) for stream in range(3)]
+    for stream in range(3):
+        os.dup2(fd, stream)
+    try:
+        yield
+    finally:
+        for stream, before in enumerate(saved):
+            os.dup2(before, stream)
+            os.close(before)
+
+
+@contextmanager
+def _limited(words: tuple[str, ...]) -> Iterator[None]:
+    def too_long(signum: int, frame: FrameType | None) -> None:
+        raise _TooLong(f"{words} did not end within {LONGEST} s")
+
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(LONGEST)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
