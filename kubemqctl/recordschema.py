@@ -28,46 +28,76 @@ NOUNS: dict[str, type] = {
     "affected": m.Affected,
     "channel": m.ChannelInfo,
     "check": m.Check,
+    "benchmark": m.BenchResult,
     "pong": m.Pong,
 }
 MEANINGS = {
     "active": "whether it is in use now",
     "advice": "what to do about it",
     "affected": "how many messages it touched",
+    "batch": "how many messages were sent in a request, at most",
     "body": "the body, when its bytes are UTF-8",
     "body_base64": "the body, when its bytes are not UTF-8",
+    "busy": "the share of a processor that the busiest process of the benchmark used",
+    "byte_rate": "bytes of bodies that were received a second",
     "bytes": "the size of all it keeps",
     "cache_hit": "answered from the server's cache",
     "cache_key": "the key under which the answer is cached",
     "cache_ttl": "how long the answer is cached",
     "channel": "its channel",
     "client_id": "who sent it",
+    "consumers": "how many processes received",
     "delayed_to": "until then nobody receives it",
+    "disorder": "how many messages came behind a later one",
+    "doubles": "how many messages came again",
+    "elapsed": "for how long it was measured, until the last message",
     "error": "why it failed; outcome-unknown when the answer was lost",
+    "errors": "how many messages could not be sent, or were not answered",
     "executed": "whether it was carried out",
     "expires_at": "it is dropped then",
     "first_sequence": "the sequence of the oldest message",
     "found": "what was found",
     "handler_exit": "the exit code of the handler",
+    "histogram": "how many messages took longer than the bound before, and up to this one",
     "host": "the server's host",
     "id": "its id",
+    "in_flight": "how many messages of a producer were unanswered at a time, at most",
     "last_activity": "when it was last used",
     "last_sequence": "the sequence of the newest message",
+    "limit": "what kept it from being faster; left out where that is not known",
+    "loss": "how many messages never came; left out where that is not known",
+    "max": "the longest latency",
+    "mean": "the mean latency",
     "messages": "how many messages it has had",
     "metadata": "the metadata text",
+    "min": "the shortest latency",
     "name": "its name",
     "outcome": "what became of it",
+    "p50": "50 % of the latencies are no longer",
+    "p90": "90 % of the latencies are no longer",
+    "p95": "95 % of the latencies are no longer",
+    "p99": "99 % of the latencies are no longer",
+    "p999": "99.9 % of the latencies are no longer",
+    "pattern": "queue, events, store, cmd or query",
     "policy": "what the queue does with it",
+    "producers": "how many processes sent",
+    "rate": "messages that were received, or requests that were answered, a second",
     "re_routed_from": "the queue that dead-lettered it",
     "receive_count": "how often it was received",
+    "received": "how many messages were received, or requests answered",
     "reply_channel": "where the answer goes",
     "round_trip": "how long the answer took",
+    "send_rate": "messages that the server took a second",
+    "sent": "how many messages the server took",
     "sent_at": "when the server took it",
     "sequence": "its number in its channel",
+    "size": "the size of a body in bytes",
     "started_at": "when the server was started",
+    "stopped": "what ended it too early",
     "subscribers": "how many subscribe to it",
     "tags": "its tags",
     "target": "where they went",
+    "target_rate": "how many messages a second were asked for",
     "timeout": "how long the sender waits for the answer",
     "timestamp": "when the server took it",
     "type": "queues, events, events_store, commands or queries",
@@ -79,6 +109,7 @@ MEANINGS = {
 _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer"}
+_NUMBER: Schema = {"type": "number", "minimum": 0}
 _TAGS: Schema = {"type": "object", "additionalProperties": _TEXT}
 _TIME: Schema = {
     "type": "string",
@@ -96,6 +127,15 @@ _POLICY: Schema = {
     },
     "additionalProperties": False,
 }
+_HISTOGRAM: Schema = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"up_to": _DURATION, "count": _COUNT},
+        "required": ["up_to", "count"],
+        "additionalProperties": False,
+    },
+}
 _AS_WRITTEN: dict[Callable[..., None] | None, Schema] = {
     r._put_time: _TIME,
     r._put_second: _TIME,
@@ -103,11 +143,30 @@ _AS_WRITTEN: dict[Callable[..., None] | None, Schema] = {
     r._put_timeout: _DURATION,
     r._put_ttl: _DURATION,
     r._put_round_trip: _DURATION,
+    r._put_latency: _DURATION,
+    r._put_elapsed: _DURATION,
+    r._put_rate: _NUMBER,
+    r._put_target: _NUMBER,
+    r._put_share: _NUMBER,
+    r._put_histogram: _HISTOGRAM,
     r._put_tags: _TAGS,
     r._put_policy: _POLICY,
 }
-_NEVER_LEFT_OUT = (r._put_always, r._put_seconds, r._put_round_trip)
-_KEYS = {"affected": ("channel", "affected"), "channel": ("name", "type"), "check": ("name", "outcome")}
+_NEVER_LEFT_OUT = (
+    r._put_always,
+    r._put_seconds,
+    r._put_round_trip,
+    r._put_elapsed,
+    r._put_rate,
+    r._put_share,
+    r._put_histogram,
+)
+_KEYS = {
+    "affected": ("channel", "affected"),
+    "channel": ("name", "type"),
+    "check": ("name", "outcome"),
+    "benchmark": ("pattern", "channel"),
+}
 _BASE64: Schema = {"type": "string", "contentEncoding": "base64"}
 _BODY = [{"required": ["body"]}, {"required": ["body_base64"]}]
 

@@ -23,7 +23,8 @@ MEANINGS = {
     ExitCode.AUTH: "authentication or authorization refused",
     ExitCode.UNREACHABLE: "cannot connect, or the connection was lost and not regained",
     ExitCode.TIMEOUT: "timed out: nothing arrived, nobody answered, a held message's visibility ran out",
-    ExitCode.PARTIAL: "partly done: some failed, or their outcome is unknown, or stored events are gone",
+    ExitCode.PARTIAL: "partly done: some failed, or their outcome is unknown, or stored events are gone;"
+    " an assertion of bench does not hold",
     ExitCode.RETRYABLE: "retryable: the server is there but not ready or overloaded",
     ExitCode.REFUSED: "refused by the peer: a command or query answered executed=false",
     ExitCode.HANDLER: "the handler command failed for at least one message",
@@ -86,6 +87,10 @@ PRINTS: dict[str, Printed] = {
     "top": _CHANNEL,
     "ping": Printed(("pong",), "the round trip in milliseconds"),
     "doctor": Printed(("check",), "nothing"),
+    **dict.fromkeys(
+        ("bench queue", "bench events", "bench store", "bench cmd", "bench query"),
+        Printed(("benchmark",), "the rate"),
+    ),
     "profile list": Printed(("profile",), "the name"),
     "profile show": Printed(("stored-profile", "settings"), "the name"),
     "profile set": _NOTHING,
@@ -174,11 +179,14 @@ def _value(value: Value) -> Document:
 
 # The codes that rooms give of their own; those of the server's errors are in client/status.py.
 OF_ROOMS: dict[str, type[KubemqctlError]] = {
+    "assertion-failed": errors.Partial,
     "cannot-listen": KubemqctlError,
     "damaged-data": KubemqctlError,
     "data-in-use": KubemqctlError,
+    "extra-missing": errors.UsageError,
     "handler-not-started": errors.HandlerFailed,
     "invalid-response": KubemqctlError,
+    "messages-lost": errors.Partial,
     "not-settled": errors.Partial,
     "tls-failed": errors.Unreachable,
     "token-command-failed": errors.AuthError,

@@ -188,6 +188,14 @@ def _(bench: Bench) -> list[Result]:
     return [bench.run("top --interval 100ms")]
 
 
+@scenario(*(f"bench {pattern}" for pattern in ("queue", "events", "store", "cmd", "query")))
+def _(bench: Bench) -> list[Result]:
+    patterns = ("queue", "events", "store", "cmd", "query")
+    results = [bench.run(f"bench {pattern} --count 40 --warm-up 0s --size 32B") for pattern in patterns]
+    assert [result.records()[0]["received"] for result in results] == [40] * 5, results
+    return results
+
+
 @scenario("ping")
 def _(bench: Bench) -> list[Result]:
     return [bench.run("ping --count 2 --interval 10ms")]

@@ -1,0 +1,168 @@
+"""The result of a benchmark for people: what was done, how fast, how long it took, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from kubemqctl.bench.latency import latency_text
+from kubemqctl.message import BenchResult
+from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
+from kubemqctl.quantity import count_text, size_text
+from kubemqctl.terminal import visible
+
+PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
+LIMITS = {
+    "rate": "held the rate that was asked for",
+    "tool": "this tool was the limit: one of its processes was busy {busy:.0%} of the time; try more"
+    " --producers or --consumers",
+    "machine": "this machine was the limit: all its processors were busy, with this tool and all else here",
+    "server": "waiting for the server was the limit (busiest process of the tool: {busy:.0%}): its speed, or"
+    " round trips of too few requests at a time",
+}
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+WIDEST_BAR = 60
+
+
+def draw_bench(result: BenchResult, page: Page) -> str:
+    """Everything, in as many lines as it takes."""
+    blocks = [_heading(result, page), _rates(result, page), _latencies(result, page), _bars(result, page)]
+    lines = [line for block in blocks for line in [*block, ""] if block]
+    return "".join(f"{line}\n" for line in [*lines, *_verdict(result, page)])
+
+
+def _heading(result: BenchResult, page: Page) -> list[str]:
+    said = [
+        f"{count_text(result.producers, 'producer')}, {count_text(result.consumers, 'consumer')}",
+        f"{size_text(result.size)} a message",
+    ]
+    if result.batch:
+        # With a rate it is what is due, mostly less.
+        most = "up to " if result.target_rate and result.batch > 1 else ""
+        said.append(f"{most}{count_text(result.batch, 'message')} a request")
+    if result.in_flight:
+        said.append(f"{result.in_flight:,} in flight")
+    if result.target_rate:
+        said.append(f"{result.target_rate:,.10g}/s asked for")
+    said.append(f"{result.elapsed / 1e9:.3g} s")
+    return [page.paint(f"bench {visible(result.pattern)}", BOLD), *_flowing(said, page)]
+
+
+def _flowing(parts: Iterable[str], page: Page) -> list[str]:
+    """The parts side by side, on as many lines as the width asks for."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + 3 + len(part) <= page.width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return [page.paint(line, DIM) for line in lines]
+
+
+def _rates(result: BenchResult, page: Page) -> list[str]:
+    what = "answered" if result.pattern in ("cmd", "query") else "received"
+    rows = [(what, result.received, result.rate)]
+    if what == "received":
+        rows.insert(0, ("sent", result.sent, result.send_rate))
+    cells = [
+        (name, f"{count:,}", f"{_rate_text(rate)}/s", f"{size_text(round(rate * result.size))}/s")
+        for name, count, rate in rows
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for name, count, rate_text, size in cells:
+        line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {rate_text:>{widths[2]}}"
+        wide = f"{line}  {size:>{widths[3]}}"
+        lines.append(wide if len(wide) <= page.width else line)
+    return lines + _flaws(result, page)
+
+
+def _rate_text(rate: float) -> str:
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}"
+
+
+def _flaws(result: BenchResult, page: Page) -> list[str]:
+    """What went wrong, faint where nothing did."""
+    counted: list[tuple[str, int | None, str]] = [("errors", result.errors, RED)]
+    if result.pattern not in ("cmd", "query"):
+        counted = [
+            ("lost", result.loss, RED),
+            ("doubles", result.doubles, ORANGE),
+            ("out of order", result.disorder, ORANGE),
+            *counted,
+        ]
+    parts = [
+        (f"{name} {'unknown' if count is None else f'{count:,}'}", count, style)
+        for name, count, style in counted
+    ]
+    lines: list[str] = []
+    used = page.width
+    for text, count, style in parts:
+        painted = page.paint(text, style if count else DIM)
+        if lines and used + 3 + len(text) <= page.width:
+            lines[-1] += page.paint(" · ", DIM) + painted
+            used += 3 + len(text)
+        else:
+            lines.append(painted)
+            used = len(text)
+    return lines
+
+
+def _latencies(result: BenchResult, page: Page) -> list[str]:
+    found = [(name, getattr(result, name)) for name in PERCENTILES]
+    if result.p50 is None:
+        return []
+    cells = [(name.replace("999", "99.9"), latency_text(value)) for name, value in found]
+    wide = sum(max(len(name), len(text)) + 2 for name, text in cells) <= page.width - 9
+    heading = "round trip" if result.pattern in ("cmd", "query") else "latency"
+    if not wide:
+        return [page.paint(heading, DIM), *(f"  {name:<5} {text:>8}" for name, text in cells)]
+    widths = [max(len(name), len(text)) for name, text in cells]
+    names = "  ".join(f"{name:>{width}}" for (name, _), width in zip(cells, widths, strict=True))
+    texts = "  ".join(f"{text:>{width}}" for (_, text), width in zip(cells, widths, strict=True))
+    pad = len(heading) + 2
+    return [f"{' ' * pad}{page.paint(names, DIM)}", f"{page.paint(heading, DIM)}  {texts}"]
+
+
+def _bars(result: BenchResult, page: Page) -> list[str]:
+    """A bar for each bound of the histogram, its length the share of the longest."""
+    bars = result.histogram
+    if len(bars) < 2:
+        return []
+    bounds = [f"≤ {latency_text(bound)}" for bound, _ in bars]
+    counts = [f"{count:,}" for _, count in bars]
+    left, right = max(map(len, bounds)), max(map(len, counts))
+    room = min(WIDEST_BAR, page.width - left - right - 4)
+    most = max(count for _, count in bars)
+    return (
+        [
+            f"{page.paint(f'{bound:>{left}}', DIM)}  {_bar(count, most, room, page)}  {said:>{right}}"
+            for (_, count), bound, said in zip(bars, bounds, counts, strict=True)
+        ]
+        if room >= 4
+        else _without_bars(bounds, counts)
+    )
+
+
+def _without_bars(bounds: Sequence[str], counts: Sequence[str]) -> list[str]:
+    return [f"{bound}  {count}" for bound, count in zip(bounds, counts, strict=True)]
+
+
+def _bar(count: int, most: int, room: int, page: Page) -> str:
+    """To an eighth of a character; whatever was counted is seen."""
+    eighths = max(round(count / most * room * 8), 1 if count else 0)
+    full, rest = divmod(eighths, 8)
+    bar = "█" * full + (EIGHTHS[rest] if rest else "")
+    return page.paint(bar, BLUE) + " " * (room - len(bar))
+
+
+def _verdict(result: BenchResult, page: Page) -> list[str]:
+    from textwrap import wrap
+
+    said = [LIMITS[result.limit].format(busy=result.busy)] if result.limit else []
+    if result.stopped:
+        said.append(f"stopped early: {visible(result.stopped)}")
+    return [
+        page.paint(line, ORANGE if result.stopped else PLAIN)
+        for text in said
+        for line in wrap(text, page.width)
+    ]

@@ -1,0 +1,264 @@
+"""One run: the load is generated, taken and counted. What is said of it is another matter: nothing here.
+
+The run has stages. Everybody connects and listens; what is listened to is proven by messages that are
+heard; then producers warm up and are measured; then consumers take what is still under way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.bench.account import Receipt
+from kubemqctl.bench.board import HEARD, MEASURED, Scoreboard, scoreboard
+from kubemqctl.bench.crew import Crew, Heard, Load, load
+from kubemqctl.bench.worker import Order, Role
+from kubemqctl.bench.workload import SECOND, WARM, Due, Workload, new_run, writer
+from kubemqctl.credential import Token
+from kubemqctl.errors import KubemqctlError, TimedOut
+from kubemqctl.profile import Settings, read_token
+from kubemqctl.stop import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+
+# Seconds: for everybody to be ready; for what was sent to be heard; between two such tries; before the start.
+READY, HEAR, AGAIN, LEAD = 60.0, 15.0, 0.05, 0.05
+# Without any news for so long, what has not come is lost; and a run in which nothing moves is over. Seconds.
+QUIET, STALLED = 3.0, 45.0
+
+
+class Measured(NamedTuple):
+    """What the workers measured: of each producer, and of each consumer.
+
+    `begin` is when measuring began (nanoseconds, monotonic). `failure` and `signum` say what ended it too
+    early. `drained`: whether the consumers had the time to take all that was sent. `machine` is the share of
+    the machine's processors that was in use, None when nobody knows.
+    """
+
+    begin: int
+    producers: Sequence[Receipt]
+    consumers: Sequence[Receipt]
+    failure: KubemqctlError | None
+    signum: int
+    drained: bool
+    machine: float | None
+
+
+class Stage(NamedTuple):
+    """How far a run is: `done` from 0 to 1, None when nobody knows; `messages` of the measured ones."""
+
+    name: str
+    done: float | None
+    messages: int
+
+
+def measure(
+    client: Client, settings: Settings, work: Workload, stop: Stop, watch: Callable[[Stage], None]
+) -> Measured:
+    """Run the benchmark; ends early, with what was measured, on a signal and on what makes it useless.
+
+    `client` is only for the messages that show who listens. Raises what kept it from beginning.
+    """
+    run = new_run()
+    settings = settings._replace(token=Token(value=read_token(settings)), notes=())
+    with scoreboard(work.producers + work.consumers) as board:
+        orders = _orders(settings, work, run, board)
+        with Crew(orders) as crew:
+            return Run(crew, board, work, stop, watch).run(lambda: _probe(client, work, run))
+
+
+def _orders(settings: Settings, work: Workload, run: bytes, board: Scoreboard) -> list[Order]:
+    roles: list[tuple[Role, int]] = [("producer", n) for n in range(work.producers)]
+    roles += [("consumer", n) for n in range(work.consumers)]
+    return [
+        Order(settings, work, role, number, row, run, board.fd) for row, (role, number) in enumerate(roles)
+    ]
+
+
+class Run:
+    """One run, from the first report to the last."""
+
+    def __init__(
+        self, crew: Crew, board: Scoreboard, work: Workload, stop: Stop, watch: Callable[[Stage], None]
+    ) -> None:
+        self._crew = crew
+        self._board = board
+        self._work = work
+        self._stop = stop
+        self._watch = watch
+        self._ready: set[int] = set()
+        self._done: dict[int, Receipt | None] = {}
+        self._failure: KubemqctlError | None = None
+        self._producers = range(work.producers)
+        self._consumers = range(work.producers, work.producers + work.consumers)
+        self._moved = (0, time.monotonic())
+        self._begin = 0
+        self._processors: list[Load | None] = [None, None]
+
+    def run(self, probe: Callable[[], None]) -> Measured:
+        """All stages; `probe` sends a message that counts for nothing."""
+        self._assemble()
+        if self._work.pattern != "queue":
+            self._be_heard(probe)
+        if not self._is_over:
+            self._load()
+        drained = self._drain() and self._have_done(self._producers)
+        self._crew.tell("stop")
+        if not self._await(lambda: self._have_done(self._consumers), QUIET):
+            self._fail(TimedOut(f"a process of the benchmark did not end within {QUIET:g} s"))
+        return self._measured(drained)
+
+    # --- stages ---
+
+    def _assemble(self) -> None:
+        everybody = len(self._producers) + len(self._consumers)
+        self._say("starting", None)
+        if not self._await(lambda: len(self._ready) == everybody, READY):
+            self._fail(TimedOut(f"the processes of the benchmark were not ready within {READY:g} s"))
+
+    def _be_heard(self, probe: Callable[[], None]) -> None:
+        """Nothing says when a subscription is live: what it receives does."""
+        deadline = time.monotonic() + HEAR
+        while not self._is_over and not all(self._board.get(row, HEARD) for row in self._consumers):
+            if time.monotonic() > deadline:
+                self._fail(TimedOut(f"what was sent to {self._work.channel} was not heard within {HEAR:g} s"))
+                return
+            try:
+                probe()
+            except KubemqctlError as e:
+                if not isinstance(e, TimedOut):
+                    self._fail(e)
+            self._await(lambda: False, AGAIN)
+
+    def _load(self) -> None:
+        """Producers at work, until they have done all."""
+        begin = time.monotonic_ns() + round(LEAD * SECOND)
+        self._begin = begin + round(self._work.warm_up * SECOND)
+        self._crew.tell(f"go {begin}")
+        while not self._is_over and not self._have_done(self._producers):
+            self._take(self._crew.hear())
+            now = time.monotonic_ns()
+            if now >= self._begin and self._processors[0] is None:
+                self._processors[0] = load()
+            self._look(now)
+        self._processors[1] = load()
+        self._crew.tell("stop", "producer")
+        self._await(lambda: self._have_done(self._producers), QUIET)
+
+    def _drain(self) -> bool:
+        """Consumers take what is left; whether that was all, or nothing more came for a while."""
+        if self._work.is_asking or not self._begin or self._failure:
+            return not self._is_over
+        patience = time.monotonic() + QUIET
+        self._moved = (self._received, time.monotonic())
+        while (received := self._received) < self._expected:
+            now = time.monotonic()
+            if received != self._moved[0]:
+                self._moved = (received, now)
+            elif now > self._moved[1] + QUIET:
+                return True
+            if self._failure or (self._stop and now > patience):
+                return False
+            self._take(self._crew.hear())
+            self._say("receiving the rest", received / max(1, self._expected))
+        return True
+
+    # --- what is known ---
+
+    @property
+    def _is_over(self) -> bool:
+        return bool(self._stop) or self._failure is not None
+
+    def _have_done(self, rows: range) -> bool:
+        return all(row in self._done for row in rows)
+
+    @property
+    def _expected(self) -> int:
+        return sum(receipt.accepted for receipt in self._receipts(self._producers)) * self._work.copies
+
+    @property
+    def _received(self) -> int:
+        return sum(self._board.get(row, MEASURED) for row in self._consumers)
+
+    def _receipts(self, rows: range) -> list[Receipt]:
+        return [receipt for row in rows if (receipt := self._done.get(row))]
+
+    def _measured(self, drained: bool) -> Measured:
+        before, after = self._processors
+        return Measured(
+            self._begin,
+            self._receipts(self._producers),
+            self._receipts(self._consumers),
+            self._failure,
+            self._stop.signum,
+            drained,
+            after.since(before) if before and after else None,
+        )
+
+    # --- news ---
+
+    def _await(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Take reports until that is so, or the run is over for another reason; False when it is late."""
+        deadline = time.monotonic() + seconds
+        was_over = self._is_over
+        while not condition() and self._is_over == was_over:
+            if time.monotonic() > deadline:
+                return False
+            self._take(self._crew.hear())
+        return True
+
+    def _take(self, heard: Heard | None) -> None:
+        if heard is None:
+            return
+        row, report = heard
+        if report.kind == "ready":
+            self._ready.add(row)
+            return
+        self._done[row] = report.receipt
+        if report.error:
+            self._fail(report.error)
+
+    def _fail(self, error: KubemqctlError) -> None:
+        self._failure = self._failure or error
+
+    def _look(self, now: int) -> None:
+        """Show how far it is; end a run in which nothing moves."""
+        sent = sum(self._board.get(row, MEASURED) for row in self._producers)
+        moved = sent + self._received
+        at = time.monotonic()
+        if moved != self._moved[0] or now < self._begin:
+            self._moved = (moved, at)
+        elif at > self._moved[1] + self._patience:
+            self._fail(TimedOut(f"nothing was sent or received for {self._patience:g} s"))
+        if now < self._begin:
+            self._say("warming up", None)
+        else:
+            self._say("measuring", self._share(sent, now), sent)
+
+    @property
+    def _patience(self) -> float:
+        pause = self._work.producers / self._work.rate if self._work.rate else 0.0
+        return STALLED + self._work.timeout + pause
+
+    def _share(self, sent: int, now: int) -> float:
+        if self._work.total is not None:
+            return min(1.0, sent / self._work.total)
+        return min(1.0, (now - self._begin) / ((self._work.duration or 1.0) * SECOND))
+
+    def _say(self, name: str, done: float | None, count: int | None = None) -> None:
+        self._watch(Stage(name, done, self._received if count is None else count))
+
+
+def _probe(client: Client, work: Workload, run: bytes) -> None:
+    """Send one message that counts for nothing."""
+    from kubemqctl.client import events, requests
+    from kubemqctl.message import Message, Request
+
+    body = writer(run, 0, work.size)(Due(WARM, 0, time.monotonic_ns()))
+    if work.is_asking:
+        kind: requests.Kind = "commands" if work.pattern == "cmd" else "queries"
+        requests.send(client, Request(work.channel, body, timeout=1.0), kind)
+    else:
+        events.publish(client, Message(body, work.channel), work.pattern == "store")

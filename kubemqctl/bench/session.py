@@ -1,0 +1,156 @@
+"""What `bench` does between its options and the rooms that do the work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kubemqctl.bench.assertion import Assertion, hold, parse
+from kubemqctl.bench.latency import Latencies
+from kubemqctl.bench.line import Line
+from kubemqctl.bench.reckoning import is_held, reckon
+from kubemqctl.bench.run import Measured, measure
+from kubemqctl.bench.venue import Venue, fresh_name
+from kubemqctl.bench.workload import SECOND, SMALLEST, Pattern
+from kubemqctl.bench.workload import Workload as Workload
+from kubemqctl.errors import KubemqctlError, NothingArrived, Partial, UsageError
+from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.message import BenchResult
+from kubemqctl.names import ChannelType, check_channel
+from kubemqctl.quantity import count_text, size_text
+from kubemqctl.requesting import check_timeout
+from kubemqctl.stop import Stop
+
+DURATION = 5.0
+SHORTEST = 0.01
+# A server takes 100 MiB a message, and its answers have room for no more; the rest is for what is not body.
+LARGEST = 99 << 20
+MOST_IN_FLIGHT = 1 << 30
+BEHIND = 0.3
+"""Seconds that consumers may need for the rest, without a word of it."""
+KINDS: dict[Pattern, ChannelType] = {
+    "queue": "queues",
+    "events": "events",
+    "store": "events_store",
+    "cmd": "commands",
+    "query": "queries",
+}
+
+
+def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int:
+    """Measure, print the result, and judge it; returns a signal's exit code or raises what went wrong."""
+    checked = _measurable(parse(assertions), work)
+    given = bool(work.channel)
+    work = _whole(work)
+    render = run.renderer(BenchResult)
+    latencies = Latencies()
+    on_terminal = is_terminal(2) and not run.common.quiet and run.environ.get("TERM") != "dumb"
+    with run.client() as client, Stop() as stop:
+        with Venue(client, KINDS[work.pattern], work.channel, given, run.note):
+            run.note(_announced(work))
+            with Line(2 if on_terminal else None) as line:
+                measured = measure(client, run.settings(), work, stop, line.watch)
+        result = reckon(measured, work, latencies)
+        if result.received or result.sent:
+            run.write(render.one(result))
+        _judge(run, work, measured, result, checked, latencies)
+        return stop.exit_code
+
+
+def _whole(work: Workload) -> Workload:
+    """`work` with what was not given. Raises UsageError for what cannot be done."""
+    if work.total is not None and work.duration is not None:
+        raise UsageError("--count and --duration exclude each other")
+    if work.duration is not None and work.duration < SHORTEST:
+        raise UsageError("--duration is under 10ms: there would be nothing to measure")
+    if work.size < SMALLEST:
+        raise UsageError(f"--size is under {SMALLEST}B: so much is needed to tell the messages apart")
+    if work.size * max(1, work.batch) > LARGEST:
+        each = (
+            f"{work.batch:,} messages of {size_text(work.size)}" if work.batch > 1 else size_text(work.size)
+        )
+        raise UsageError(f"a server takes at most 100 MiB a request: {each} are too much")
+    if work.size * work.in_flight > MOST_IN_FLIGHT:
+        raise UsageError("--in-flight messages of that --size would take more than 1 GiB of memory")
+    if work.is_asking:
+        check_timeout(work.timeout)
+    if work.channel:
+        check_channel(work.channel, KINDS[work.pattern])
+    if work.total is not None and work.total < work.producers:
+        raise UsageError(
+            f"--count {work.total} is less than a message for each of {work.producers} producers"
+        )
+    timed = DURATION if work.total is None and work.duration is None else work.duration
+    return work._replace(channel=work.channel or fresh_name(), duration=timed)
+
+
+def _measurable(assertions: list[Assertion], work: Workload) -> list[Assertion]:
+    """Raise UsageError for an assertion about what is never measured."""
+    for assertion in assertions:
+        if work.is_asking and assertion.metric in ("loss", "doubles", "disorder"):
+            raise UsageError(
+                f"{assertion.text}: a request is answered or it is not", hint="assert errors=0 instead"
+            )
+    return assertions
+
+
+def _announced(work: Workload) -> str:
+    end = f"{work.total:,} messages" if work.total is not None else f"{work.duration:g} s"
+    return f"bench {work.pattern} on {work.channel}: {end}"
+
+
+def _judge(
+    run: Invocation,
+    work: Workload,
+    measured: Measured,
+    result: BenchResult,
+    assertions: Sequence[Assertion],
+    latencies: Latencies,
+) -> None:
+    """Say what is to be said of the result. Raises what was wrong with it, the worst first."""
+    if measured.signum:
+        run.note("stopped by a signal: the result is of what was measured until then")
+        return
+    if measured.failure:
+        raise _told(measured.failure, result)
+    if result.sent and not result.received and not result.errors:
+        raise NothingArrived(f"{count_text(result.sent, 'message')} sent, and none arrived")
+    _warn(run, work, result)
+    hold(assertions, result, latencies.at)
+    asserted = {assertion.metric for assertion in assertions}
+    if result.errors and "errors" not in asserted:
+        raise _of_errors(measured, result)
+    if result.loss and "loss" not in asserted and result.pattern != "events":
+        whole = result.received - result.doubles + result.loss
+        raise Partial(f"{count_text(result.loss, 'message')} of {whole:,} lost", code="messages-lost")
+    if not result.sent:
+        raise NothingArrived(
+            "nothing was sent in the time that was measured", hint="give it a longer --duration"
+        )
+
+
+def _told(failure: KubemqctlError, result: BenchResult) -> KubemqctlError:
+    if result.received:
+        failure.message += f"; the result is of the {result.received:,} messages until then"
+    return failure
+
+
+def _of_errors(measured: Measured, result: BenchResult) -> KubemqctlError:
+    first = next(receipt.error for receipt in measured.producers if receipt.error)
+    whole = (
+        f"{count_text(result.errors, 'message')} of {result.sent + result.errors:,} failed: {first.message}"
+    )
+    if result.sent:
+        return Partial(whole, server_message=first.server_message)
+    first.message = f"all of {count_text(result.errors, 'message')} failed: {first.message}"
+    return first
+
+
+def _warn(run: Invocation, work: Workload, result: BenchResult) -> None:
+    if work.rate and not is_held(work, result.sent, result.send_rate):
+        run.warn(f"{result.target_rate:,.10g}/s was asked for, {result.send_rate:,.0f}/s was sent")
+    behind = result.elapsed / SECOND - (result.sent / result.send_rate if result.send_rate else 0.0)
+    if behind > BEHIND and not work.is_asking:
+        run.warn(
+            f"consumers were {behind:.1f} s behind producers at the end: latency is mostly waiting;"
+            " a lower --rate keeps it out"
+        )

@@ -1,0 +1,101 @@
+"""The channel of a benchmark: a fresh one, or one that nobody uses; and nothing of it stays that can go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kubemqctl.errors import KubemqctlError, NotFound, Unsupported, UsageError
+from kubemqctl.message import Start
+from kubemqctl.names import ChannelType
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+
+PREFIX = "kubemqctl-bench-"
+USED = "give another --channel, or none for one of its own"
+
+
+def fresh_name() -> str:
+    """A name that no other channel has."""
+    return PREFIX + os.urandom(6).hex()
+
+
+class Venue:
+    """A context manager around a run. `given`: the name is a user's, so that it may be in use.
+
+    Raises UsageError for a channel in which there is something, or that somebody listens to. One that was
+    there before is left there.
+    """
+
+    def __init__(
+        self, client: Client, kind: ChannelType, channel: str, given: bool, note: Callable[[str], None]
+    ) -> None:
+        self._client = client
+        self._kind = kind
+        self._channel = channel
+        self._given = given
+        self._note = note
+        self._was_there = False
+
+    def __enter__(self) -> Venue:
+        if self._given:
+            self._check()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._clean()
+        except KubemqctlError as e:
+            self._note(f"{self._channel} may be left behind: {e.message}")
+
+    def _check(self) -> None:
+        from kubemqctl.client import events, queues
+        from kubemqctl.client.channels import Survey
+
+        try:
+            found = [
+                s.info for s in Survey(self._client, [self._kind]).read() if s.info.name == self._channel
+            ]
+        except Unsupported:
+            found = []
+        self._was_there = bool(found)
+        if self._kind == "queues":
+            depth = queues.Gauge(self._client, self._channel).read()
+            if depth and depth.waiting:
+                raise UsageError(f"queue {self._channel} has {depth.waiting:,} messages", hint=USED)
+        elif self._kind == "events_store":
+            if events.Store(self._client, self._channel).first(Start("last")):
+                raise UsageError(f"{self._channel} has stored events", hint=USED)
+        elif any(info.active for info in found):
+            raise UsageError(f"somebody listens to {self._channel}", hint=USED)
+
+    def _clean(self) -> None:
+        if not self._was_there and self._deleted():
+            return
+        if self._kind == "queues":
+            self._empty()
+        if not self._was_there and self._kind in ("queues", "events_store"):
+            self._note(f"this server cannot delete channels: {self._channel} stays until it expires")
+
+    def _deleted(self) -> bool:
+        """Whether it is gone; False on a server that deletes none."""
+        from kubemqctl.client import channels
+
+        try:
+            channels.check_answered(self._client)
+            channels.delete(self._client, self._kind, self._channel)
+        except NotFound:
+            return True
+        except Unsupported:
+            return False
+        return True
+
+    def _empty(self) -> None:
+        """Take away what an interrupted run has left."""
+        from kubemqctl.client import queues
+
+        depth = queues.Gauge(self._client, self._channel).read()
+        if depth is None or depth.waiting:
+            queues.ack_all(self._client, self._channel)

@@ -1,0 +1,145 @@
+"""One producer or one consumer of a benchmark, in a process of its own: crew.py starts it.
+
+What to do comes pickled on stdin, then lines: `go TIME` begins, `stop` ends. Reports go pickled to stdout.
+When stdin ends, whoever started this is gone, and so is this process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Iterable
+from typing import IO, TYPE_CHECKING, Literal, NamedTuple
+
+from kubemqctl.bench.account import Account, Receipt
+from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard
+from kubemqctl.bench.workload import Schedule, Workload, writer
+from kubemqctl.connect import connect
+from kubemqctl.errors import KubemqctlError
+from kubemqctl.profile import Settings
+
+if TYPE_CHECKING:
+    from kubemqctl.client.call import Client
+
+Role = Literal["producer", "consumer"]
+
+
+class Order(NamedTuple):
+    """What a worker is told. `row` is its row on the scoreboard, whose descriptor `board` is."""
+
+    settings: Settings
+    work: Workload
+    role: Role
+    number: int
+    row: int
+    run: bytes
+    board: int
+
+
+class Report(NamedTuple):
+    """What a worker says: `ready`, and at its end what it measured and what ended it too early."""
+
+    kind: Literal["ready", "done"]
+    receipt: Receipt | None = None
+    error: KubemqctlError | None = None
+
+
+def main() -> None:
+    """The process."""
+    reports = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    worker = Worker(pickle.load(sys.stdin.buffer))
+    threading.Thread(target=worker.obey, args=(sys.stdin.buffer,), daemon=True).start()
+    error = None
+    try:
+        with connect(worker.order.settings) as client:
+            worker.work(client, reports)
+    except KubemqctlError as e:
+        error = e
+    except Exception as e:
+        error = KubemqctlError(f"a process of the benchmark broke: {type(e).__name__}: {e}")
+    _say(reports, Report("done", worker.account.tell(), error))
+    # What the last calls left behind in grpc's threads is of no use to anybody.
+    os._exit(0)
+
+
+class Worker:
+    """Does what it was ordered to, between `go` and `stop`."""
+
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        workers = order.work.producers + order.work.consumers
+        self._board = Scoreboard(order.board, workers)
+        self.account = Account(order.run, order.work.producers, self._measured)
+        self._begin = 0
+        self._go = threading.Event()
+        self._stop = threading.Event()
+        self._end = self._stop.set
+
+    def obey(self, lines: IO[bytes]) -> None:
+        """Take the lines, in a thread of its own."""
+        for line in lines:
+            word, _, value = line.strip().partition(b" ")
+            if word == b"go":
+                self._begin = int(value)
+            else:
+                self._stop.set()
+                self._end()
+            self._go.set()
+        os._exit(0)
+
+    def work(self, client: Client, reports: IO[bytes]) -> None:
+        """All of it. Raises what ended it too early."""
+        if self.order.role == "producer":
+            self._produce(client, reports)
+        else:
+            self._consume(client, reports)
+
+    def _produce(self, client: Client, reports: IO[bytes]) -> None:
+        from kubemqctl.bench.load import Load, produce
+
+        work, number = self.order.work, self.order.number
+        _say(reports, Report("ready"))
+        self._go.wait()
+        body = writer(self.order.run, number, work.size)
+        schedule = Schedule(work, number, self._begin, self._stop)
+        produce(Load(client, work, schedule, body, self.account, self._took, self._stop))
+
+    def _consume(self, client: Client, reports: IO[bytes]) -> None:
+        from kubemqctl.bench.drain import Taking, drain
+
+        row, board = self.order.row, self._board
+        taking = Taking(
+            client,
+            self.order.work,
+            self._take,
+            claim=lambda most: board.claim(row, most),
+            unclaim=lambda count: board.add(row, CLAIMED, -count),
+        )
+        open_drain = drain(taking)
+        self._end = open_drain.close
+        if self._stop.is_set():
+            open_drain.close()
+        _say(reports, Report("ready"))
+        try:
+            open_drain.run()
+        except KubemqctlError:
+            if not self._stop.is_set():
+                raise
+
+    def _take(self, bodies: Iterable[bytes], at: int) -> None:
+        if self.account.take(bodies, at):
+            self._board.put(self.order.row, HEARD, 1)
+
+    def _took(self, count: int) -> None:
+        self._board.add(self.order.row, ACCEPTED, count)
+
+    def _measured(self, count: int) -> None:
+        self._board.put(self.order.row, MEASURED, count)
+
+
+def _say(reports: IO[bytes], report: Report) -> None:
+    pickle.dump(report, reports)
+    reports.flush()

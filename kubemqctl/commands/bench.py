@@ -1,0 +1,297 @@
+"""`kubemqctl bench`: queue, events, store, cmd, query."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kubemqctl import options as o
+from kubemqctl.values import parse_rate, parse_size
+
+group = o.Group("bench", "Measure throughput and latency, pattern by pattern.")
+register = group.register
+
+MOST_WORKERS = 64
+
+Own = Annotated[
+    str,
+    typer.Option(
+        "--channel", metavar="NAME", help="Use this channel, not one of its own.", show_default=False
+    ),
+]
+Producers = Annotated[
+    int, typer.Option("--producers", metavar="N", min=1, max=MOST_WORKERS, help="So many processes send.")
+]
+Consumers = Annotated[
+    int, typer.Option("--consumers", metavar="N", min=1, max=MOST_WORKERS, help="So many processes receive.")
+]
+Size = Annotated[
+    int,
+    typer.Option(
+        "--size",
+        metavar="SIZE",
+        help="The size of a body: 32B or more.",
+        show_default="1KiB",
+        parser=o.valued("--size", parse_size),
+    ),
+]
+Count = Annotated[
+    int | None, typer.Option("--count", metavar="N", min=1, help="Measure N messages, however long it takes.")
+]
+Duration = Annotated[float | None, o.duration("--duration", "Measure for so long.", "5s")]
+WarmUp = Annotated[float, o.duration("--warm-up", "Before that, send for so long without measuring.", "1s")]
+BatchSize = Annotated[
+    int, typer.Option("--batch", metavar="N", min=1, max=10_000, help="So many messages a request.")
+]
+InFlight = Annotated[
+    int,
+    typer.Option(
+        "--in-flight", metavar="N", min=1, max=10_000, help="So many unanswered at a time, a producer."
+    ),
+]
+Asking = Annotated[
+    int,
+    typer.Option(
+        "--in-flight", metavar="N", min=1, max=256, help="So many unanswered at a time, a producer."
+    ),
+]
+Rate = Annotated[
+    float | None,
+    typer.Option(
+        "--rate",
+        metavar="N/s",
+        help="Send so many a second in all, at even intervals.",
+        parser=o.valued("--rate", parse_rate),
+    ),
+]
+Assert = Annotated[
+    list[str] | None,
+    typer.Option("--assert", metavar="EXPR", help="Fail unless this holds, like 'p99<20ms'; repeatable."),
+]
+
+
+@group.command("queue")
+def queue(
+    ctx: typer.Context,
+    producers: Producers = 1,
+    consumers: Consumers = 1,
+    size: Size = 1024,
+    count: Count = None,
+    duration: Duration = None,
+    rate: Rate = None,
+    batch: BatchSize = 100,
+    warm_up: WarmUp = 1.0,
+    check: Assert = None,
+    channel: Own = "",
+) -> int:
+    """Measure a queue: batches sent, received and acknowledged.
+
+    A producer sends --batch messages a request, with --rate those that are due, and waits for the answer. A
+    consumer takes as many as are there under a transaction, up to --batch: a server that is asked for more
+    waits for its full second.
+
+    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
+    does not hold.
+
+    Examples:
+      kubemqctl bench queue
+      kubemqctl bench queue --producers 2 --consumers 2 --size 4KiB --duration 30s
+      kubemqctl bench queue --rate 500/s --batch 1 --assert 'p99<20ms,loss=0' -o json
+    """
+    from kubemqctl.bench.session import Workload, benchmark
+
+    work = Workload("queue", channel, producers, consumers, size, count, duration, rate, warm_up, batch=batch)
+    return benchmark(ctx.obj, work, check or [])
+
+
+@group.command("events")
+def events(
+    ctx: typer.Context,
+    producers: Producers = 1,
+    consumers: Consumers = 1,
+    size: Size = 1024,
+    count: Count = None,
+    duration: Duration = None,
+    rate: Rate = None,
+    warm_up: WarmUp = 1.0,
+    check: Assert = None,
+    channel: Own = "",
+) -> int:
+    """Measure events: a stream, all of which every consumer gets.
+
+    Events are not kept: one that a subscriber is too slow for is lost, and counted.
+
+    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
+    does not hold.
+
+    Examples:
+      kubemqctl bench events
+      kubemqctl bench events --consumers 3 --rate 1000/s --assert 'loss<0.1%'
+      kubemqctl bench events --count 100000 --size 128B --format '{rate} {p99}'
+    """
+    from kubemqctl.bench.session import Workload, benchmark
+
+    work = Workload("events", channel, producers, consumers, size, count, duration, rate, warm_up)
+    return benchmark(ctx.obj, work, check or [])
+
+
+@group.command("store")
+def store(
+    ctx: typer.Context,
+    producers: Producers = 1,
+    consumers: Consumers = 1,
+    size: Size = 1024,
+    count: Count = None,
+    duration: Duration = None,
+    rate: Rate = None,
+    in_flight: InFlight = 100,
+    warm_up: WarmUp = 1.0,
+    check: Assert = None,
+    channel: Own = "",
+) -> int:
+    """Measure stored events: each answered, and got by every consumer.
+
+    A producer has up to --in-flight events unanswered.
+
+    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
+    does not hold.
+
+    Examples:
+      kubemqctl bench store
+      kubemqctl bench store --in-flight 1000 --duration 20s
+      kubemqctl bench store --rate 200/s --assert 'p99.9<100ms' --assert loss=0
+    """
+    from kubemqctl.bench.session import Workload, benchmark
+
+    work = Workload(
+        "store", channel, producers, consumers, size, count, duration, rate, warm_up, in_flight=in_flight
+    )
+    return benchmark(ctx.obj, work, check or [])
+
+
+@group.command("cmd")
+def cmd(
+    ctx: typer.Context,
+    producers: Producers = 1,
+    consumers: Consumers = 1,
+    size: Size = 1024,
+    count: Count = None,
+    duration: Duration = None,
+    rate: Rate = None,
+    in_flight: Asking = 1,
+    timeout: o.RequestTimeout = 10.0,
+    warm_up: WarmUp = 1.0,
+    check: Assert = None,
+    channel: Own = "",
+) -> int:
+    """Measure commands: they are sent, carried out and answered.
+
+    Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
+    of them. An answer that does not come within --timeout is an error.
+
+    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+    received, errors, with < <= = != >= >, and ends with 7, naming what
+    does not hold.
+
+    Examples:
+      kubemqctl bench cmd
+      kubemqctl bench cmd --in-flight 16 --consumers 2
+      kubemqctl bench cmd --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
+    """
+    from kubemqctl.bench.session import Workload, benchmark
+
+    work = Workload(
+        "cmd",
+        channel,
+        producers,
+        consumers,
+        size,
+        count,
+        duration,
+        rate,
+        warm_up,
+        in_flight=in_flight,
+        timeout=timeout,
+    )
+    return benchmark(ctx.obj, work, check or [])
+
+
+@group.command("query")
+def query(
+    ctx: typer.Context,
+    producers: Producers = 1,
+    consumers: Consumers = 1,
+    size: Size = 1024,
+    count: Count = None,
+    duration: Duration = None,
+    rate: Rate = None,
+    in_flight: Asking = 1,
+    timeout: o.RequestTimeout = 10.0,
+    warm_up: WarmUp = 1.0,
+    check: Assert = None,
+    channel: Own = "",
+) -> int:
+    """Measure queries: they are sent and answered with their own body.
+
+    Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
+    of them. An answer that does not come within --timeout is an error.
+
+    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+    received, errors, with < <= = != >= >, and ends with 7, naming what
+    does not hold.
+
+    Examples:
+      kubemqctl bench query
+      kubemqctl bench query --in-flight 16 --consumers 2
+      kubemqctl bench query --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
+    """
+    from kubemqctl.bench.session import Workload, benchmark
+
+    work = Workload(
+        "query",
+        channel,
+        producers,
+        consumers,
+        size,
+        count,
+        duration,
+        rate,
+        warm_up,
+        in_flight=in_flight,
+        timeout=timeout,
+    )
+    return benchmark(ctx.obj, work, check or [])

@@ -1,0 +1,153 @@
+"""`kubemqctl bench` as its users run it. What every pattern prints is held by tests/test_schema.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.conftest import NewBroker
+from tests.imposter import imposter
+from tests.program import Result, Run, Start, Started
+from tests.server import Broker
+from tests.stub import Stub
+from tests.waiting import until
+
+BRIEF = ("--warm-up", "0s", "--size", "32B")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True)
+    pairs = [line.split() for line in listed.stdout.splitlines()]
+    return [int(child) for child, parent in pairs if int(parent) == pid]
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process; one that ended and was not waited for counts as ended."""
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
+
+
+def listed(run: Run, broker: Broker) -> str:
+    return run("channel", "list", address=broker.address).text
+
+
+def sent(stub: Stub, name: str) -> int:
+    """How many messages a queue has had."""
+    answer = stub.call("QueuesInfo", pb.QueuesInfoRequest(QueueName=name))
+    return sum(queue.LastSequence for queue in answer.Info.Queues)
+
+
+def at_work(start: Start, broker: Broker, *options: str) -> tuple[Started, str, list[int]]:
+    """A benchmark of 20 s that has begun to send: the process, its channel, and its workers."""
+    bench = start(
+        "bench", "queue", "--duration", "20s", "-o", "json", *BRIEF, *options, address=broker.address
+    )
+    name = bench.wait_for_stderr(": 20 s").partition(" on ")[2].partition(":")[0]
+    workers = until(lambda: found if len(found := children(bench.pid)) == 2 else [], "two workers")
+    return bench, name, workers
+
+
+@pytest.mark.builtin
+def test_a_pipe_gets_the_rate_alone_and_an_assertion_that_does_not_hold_is_exit_7(
+    run: Run, broker: Broker
+) -> None:
+    result = run(
+        "bench", "events", "--count", "60", "--consumers", "2", *BRIEF, "--assert", "p99<1h,loss=0,min>1h"
+    )
+    assert result.code == 7
+    assert float(result.text) > 0
+    assert result.out.count(b"\n") == 1
+    assert result.err.splitlines()[-1].startswith("error: min>1h does not hold: it was ")
+    assert "kubemqctl-bench-" not in listed(run, broker)
+
+
+@pytest.mark.builtin
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_what_was_measured_and_nothing_stays(
+    signum: signal.Signals, run: Run, start: Start, new_broker: NewBroker
+) -> None:
+    broker = new_broker("--ephemeral")
+    bench, name, workers = at_work(start, broker)
+    until(lambda: name in listed(run, broker), "the channel in use")
+    with Stub(broker.address) as stub:
+        until(lambda: sent(stub, name) >= 2000, "messages sent")
+    bench.send(signum)
+    ended = bench.wait()
+    assert ended.code == 128 + signum
+    (record,) = ended.records()
+    assert record["stopped"] == signum.name
+    assert record["rate"] > 0
+    assert not any(map(is_running, workers))
+    assert name not in listed(run, broker)
+
+
+@pytest.mark.builtin
+def test_a_server_that_dies_in_the_middle_is_exit_5(start: Start, new_broker: NewBroker) -> None:
+    broker = new_broker("--ephemeral")
+    assert broker.process is not None
+    bench, name, workers = at_work(start, broker)
+    broker.process.kill()
+    ended = bench.wait()
+    assert ended.code == 5
+    error = json.loads(ended.err.splitlines()[-1])
+    assert error["error"] in ("connection-lost", "cannot-connect")
+    assert f"{name} may be left behind" in ended.err
+    assert not any(map(is_running, workers))
+
+
+@pytest.mark.builtin
+def test_workers_do_not_outlive_a_benchmark_that_is_killed(start: Start, broker: Broker) -> None:
+    bench, _, workers = at_work(start, broker)
+    os.kill(bench.pid, signal.SIGKILL)
+    until(lambda: not any(map(is_running, workers)), "the workers gone")
+    assert bench.wait().code == 137
+
+
+@pytest.mark.builtin
+def test_a_channel_in_which_something_is_is_left_alone(run: Run, channel: str) -> None:
+    assert run("queue", "send", channel, "mine").code == 0
+    assert run("store", "pub", channel, "mine").code == 0
+    for pattern in ("queue", "store"):
+        refused = run("bench", pattern, "--channel", channel, "--count", "1")
+        assert (refused.code, refused.out) == (2, b"")
+        assert "--channel" in refused.err
+    assert run("queue", "receive", channel).out == b"mine"
+
+
+@pytest.mark.builtin
+def test_an_empty_channel_of_a_user_is_used_and_stays(run: Run, channel: str) -> None:
+    assert run("channel", "create", "queues", channel).code == 0
+    done = run("bench", "queue", "--channel", channel, "--count", "5", *BRIEF, "--format", "{channel} {sent}")
+    assert (done.code, done.text) == (0, f"{channel} 5\n")
+    assert run("queue", "info", channel, "--format", "{name} {waiting}").text == f"{channel} 0\n"
+
+
+def test_a_server_that_lacks_the_calls_says_so_at_once(run: Run) -> None:
+    with imposter(SendEvent=lambda request: pb.Result(EventID=request.EventID, Sent=True)) as address:
+        result: Result = run("bench", "events", "--count", "5", address=address)
+    assert (result.code, result.out) == (2, b"")
+    assert "no such feature" in result.err
+
+
+@pytest.mark.builtin
+def test_a_token_reaches_the_workers_and_no_command_line(
+    tmp_path: Path, run: Run, start: Start, new_broker: NewBroker
+) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret-token")
+    token.chmod(0o600)
+    broker = new_broker("--ephemeral", "--token-file", token)
+    bench, _, workers = at_work(start, broker, "--token-file", str(token))
+    for pid in workers:
+        shown = subprocess.run(["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, check=True)
+        assert b"s3cret" not in shown.stdout
+    bench.send(signal.SIGINT)
+    assert bench.wait().code == 130
+    assert run("bench", "queue", "--count", "5", address=broker.address).code == 4
