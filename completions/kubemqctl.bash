@@ -8,7 +8,7 @@ _kubemqctl_table() {
     commands='' options='' values='' arguments='' handler=''
     case $1 in
         '')
-            commands='queue events store cmd query channel top ping doctor profile broker schema completion help'
+            commands='queue events store cmd query channel top ping doctor bench profile broker schema completion help'
             ;;
         'queue')
             commands='send receive peek ack-all tx move list info'
@@ -27,6 +27,9 @@ _kubemqctl_table() {
             ;;
         'channel')
             commands='list create delete'
+            ;;
+        'bench')
+            commands='queue events store cmd query'
             ;;
         'profile')
             commands='list show set use check remove rename copy path'
@@ -137,6 +140,26 @@ _kubemqctl_table() {
             values='--wait=- --count=- --interval=-'
             ;;
         'doctor')
+            ;;
+        'bench queue')
+            options='--producers --consumers --size --count --duration --rate --batch --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --batch=- --warm-up=- --assert=- --channel=-'
+            ;;
+        'bench events')
+            options='--producers --consumers --size --count --duration --rate --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --warm-up=- --assert=- --channel=-'
+            ;;
+        'bench store')
+            options='--producers --consumers --size --count --duration --rate --in-flight --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --warm-up=- --assert=- --channel=-'
+            ;;
+        'bench cmd')
+            options='--producers --consumers --size --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
+            ;;
+        'bench query')
+            options='--producers --consumers --size --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
             ;;
         'profile list')
             ;;

@@ -11,26 +11,27 @@ function __kubemqctl_table
             printf '%s\n' \
                 'command|queue|Send, receive, settle, look into, move and empty queues.' \
                 'command|events|Publish events to whoever listens, and listen to them.' \
-                'command|store|Publish events that are stored, and read them from any point on.' \
-                'command|cmd|Send commands, which are carried out or refused, and respond to them.' \
+                'command|store|Publish events that are kept, and read them from any point.' \
+                'command|cmd|Send commands, which are carried out or refused, and respond.' \
                 'command|query|Send queries, which are answered, and respond to them.' \
                 'command|channel|List, create and delete channels of every type.' \
-                'command|top|Watch the channels: what comes in and goes out a second, and what waits.' \
+                'command|top|Watch the channels: what comes in, goes out and waits.' \
                 'command|ping|Ask the server whether it is there, and how fast it answers.' \
-                'command|doctor|Look at everything between this machine and the server, and say what is wrong.' \
+                'command|doctor|Check everything between this machine and the server.' \
+                'command|bench|Measure throughput and latency, pattern by pattern.' \
                 'command|profile|Keep connections under a name: addresses, credentials, TLS.' \
-                'command|broker|Run KubeMQ\'s interface without a KubeMQ server, for development and tests.' \
+                'command|broker|Serve KubeMQ clients without a KubeMQ server, for tests.' \
                 'command|schema|Describe this program for programs, as one JSON document.' \
                 'command|completion|Print a shell\'s completion script, or install it.' \
                 'command|help|Explain a topic or a command.'
         case 'queue'
             printf '%s\n' \
                 'command|send|Send a message to a queue, or many.' \
-                'command|receive|Take messages off a queue and print them, or give each to a command.' \
+                'command|receive|Receive messages: print them, or run COMMAND for each.' \
                 'command|peek|Print the first messages of a queue and leave them there.' \
                 'command|ack-all|Empty a queue: acknowledge all that waits in it.' \
                 'command|tx|Hold one message of a queue, and decide what becomes of it.' \
-                'command|move|Move messages to another queue: dead letters back to work, above all.' \
+                'command|move|Move messages to another queue: dead letters back to work.' \
                 'command|list|List the queues with what the server tells of them.' \
                 'command|info|Show one queue\'s statistics. Ends with 3 when there is no such queue.'
         case 'events'
@@ -40,27 +41,34 @@ function __kubemqctl_table
         case 'store'
             printf '%s\n' \
                 'command|pub|Publish an event, or many, to be stored.' \
-                'command|sub|Print stored events from a point on, or run COMMAND for each, and go on with what is published.'
+                'command|sub|Print stored events from a point on, or run COMMAND for each.'
         case 'cmd'
             printf '%s\n' \
                 'command|send|Send a command and wait until a responder has carried it out.' \
-                'command|respond|Respond to commands: always in the same way, or by running COMMAND for each.'
+                'command|respond|Respond to commands: with one answer, or by running COMMAND.'
         case 'query'
             printf '%s\n' \
                 'command|send|Send a query and print the answer.' \
-                'command|respond|Respond to queries: always in the same way, or with what COMMAND prints for each.'
+                'command|respond|Respond to queries: with one answer, or what COMMAND prints.'
         case 'channel'
             printf '%s\n' \
-                'command|list|List the channels of a type, or of all, with what the server tells of them.' \
+                'command|list|List the channels with what the server tells of them.' \
                 'command|create|Create a channel, so that it is there before its first use.' \
                 'command|delete|Delete a channel with all that is in it.'
+        case 'bench'
+            printf '%s\n' \
+                'command|queue|Measure a queue: batches sent, received and acknowledged.' \
+                'command|events|Measure events: a stream, all of which every consumer gets.' \
+                'command|store|Measure stored events: each answered, and got by every consumer.' \
+                'command|cmd|Measure commands: they are sent, carried out and answered.' \
+                'command|query|Measure queries: they are sent and answered with their own body.'
         case 'profile'
             printf '%s\n' \
                 'command|list|List the profiles, and say which one is current.' \
                 'command|show|Show a profile as it is stored.' \
                 'command|set|Make a profile, or change what is given of one.' \
                 'command|use|Make a profile the current one.' \
-                'command|check|Connect with a profile, and say which step fails and what to do about it.' \
+                'command|check|Connect with a profile, and say which step fails.' \
                 'command|remove|Remove a profile. Asks on a terminal, and needs --yes elsewhere.' \
                 'command|rename|Give a profile another name. It stays current if it was.' \
                 'command|copy|Make a second profile with all that the first one holds.' \
@@ -303,6 +311,67 @@ function __kubemqctl_table
                 'option|--wait|-|Try for so long until the server answers.' \
                 'option|--count|-|Ping so many times.' \
                 'option|--interval|-|Pause so long between pings.'
+        case 'bench queue'
+            printf '%s\n' \
+                'option|--producers|-|So many processes send.' \
+                'option|--consumers|-|So many processes receive.' \
+                'option|--size|-|The size of a body: 32B or more.' \
+                'option|--count|-|Measure N messages, however long it takes.' \
+                'option|--duration|-|Measure for so long.' \
+                'option|--rate|-|Send so many a second in all, at even intervals.' \
+                'option|--batch|-|So many messages a request.' \
+                'option|--warm-up|-|Before that, send for so long without measuring.' \
+                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel, not one of its own.'
+        case 'bench events'
+            printf '%s\n' \
+                'option|--producers|-|So many processes send.' \
+                'option|--consumers|-|So many processes receive.' \
+                'option|--size|-|The size of a body: 32B or more.' \
+                'option|--count|-|Measure N messages, however long it takes.' \
+                'option|--duration|-|Measure for so long.' \
+                'option|--rate|-|Send so many a second in all, at even intervals.' \
+                'option|--warm-up|-|Before that, send for so long without measuring.' \
+                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel, not one of its own.'
+        case 'bench store'
+            printf '%s\n' \
+                'option|--producers|-|So many processes send.' \
+                'option|--consumers|-|So many processes receive.' \
+                'option|--size|-|The size of a body: 32B or more.' \
+                'option|--count|-|Measure N messages, however long it takes.' \
+                'option|--duration|-|Measure for so long.' \
+                'option|--rate|-|Send so many a second in all, at even intervals.' \
+                'option|--in-flight|-|So many unanswered at a time, a producer.' \
+                'option|--warm-up|-|Before that, send for so long without measuring.' \
+                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel, not one of its own.'
+        case 'bench cmd'
+            printf '%s\n' \
+                'option|--producers|-|So many processes send.' \
+                'option|--consumers|-|So many processes receive.' \
+                'option|--size|-|The size of a body: 32B or more.' \
+                'option|--count|-|Measure N messages, however long it takes.' \
+                'option|--duration|-|Measure for so long.' \
+                'option|--rate|-|Send so many a second in all, at even intervals.' \
+                'option|--in-flight|-|So many unanswered at a time, a producer.' \
+                'option|--timeout|-|Wait so long for the answer.' \
+                'option|--warm-up|-|Before that, send for so long without measuring.' \
+                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel, not one of its own.'
+        case 'bench query'
+            printf '%s\n' \
+                'option|--producers|-|So many processes send.' \
+                'option|--consumers|-|So many processes receive.' \
+                'option|--size|-|The size of a body: 32B or more.' \
+                'option|--count|-|Measure N messages, however long it takes.' \
+                'option|--duration|-|Measure for so long.' \
+                'option|--rate|-|Send so many a second in all, at even intervals.' \
+                'option|--in-flight|-|So many unanswered at a time, a producer.' \
+                'option|--timeout|-|Wait so long for the answer.' \
+                'option|--warm-up|-|Before that, send for so long without measuring.' \
+                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel, not one of its own.'
         case 'profile show'
             printf '%s\n' \
                 'argument|profiles' \

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubemqctl import __version__
@@ -29,6 +29,7 @@ COMMANDS = (
     "top",
     "ping",
     "doctor",
+    "bench",
     "profile",
     "broker",
     "schema",
@@ -99,7 +100,10 @@ def _run(words: list[str], run: Invocation) -> int:
 def _usage(e: Any) -> UsageError:
     ctx = getattr(e, "ctx", None)
     path = ctx.command_path if ctx else "kubemqctl"
-    return UsageError(e.format_message().strip(), hint=f"see `{path} --help`")
+    message, hint = e.format_message().strip(), f"see `{path} --help`"
+    if ctx and "unexpected extra argument" in message and _takes_handler(ctx.command):
+        hint = f"a command to run stands behind `--`; {hint}"
+    return UsageError(message, hint=hint)
 
 
 def _bug(e: Exception, run: Invocation) -> KubemqctlError:
@@ -144,14 +148,16 @@ def _tree(words: list[str]) -> Any:
     return build([first], second) if first in COMMANDS else build()
 
 
-def build(names: Iterable[str] = COMMANDS, only: str = "") -> Any:
+def build(names: Sequence[str] = COMMANDS, only: str = "") -> Any:
     """The command tree with these top-level commands; of a group, `only` this command where it has it."""
     import typer
 
+    from kubemqctl import usage
     from kubemqctl.root import root as options
 
     root = typer.Typer(
         name="kubemqctl",
+        cls=usage.Group,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
@@ -161,7 +167,10 @@ def build(names: Iterable[str] = COMMANDS, only: str = "") -> Any:
     root.callback(epilog=_EPILOG)(options)
     for name in names:
         importlib.import_module(f"kubemqctl.commands.{name}").register(root, only)
-    return typer.main.get_command(root)
+    tree: Any = typer.main.get_command(root)
+    # Typer has single commands first and groups behind them.
+    tree.commands = {name: tree.commands[name] for name in names}
+    return tree
 
 
 _EPILOG = """\b
@@ -228,9 +237,7 @@ def _arguments(words: list[str], tree: Any, run: Invocation) -> list[str]:
     arguments = hoist(words, Known(own))
     if run.words is None:
         return arguments
-    from kubemqctl.options import TAKES_HANDLER
-
-    if _function(found) in TAKES_HANDLER:
+    if _takes_handler(found):
         if not run.words:
             raise UsageError(
                 "there is no command behind --", hint="write it like: -- ./handle --its-own options"
@@ -244,9 +251,11 @@ def _names(parameter: Any) -> list[str]:
     return [*parameter.opts, *parameter.secondary_opts]
 
 
-def _function(found: Any) -> Any:
+def _takes_handler(found: Any) -> bool:
+    from kubemqctl.options import TAKES_HANDLER
+
     callback = found.callback
-    return getattr(callback, "__wrapped__", callback)
+    return getattr(callback, "__wrapped__", callback) in TAKES_HANDLER
 
 
 def _command(words: list[str], tree: Any) -> Any:

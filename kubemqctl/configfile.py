@@ -216,7 +216,10 @@ def _cannot_write(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"cannot write the configuration file {path}: {reason(error)}") from error
+        hint = "inside `broker exec` no profile applies" if path.startswith("/dev/null/") else ""
+        raise ConfigError(
+            f"cannot write the configuration file {path}: {reason(error)}", hint=hint
+        ) from error
 
 
 def _replace(path: str, data: bytes) -> None:

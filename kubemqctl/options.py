@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperCommand
 
+from kubemqctl import usage
 from kubemqctl.errors import UsageError
 from kubemqctl.values import MAX_QUEUE_SECONDS, parse_delimiter, parse_duration, parse_rate, whole_seconds
 
@@ -59,20 +59,6 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
     )
 
 
-class _Command(TyperCommand):
-    """A command whose usage shows required arguments bare, as its help and everybody else does."""
-
-    behind = ""
-
-    def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        pieces = [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-        return [*pieces, self.behind] if self.behind else pieces
-
-
-class _HandlerCommand(_Command):
-    behind = "[-- COMMAND ARG…]"
-
-
 class Group:
     """The commands of a group, kept aside so that only the one that is called need be built (1 ms each)."""
 
@@ -94,7 +80,7 @@ class Group:
 
     def register(self, root: typer.Typer, only: str) -> None:
         """Add the group to the tree: with the command `only`, or with all when there is none of that name."""
-        app = typer.Typer(help=self.help)
+        app = typer.Typer(cls=usage.Group, help=self.help)
         for name in [only] if only in self.commands else self.commands:
             register(app, name, self.commands[name])
         root.add_typer(app, name=self.name)
@@ -104,7 +90,7 @@ def register(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
     """Add one command to the tree; its docstring is the help, its examples come last."""
     text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("\nExamples:\n")
     epilog = f"{COMMON_HINT}\n\n\b\nExamples:\n{examples}" if examples else COMMON_HINT
-    kind = _HandlerCommand if function in TAKES_HANDLER else _Command
+    kind = usage.HandlerCommand if function in TAKES_HANDLER else usage.Command
     app.command(name, cls=kind, help=text, epilog=epilog)(function)
 
 
@@ -161,7 +147,11 @@ Rate = Annotated[
 ]
 FailedFile = Annotated[
     str | None,
-    typer.Option("--failed", metavar="FILE", help="Write messages that were not accepted to FILE (lines that are no record are only named)."),
+    typer.Option(
+        "--failed",
+        metavar="FILE",
+        help="Write messages that were not accepted to FILE (lines that are no record are only named).",
+    ),
 ]
 UnknownFile = Annotated[
     str | None,

@@ -261,3 +261,28 @@ def test_the_usage_shows_what_a_command_takes(
 ) -> None:
     assert cli.main([*words.split(), "--help"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"
+
+
+def test_a_handler_without_its_dashes_is_told_where_it_belongs(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["queue", "receive", "orders", "cat"]) == 2
+    assert "a command to run stands behind `--`" in capfd.readouterr().err
+    assert cli.main(["queue", "peek", "orders", "cat"]) == 2
+    assert "`--`" not in capfd.readouterr().err
+
+
+def test_the_help_lists_the_commands_by_use_and_defaults_as_they_are_typed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    listed = shown.partition("Commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
+    assert "[default: 5s]" in shown
+
+
+def test_inside_broker_exec_a_profile_that_cannot_be_kept_is_explained(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEMQCTL_CONFIG", "/dev/null/kubemqctl.yaml")  # as `broker exec` sets it
+    assert cli.main(["profile", "set", "local", "--address", "localhost:1"]) == 2
+    assert "inside `broker exec` no profile applies" in capfd.readouterr().err

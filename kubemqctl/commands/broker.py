@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended
     from kubemqctl.broker.tls import Tls
 
-group = o.Group("broker", "Run KubeMQ's interface without a KubeMQ server, for development and tests.")
+group = o.Group("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
 register = group.register
 
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Keep messages in this directory.")]

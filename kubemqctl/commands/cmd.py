@@ -11,7 +11,7 @@ from kubemqctl.message import NO_TAGS, Request
 from kubemqctl.names import check_channel
 from kubemqctl.values import check_text, parse_tags
 
-group = o.Group("cmd", "Send commands, which are carried out or refused, and respond to them.")
+group = o.Group("cmd", "Send commands, which are carried out or refused, and respond.")
 register = group.register
 
 
@@ -60,7 +60,7 @@ def respond(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Respond to commands: always in the same way, or by running COMMAND for each.
+    """Respond to commands: with one answer, or by running COMMAND.
 
     The handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
     KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT. Exit code 0 says that the command was carried out; any other

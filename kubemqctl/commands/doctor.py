@@ -24,7 +24,7 @@ def register(root: typer.Typer, only: str) -> None:
 
 
 def doctor(ctx: typer.Context) -> None:
-    """Look at everything between this machine and the server, and say what is wrong.
+    """Check everything between this machine and the server.
 
     Versions, configuration with its sources, permissions, token, certificates; DNS, TCP, TLS,
     authentication, round trips; clocks, the server's version and what it does not support. Nothing is

@@ -159,11 +159,11 @@ def check(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
 ) -> None:
-    """Connect with a profile, and say which step fails and what to do about it.
+    """Connect with a profile, and say which step fails.
 
     NAME, or the one that applies now. The steps are configuration, token, certificates, DNS, TCP, TLS,
-    authentication and ping; what comes behind a failed one is skipped. Ends as a command with this
-    profile would. `kubemqctl doctor` looks at more.
+    authentication and ping. One that fails says what to do about it, and those behind it are skipped.
+    Ends as a command with this profile would. `kubemqctl doctor` looks at more.
 
     Examples:
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev

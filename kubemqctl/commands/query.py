@@ -86,7 +86,7 @@ def respond(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Respond to queries: always in the same way, or with what COMMAND prints for each.
+    """Respond to queries: with one answer, or what COMMAND prints.
 
     The handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
     KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT; its stdout is the answer's body. Any exit code but 0 refuses

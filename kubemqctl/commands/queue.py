@@ -115,7 +115,7 @@ def receive(
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
-    """Take messages off a queue and print them, or give each to a command.
+    """Receive messages: print them, or run COMMAND for each.
 
     A message is acknowledged only after its bytes are written; what could not be written, because of a
     closed pipe, a full disk or a signal, goes back to the queue in order and uncounted. --ack auto

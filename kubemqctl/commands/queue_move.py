@@ -32,7 +32,7 @@ def move(
     rate: o.Rate = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many it would be.")] = False,
 ) -> int:
-    """Move messages to another queue: dead letters back to work, above all.
+    """Move messages to another queue: dead letters back to work.
 
     Id, body, metadata and tags stay as they are, and so does what is left of a message's time. A dead letter
     has lost its policy: give it a new one, or it will not be dead-lettered again. FIELD is a field of the

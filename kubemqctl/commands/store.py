@@ -12,7 +12,7 @@ from kubemqctl.message import NO_TAGS, End, Message, Start
 from kubemqctl.names import check_channel, check_client_id, check_group
 from kubemqctl.values import check_text, parse_tags
 
-group = o.Group("store", "Publish events that are stored, and read them from any point on.")
+group = o.Group("store", "Publish events that are kept, and read them from any point.")
 register = group.register
 
 
@@ -118,10 +118,11 @@ def sub(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Print stored events from a point on, or run COMMAND for each, and go on with what is published.
+    """Print stored events from a point on, or run COMMAND for each.
 
-    None is lost, none comes twice, and they come in order, also over lost connections and restarts of the
-    server. What the server itself has no longer is said, and the run ends with 7.
+    It goes on with what is published, until --until, --count, --idle or --for ends it. None is lost, none
+    comes twice, and they come in order, also over lost connections and restarts of the server. What the
+    server itself has no longer is said, and the run ends with 7.
 
     --checkpoint saves the position in FILE once an event is written or its handler has succeeded; the next
     run goes on behind it, whatever --from says. A failing handler ends the run there.

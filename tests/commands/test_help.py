@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kubemqctl.cli import build, main
 from kubemqctl.errors import ExitCode
 from kubemqctl.schema import MEANINGS
 from kubemqctl.topic import TOPICS, text
@@ -18,6 +19,7 @@ from tests.program import Run, environment
 ROOT = Path(__file__).parents[2]
 # `broker exec` lets no profile apply, and the topics are about profiles, too.
 OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml\n"
+TREE = build().commands
 WRITTEN = [topic for topic in TOPICS if topic != "reference"]
 
 
@@ -65,6 +67,16 @@ def test_a_topic_fits_on_a_terminal_and_begins_with_what_it_is_about(topic: str)
     assert lines[1] == ""
     assert max(map(len, lines)) <= 80
     assert text(topic).isprintable() or "\t" not in text(topic)
+
+
+@pytest.mark.parametrize(
+    "words", [[], *[[name] for name, command in TREE.items() if hasattr(command, "commands")]]
+)
+def test_no_summary_is_cut_on_a_terminal(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    listed = capsys.readouterr().out.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
 
 
 def test_help_alone_lists_the_topics(run: Run) -> None:
