@@ -1,0 +1,113 @@
+"""bash on a terminal of its own, given one command after the other: what a reader of the README would see."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+COLUMNS, LINES = 80, 40
+# Seconds; everything that a terminal is waited for has this bound.
+PATIENCE = 30.0
+
+# Takes NUL-ended commands from descriptor 9 and runs them on the terminal $1, whose session it leads; after
+# each one it says how it ended. A Ctrl-C is for the command.
+_SHELL = r"""
+exec 0<>"$1" 1>&0 2>&0
+trap : INT
+while IFS= read -r -d '' command <&9; do
+    (exit $code)
+    eval "$command" 9<&-
+    code=$?
+    printf '\036%d\036' "$code"
+done
+"""
+_ENDED = re.compile(rb"\x1e(\d+)\x1e")
+_PROMPT = re.compile(rb"[>\]:] \Z")
+
+
+class Terminal:
+    """bash on a terminal of its own, a context manager."""
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        read, self._commands = os.pipe()
+        self._process = subprocess.Popen(
+            [
+                "bash",
+                "--noprofile",
+                "--norc",
+                "-c",
+                f"exec 9<&{read} {read}<&-; code=0;{_SHELL}",
+                "bash",
+                os.ttyname(slave),
+            ],
+            env=dict(env),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[read],
+            start_new_session=True,
+        )
+        os.close(read)
+        self._slave = slave
+        self._written = b""
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._commands)
+        if self._process.poll() is None:
+            self.type(b"\x03")
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+        os.close(self._slave)
+        os.close(self._master)
+
+    def begin(self, command: str) -> None:
+        """Start a command."""
+        os.write(self._commands, command.encode() + b"\0")
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def wait_for(self, met: Callable[[bytes], object], what: str) -> None:
+        """Read until what the command has printed fulfils `met`."""
+        deadline = time.monotonic() + PATIENCE
+        while not met(self._written):
+            left = deadline - time.monotonic()
+            assert left > 0, f"still no {what}: {self._written.decode(errors='replace')}"
+            if select.select([self._master], [], [], left)[0]:
+                self._written += os.read(self._master, 65_536)
+
+    def answer(self, line: str) -> None:
+        """Type a line, or Ctrl-D, once there is a prompt; return once the terminal has echoed it."""
+        self.wait_for(_PROMPT.search, "prompt")
+        prompted = len(self._written)
+        self.type(b"\x04" if line == "Ctrl-D" else line.encode() + b"\n")
+        self.wait_for(lambda written: len(written) > prompted, "answer")
+
+    def end(self) -> tuple[str, int]:
+        """What the command printed, and its exit code."""
+        self.wait_for(_ENDED.search, "end")
+        output, code, self._written = _ENDED.split(self._written, maxsplit=1)
+        return _shown(output.decode(errors="replace")), int(code)
+
+
+def _shown(text: str) -> str:
+    """What stays on the screen: no colours, and of a line that was drawn over its last state."""
+    plain = re.sub(r"\x1b\[[0-9;?]*m", "", text).replace("\r\n", "\n")
+    lines = [re.split(r"\r|\x1b\[2?K", line.rstrip("\r"))[-1].rstrip() for line in plain.split("\n")]
+    return "\n".join(lines)
