@@ -51,8 +51,10 @@ class Feed(Generic[T]):
         with self._room:
             items, self._items, self._bytes = self._items, [], 0
             self._room.notify()
-        if not items and self._end:
-            raise self._end
+        if self._end:
+            if not items:
+                raise self._end
+            self._ring()  # it is told the next time, which must come
         return items
 
     def close(self) -> None:
@@ -74,6 +76,9 @@ class Feed(Generic[T]):
             self._end = ConnectionLost(f"{self._address} ended the subscription")
         except grpc.RpcError as e:
             self._end = rpc_error(e, self._address)
+        except KubemqctlError as e:
+            self._end = e
+            self._call.cancel()
         self._ring()
 
     def _put(self, item: T) -> bool:
