@@ -2,6 +2,7 @@
 #
 #   make demo     send this repository's own files through a queue, and compare what comes back
 #   make test     formats, types, all tests, and the tests beside the official SDK
+#   make fuzz     20,000 examples of malformed input, other ones every time; some minutes
 #   make check    formats and types only
 #   make bench    our client and broker against a bare grpcio loop and the official SDK
 #   make completions  generate completions/ and kubemqctl/reference.md from the command tree
@@ -34,7 +35,7 @@ BESIDE_SDK = tests/interop tests/test_generated_code.py tests/conformance/test_0
 # The oldest protobuf whose generated code we read is 4.25, and this is the grpcio-tools that writes it.
 PROTOC_VERSION = 1.62.3
 
-.PHONY: demo test check bench completions proto clean
+.PHONY: demo test fuzz check bench completions proto clean
 
 demo: .venv/made
 	@PATH="$$PWD/.venv/bin:$$PATH" sh tests/demo/demo.sh
@@ -42,6 +43,10 @@ demo: .venv/made
 test: check .venv-sdk/made
 	$(VENV) -m pytest -n $(JOBS) --dist loadgroup
 	$(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
+
+# Each property by itself takes longer than a test usually may.
+fuzz: .venv/made
+	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made
 	$(VENV) -m ruff format --check

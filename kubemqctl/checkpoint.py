@@ -90,11 +90,14 @@ def _read(path: str) -> Position | None:
 def _parsed(data: bytes) -> Position | None:
     try:
         found: Any = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or set(found) != set(_TYPES):
         return None
-    if any(type(found[name]) is not kind for name, kind in _TYPES.items()) or found["sequence"] < 0:
+    if (
+        any(type(found[name]) is not kind for name, kind in _TYPES.items())
+        or not 0 <= found["sequence"] < 2**63 - 1
+    ):
         return None
     return Position(**found)
 

@@ -239,6 +239,11 @@ class Crew:
             return Outcome(task.key, *self._ended(task))
         except OSError as e:
             return Outcome(task.key, error=_not_started(self._command, e))
+        except Exception as e:
+            # Whoever waits for the outcome would wait for ever.
+            return Outcome(
+                task.key, error=KubemqctlError(f"this is a bug in kubemqctl: {type(e).__name__}: {e}")
+            )
 
     def _ended(self, task: Task) -> Ended:
         # Bytes, because a locale must not decide what a message may hold.

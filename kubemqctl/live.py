@@ -23,6 +23,7 @@ from kubemqctl.stop import Stop
 if TYPE_CHECKING:
     from kubemqctl.client.feed import Feed
 
+LONGEST_WAIT = 3600.0
 T = TypeVar("T")
 Ring = Callable[[], None]
 
@@ -253,7 +254,8 @@ class Live(Generic[T]):
         poll.register(self._stop.fd, select.POLLIN)
         if self._out_fd is not None:
             poll.register(self._out_fd, 0)
-        patience = max(0.0, min(dues) - time.monotonic()) if dues else None
+        # poll(2) counts milliseconds in 32 bits; an empty list before its time does no harm.
+        patience = max(0.0, min(min(dues) - time.monotonic(), LONGEST_WAIT)) if dues else None
         news = poll.poll(patience and int(patience * 1000) + 1)
         if any(fd == self._out_fd for fd, _ in news):
             raise ReaderGone("the reader of the output has left")

@@ -265,9 +265,12 @@ def _size(fd: int) -> int:
 
 
 def _emitter(run: Invocation, sink: Sink) -> Emit:
-    """Prints results as they come. A pipe that wants ids gets those of accepted messages only."""
+    """Prints results as they come. A pipe that wants ids gets those of accepted messages only.
+
+    So do people, who read of the others on stderr.
+    """
     render = run.renderer(SendResult).one
-    only_accepted = run.form().name == "raw"
+    only_accepted = run.form().name in ("raw", "human")
 
     def emit(results: Sequence[SendResult]) -> None:
         shown = [r for r in results if not r.error] if only_accepted else results

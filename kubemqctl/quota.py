@@ -8,6 +8,10 @@ import time
 from kubemqctl.intake import LONGEST_PAUSE, ROUND, SHORTEST_PAUSE, Source, Wish
 from kubemqctl.message import Received
 
+# Seconds for which messages that have expired may come in place of others: each fills a Get of its own, and
+# is then gone. A server that goes on longer with such answers is not waited for, and not kept busy by us.
+EXPIRED = 10.0
+
 
 class Quota:
     """When to take another message, and when no more."""
@@ -21,6 +25,7 @@ class Quota:
         self._began = self._quiet_since = time.monotonic()
         self._failures = 0
         self._resume_at = 0.0
+        self._expired_since: float | None = None
         if wish.everything and (depth := source.depth()) and depth.is_sure:
             self._left, self._last_sequence = depth.waiting, depth.last_sequence
 
@@ -47,10 +52,17 @@ class Quota:
 
     def came_empty(self, waited: float) -> None:
         """A Get brought nothing; one that came back early met an expired message."""
-        if waited < ROUND * 0.9:
+        now = time.monotonic()
+        if waited >= ROUND * 0.9:
+            self._expired_since = None
+            self.over = self.over or self._wish.everything
+            return
+        if self._expired_since is None:
+            self._expired_since = now
+        if now - self._expired_since < EXPIRED:
             self.resumed()
-        elif self._wish.everything:
-            self.over = True
+        else:
+            self._resume_at = now + SHORTEST_PAUSE
 
     def came(self, message: Received) -> bool:
         """Whether `message` is wanted."""
@@ -59,6 +71,7 @@ class Quota:
         if self.over:
             return False
         self.taken += 1
+        self._expired_since = None
         if self._left is not None:
             self._left -= 1
         self.resumed()

@@ -17,6 +17,7 @@ from kubemqctl.message import (
     NO_TAGS,
     Affected,
     Answered,
+    BenchResult,
     ChannelInfo,
     Check,
     Decided,
@@ -149,6 +150,38 @@ def _put_round_trip(record: Record, name: str, value: int) -> None:
     record[name] = f"{value / 1e6:.3f}ms"
 
 
+def _put_latency(record: Record, name: str, value: int | None) -> None:
+    """Nanoseconds, to the microsecond; none where nothing was measured."""
+    if value is not None:
+        record[name] = f"{value / 1e6:.3f}ms"
+
+
+def _put_elapsed(record: Record, name: str, value: int) -> None:
+    """Nanoseconds, to the millisecond."""
+    record[name] = f"{value / 1e9:.3f}s"
+
+
+def _put_rate(record: Record, name: str, value: float) -> None:
+    """A second, to a tenth."""
+    record[name] = round(value, 1)
+
+
+def _put_target(record: Record, name: str, value: float) -> None:
+    """A second; left out where no rate was asked for."""
+    if value:
+        _put_rate(record, name, value)
+
+
+def _put_share(record: Record, name: str, value: float) -> None:
+    """From 0 to 1, to a thousandth."""
+    record[name] = round(value, 3)
+
+
+def _put_histogram(record: Record, name: str, value: Iterable[tuple[int, int]]) -> None:
+    """How many took up to how long."""
+    record[name] = [{"up_to": f"{bound / 1e6:.3f}ms", "count": count} for bound, count in value]
+
+
 _PUT: dict[str, Callable[..., None]] = {
     "body": _put_body,
     "tags": _put_tags,
@@ -172,6 +205,20 @@ _PUT: dict[str, Callable[..., None]] = {
     "first_sequence": _put_told,
     "last_sequence": _put_told,
     "active": _put_told,
+    "sent": _put_always,
+    "received": _put_always,
+    "doubles": _put_always,
+    "disorder": _put_always,
+    "errors": _put_always,
+    "loss": _put_told,
+    "elapsed": _put_elapsed,
+    "send_rate": _put_rate,
+    "rate": _put_rate,
+    "byte_rate": _put_rate,
+    "target_rate": _put_target,
+    **dict.fromkeys(("min", "mean", "p50", "p90", "p95", "p99", "p999", "max"), _put_latency),
+    "busy": _put_share,
+    "histogram": _put_histogram,
 }
 
 
@@ -199,6 +246,9 @@ _COLUMNS = {
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
         " last_activity",
         Check: "name outcome found advice",
+        BenchResult: "pattern channel producers consumers size batch in_flight target_rate elapsed sent"
+        " received send_rate rate byte_rate loss doubles disorder errors min mean p50 p90 p95 p99 p999 max"
+        " limit busy stopped histogram",
         Pong: "host version started_at uptime round_trip",
     }.items()
 }

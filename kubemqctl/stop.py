@@ -13,6 +13,8 @@ from types import FrameType, TracebackType
 
 from kubemqctl.errors import Stopped
 
+# Seconds: what the system can count to, rounded down to 31 years.
+LONGEST = 1e9
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -67,4 +69,4 @@ class Stop:
         import select
 
         if seconds > 0:
-            select.select([self.fd], [], [], seconds)
+            select.select([self.fd], [], [], min(seconds, LONGEST))

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 
-from kubemqctl.client.status import rpc_error, translated
+from kubemqctl.client.status import rpc_error, translated, unreadable
 from kubemqctl.credential import read_file
 from kubemqctl.errors import ConfigError, ConnectionLost, KubemqctlError, TimedOut, Unreachable
 from kubemqctl.profile import read_token
 from kubemqctl.wire import kubemq_pb2 as pb
+from kubemqctl.wire.decoding import decoder
 
 if TYPE_CHECKING:
     from kubemqctl.profile import Settings
@@ -59,10 +60,12 @@ R = TypeVar("R")
 
 
 class Client:
-    """A connection to one server; a context manager."""
+    """A connection to one server; a context manager. `warn` gets, from any thread, what to say of it."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, warn: Callable[[str], None] = lambda text: None) -> None:
         self.client_id = settings.client_id
+        self._warn = warn
+        self._was_mended = False
         self._settings = settings
         self._token = read_token(settings)
         self._credentials = _credentials(settings)
@@ -78,7 +81,8 @@ class Client:
     def call(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
         """The answer to one unary call, within `timeout` seconds. Raises what the server refused it with."""
         with translated(self.address):
-            return self._unary(method)(request, timeout=timeout, metadata=self._metadata)
+            answer = self._unary(method)(request, timeout=timeout, metadata=self._metadata)
+        return _there(answer, self.address)
 
     def start(
         self,
@@ -99,7 +103,7 @@ class Client:
         rpc = self._channel.unary_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
-            response_deserializer=_ANSWERS[method].FromString,
+            response_deserializer=self._decoder(method),
         )
         with translated(self.address):
             return rpc(request, metadata=self._metadata)
@@ -109,7 +113,7 @@ class Client:
         rpc = self._channel.stream_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
-            response_deserializer=_ANSWERS[method].FromString,
+            response_deserializer=self._decoder(method),
         )
         with translated(self.address):
             return rpc(requests, timeout=timeout, metadata=self._metadata)
@@ -119,7 +123,7 @@ class Client:
         rpc = self._channel.stream_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
-            response_deserializer=_ANSWERS[method].FromString,
+            response_deserializer=self._decoder(method),
         )
         return Stream(lambda requests: rpc(requests, metadata=self._metadata), self.address, ring)
 
@@ -132,7 +136,7 @@ class Client:
     def _open(self) -> None:
         self.address = _reachable(self._settings.addresses, self._settings.connect_timeout)
         # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.
-        attempt = ("grpc.min_reconnect_backoff_ms", max(1, int(self._settings.connect_timeout * 1000)))
+        attempt = ("grpc.min_reconnect_backoff_ms", _milliseconds(self._settings.connect_timeout))
         options = [*_OPTIONS, attempt]
         if name := self._settings.tls.server_name:
             options.append(("grpc.ssl_target_name_override", name))  # type: ignore[arg-type]
@@ -147,9 +151,17 @@ class Client:
             self._calls[method] = self._channel.unary_unary(
                 f"/kubemq.kubemq/{method}",
                 request_serializer=_serialize,
-                response_deserializer=_ANSWERS[method].FromString,
+                response_deserializer=self._decoder(method),
             )
         return self._calls[method]
+
+    def _decoder(self, method: str) -> Callable[[bytes], Any]:
+        return decoder(_ANSWERS[method], self._mended)
+
+    def _mended(self) -> None:
+        if not self._was_mended:
+            self._was_mended = True
+            self._warn("the server sent text that is not UTF-8: its stray bytes are written as \\xHH")
 
 
 class Pending:
@@ -166,7 +178,8 @@ class Pending:
     def result(self) -> Any:
         """Wait for the answer; raises as `Client.call` does."""
         with translated(self._address):
-            return self._future.result()
+            answer = self._future.result()
+        return _there(answer, self._address)
 
 
 class Stream(Generic[Q, R]):
@@ -222,6 +235,18 @@ class Stream(Generic[Q, R]):
     def _put(self, answer: R | KubemqctlError) -> None:
         self._answers.put(answer)
         self._ring()
+
+
+def _milliseconds(seconds: float) -> int:
+    """As grpc takes them: at least one, in 32 bits."""
+    return min(max(1, int(seconds * 1000)), 2**31 - 1)
+
+
+def _there(answer: Any, address: str) -> Any:
+    """`answer`, which is None when a call ended well without one."""
+    if answer is None:
+        raise unreadable(address)
+    return answer
 
 
 def _serialize(message: Any) -> bytes:

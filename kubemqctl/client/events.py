@@ -127,4 +127,4 @@ class Store:
 
     def _open(self, group: str, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)
-        return subscribe(self._client, "SubscribeToEvents", request, convert.event, ring)
+        return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, ring)

@@ -20,6 +20,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
+MOST_ACK_ALLS = 1_000
 SLOWEST_LINK = 100_000  # bytes a second
 
 
@@ -93,18 +94,20 @@ def ack_all(client: Client, channel: str) -> int:
     """Acknowledge what waits; returns how many messages that were.
 
     The call always takes its whole wait, so it waits one second and is made again only while it finds some
-    and what waited at the beginning is not yet gone: a busy sender must not keep us for ever.
+    and what waited at the beginning is not yet gone: a busy sender must not keep us for ever. Raises Partial
+    when it always finds some.
     """
     depth = Gauge(client, channel).read()
     request = pb.AckAllQueueMessagesRequest(ClientID=client.client_id, Channel=channel, WaitTimeSeconds=1)
     total = 0
-    while True:
+    for _ in range(MOST_ACK_ALLS):
         answer = client.call("AckAllQueueMessages", request)
         if answer.IsError:
             raise server_error(answer.Error)
         total += int(answer.AffectedMessages)
         if not answer.AffectedMessages or (depth is not None and depth.is_sure and total >= depth.waiting):
             return total
+    raise Partial(f"{total} acknowledged, and messages go on coming", hint="is somebody sending to it?")
 
 
 def infos(client: Client, channel: str = "") -> list[ChannelInfo]:

@@ -81,6 +81,8 @@ HINTS = {
 }
 _NUMBER = re.compile(r"Error (\d+):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
+# What grpc makes of an answer that our decoder refuses.
+_NOT_DECODED = "Exception deserializing response!"
 _TLS_FAILED = ("CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "Handshake", "handshake", "Hostname Verification")
 
 
@@ -111,12 +113,24 @@ def rpc_error(error: grpc.RpcError, address: str) -> KubemqctlError:
     status, details = error.code(), error.details() or ""
     if status is grpc.StatusCode.UNAVAILABLE and (found := _unreachable(details, address)):
         return found
+    if status is grpc.StatusCode.INTERNAL and details == _NOT_DECODED:
+        return unreadable(address)
     out = server_error(details, status)
     if isinstance(out, ConnectionLost):
         out.message = f"the connection to {address} was lost"
     elif status is grpc.StatusCode.DEADLINE_EXCEEDED:
         out.message = f"{address} did not answer in time"
     return out
+
+
+def unreadable(address: str) -> KubemqctlError:
+    """The error for an answer that is none: what it means for the request is not known."""
+    return KubemqctlError(
+        f"an answer of {address} cannot be read",
+        code="invalid-response",
+        hint="is it a KubeMQ server that answers there?",
+        grpc_status="INTERNAL",
+    )
 
 
 def _unreachable(details: str, address: str) -> Unreachable | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from kubemqctl.errors import KubemqctlError
 from kubemqctl.message import (
     NO_POLICY,
     NO_TAGS,
@@ -23,6 +24,9 @@ from kubemqctl.message import (
     Start,
 )
 from kubemqctl.wire import kubemq_pb2 as pb
+
+LARGEST = 2**63 - 1
+"""A server counts with these; in places the wire has one bit more than in others."""
 
 
 def queue_message(message: Message, client_id: str) -> pb.QueueMessage:
@@ -65,8 +69,10 @@ def _fill(out: pb.QueueMessage, message: Message, client_id: str) -> None:
 
 
 def received(m: pb.QueueMessage) -> Received:
-    """A delivered message; what the server did not fill in is empty or 0."""
+    """A delivered message; what the server did not fill in is empty or 0. Raises KubemqctlError."""
     a = m.Attributes
+    if (sequence := a.Sequence) >= LARGEST:
+        raise _no_sequence(sequence)
     return Received(
         m.Channel,
         m.MessageID,
@@ -75,12 +81,21 @@ def received(m: pb.QueueMessage) -> Received:
         m.Body,
         dict(m.Tags) if m.Tags else NO_TAGS,
         a.Timestamp,
-        a.Sequence,
+        sequence,
         a.ReceiveCount,
         a.ReRoutedFromQueue,
         a.ExpirationAt,
         a.DelayedTo,
         policy(m.Policy) if m.HasField("Policy") else NO_POLICY,
+    )
+
+
+def _no_sequence(value: int) -> KubemqctlError:
+    """The error for a sequence that could be neither acknowledged nor gone on from."""
+    return KubemqctlError(
+        f"the server gave a message the sequence {value}, which no message can have",
+        code="invalid-response",
+        hint="is it a KubeMQ server that answers there?",
     )
 
 
@@ -111,9 +126,18 @@ def outgoing_event(message: Message, client_id: str, store: bool) -> pb.Event:
 
 
 def event(e: pb.EventReceive) -> Event:
-    """A delivered event."""
+    """A delivered event. Raises KubemqctlError as `received` does."""
+    if (sequence := e.Sequence) >= LARGEST:
+        raise _no_sequence(sequence)
     tags = dict(e.Tags) if e.Tags else NO_TAGS
-    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, e.Sequence)
+    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, sequence)
+
+
+def stored_event(e: pb.EventReceive) -> Event:
+    """A delivered event of a store: it has a place there. Raises KubemqctlError for one that has none."""
+    if not e.Sequence:
+        raise _no_sequence(0)
+    return event(e)
 
 
 def events_subscription(channel: str, group: str, client_id: str) -> pb.Subscribe:
@@ -140,7 +164,7 @@ def store_subscription(channel: str, group: str, client_id: str, start: Start) -
         Channel=channel,
         Group=group,
         EventsStoreTypeData=_STARTS[start.kind],
-        EventsStoreTypeValue=start.value,
+        EventsStoreTypeValue=min(start.value, LARGEST),
     )
 
 
