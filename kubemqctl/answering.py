@@ -13,7 +13,7 @@ from typing import NamedTuple
 from kubemqctl.handed import Input, stdin_bytes, variables
 from kubemqctl.handler import KILL_AFTER, Outcome, Task
 from kubemqctl.message import Answered, Reply, Request, Response
-from kubemqctl.record import reply_from_line
+from kubemqctl.recordparser import reply_from_line
 from kubemqctl.strictjson import RecordError
 
 Rule = Callable[[Request], Reply]

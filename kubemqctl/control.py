@@ -9,7 +9,8 @@ from functools import partial
 from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.message import Message, Received
 from kubemqctl.names import check_channel
-from kubemqctl.record import message_from_record, to_record
+from kubemqctl.record import to_record
+from kubemqctl.recordparser import message_from_record
 from kubemqctl.settling import Decision, modified
 from kubemqctl.strictjson import RecordError, parse
 from kubemqctl.terminal import visible

@@ -8,7 +8,7 @@ from kubemqctl.errors import KubemqctlError, TooLarge, UsageError
 from kubemqctl.message import NO_POLICY, Message, Policy
 from kubemqctl.names import check_channel
 from kubemqctl.pieces import MAX_BODY, Batch
-from kubemqctl.record import message_from_line
+from kubemqctl.recordparser import message_from_line
 from kubemqctl.sending import Job, Piece
 
 Parse = Callable[[Batch], Piece]

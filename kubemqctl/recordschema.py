@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from kubemqctl import message as m
 from kubemqctl import record as r
+from kubemqctl import recordparser as parser
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -122,7 +123,7 @@ _POLICY: Schema = {
     "properties": {
         "expiration": _DURATION,
         "delay": _DURATION,
-        "max_receives": {"type": "integer", "minimum": 0, "maximum": r.MAX_RECEIVES},
+        "max_receives": {"type": "integer", "minimum": 0, "maximum": parser.MAX_RECEIVES},
         "dead_letter": _TEXT,
     },
     "additionalProperties": False,
@@ -137,29 +138,29 @@ _HISTOGRAM: Schema = {
     },
 }
 _AS_WRITTEN: dict[Callable[..., None] | None, Schema] = {
-    r._put_time: _TIME,
-    r._put_second: _TIME,
-    r._put_seconds: _DURATION,
-    r._put_timeout: _DURATION,
-    r._put_ttl: _DURATION,
-    r._put_round_trip: _DURATION,
-    r._put_latency: _DURATION,
-    r._put_elapsed: _DURATION,
-    r._put_rate: _NUMBER,
-    r._put_target: _NUMBER,
-    r._put_share: _NUMBER,
-    r._put_histogram: _HISTOGRAM,
-    r._put_tags: _TAGS,
-    r._put_policy: _POLICY,
+    r.put_time: _TIME,
+    r.put_second: _TIME,
+    r.put_seconds: _DURATION,
+    r.put_timeout: _DURATION,
+    r.put_ttl: _DURATION,
+    r.put_round_trip: _DURATION,
+    r.put_latency: _DURATION,
+    r.put_elapsed: _DURATION,
+    r.put_rate: _NUMBER,
+    r.put_target: _NUMBER,
+    r.put_share: _NUMBER,
+    r.put_histogram: _HISTOGRAM,
+    r.put_tags: _TAGS,
+    r.put_policy: _POLICY,
 }
 _NEVER_LEFT_OUT = (
-    r._put_always,
-    r._put_seconds,
-    r._put_round_trip,
-    r._put_elapsed,
-    r._put_rate,
-    r._put_share,
-    r._put_histogram,
+    r.put_always,
+    r.put_seconds,
+    r.put_round_trip,
+    r.put_elapsed,
+    r.put_rate,
+    r.put_share,
+    r.put_histogram,
 )
 _KEYS = {
     "affected": ("channel", "affected"),
@@ -181,9 +182,9 @@ def _of_noun(name: str) -> Schema:
     hints = get_type_hints(noun)
     properties: Schema = {}
     required = list(_KEYS.get(name, ()))
-    for field, _, put in r._COLUMNS[noun]:
+    for field, _, put in r.COLUMNS[noun]:
         properties[field] = _described(field, _AS_WRITTEN.get(put) or _typed(hints[field]))
-        if put is r._put_body:
+        if put is r.put_body:
             properties["body_base64"] = _described("body_base64", _BASE64)
         if put in _NEVER_LEFT_OUT and field not in required:
             required.append(field)
@@ -275,7 +276,7 @@ def _taken() -> dict[str, Schema]:
     """What --json-lines and --handler-output json take: every field there is, most of them ignored."""
     kinds = {str: _TEXT, int: _COUNT, bool: _FLAG}
     fields = {
-        **{name: _described(name, kinds[kind]) for name, kind in r._TYPES.items() if kind in kinds},
+        **{name: _described(name, kinds[kind]) for name, kind in parser.TYPES.items() if kind in kinds},
         "body_base64": _described("body_base64", _BASE64),
         "tags": _described("tags", _TAGS),
         "policy": _described("policy", _POLICY),

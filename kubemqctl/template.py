@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 
 from kubemqctl.errors import UsageError
 from kubemqctl.output import text_bytes
-from kubemqctl.record import POLICY_FIELDS, field, fields, nearest
+from kubemqctl.record import POLICY_FIELDS, field, fields
+from kubemqctl.spelling import nearest
 from kubemqctl.terminal import visible
 from kubemqctl.values import parse_delimiter
 

@@ -25,6 +25,7 @@ NEVER = {
     "errors": {"*"},
     "wire": {"*", "-wire", "-message", "-errors"},
     "record": {"client", "wire", "broker", "output", "connect", "invocation", "cli"},
+    "recordparser": {"client", "wire", "broker", "output", "connect", "invocation", "cli"},
     "output": {"client", "wire", "broker", "connect", "invocation", "cli"},
     "human": {"client", "wire", "broker", "connect", "invocation", "cli"},
     "letter": {"client", "wire", "broker", "connect", "invocation", "cli"},

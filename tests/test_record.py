@@ -21,7 +21,8 @@ from kubemqctl.message import (
     SendResult,
 )
 from kubemqctl.output import json_renderer
-from kubemqctl.record import field, fields, message_from_line, message_from_record, to_record
+from kubemqctl.record import field, fields, to_record
+from kubemqctl.recordparser import message_from_line, message_from_record
 from kubemqctl.strictjson import RecordError
 
 NS = 1795441240123456789

@@ -12,7 +12,7 @@ from typing import get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from kubemqctl import errors, message, record, schema
+from kubemqctl import errors, message, record, recordparser, schema
 from kubemqctl.cli import COMMANDS, VALUED, build
 from kubemqctl.errors import ExitCode
 from kubemqctl.names import ChannelType
@@ -302,8 +302,8 @@ def test_the_schemas_are_schemas_and_refuse_what_is_not_of_them() -> None:
 
 
 def test_every_noun_that_has_a_record_has_a_schema_and_every_field_a_meaning() -> None:
-    assert set(NOUNS.values()) == set(record._COLUMNS) - {message.Message}
-    fields = {field for noun in NOUNS.values() for field in record.fields(noun)} | set(record._TYPES)
+    assert set(NOUNS.values()) == set(record.COLUMNS) - {message.Message}
+    fields = {field for noun in NOUNS.values() for field in record.fields(noun)} | set(recordparser.TYPES)
     assert fields == set(MEANINGS) - ({"body_base64"} - fields)
 
 
@@ -321,7 +321,7 @@ def test_what_a_program_sends_is_described_as_it_is_taken() -> None:
     ]
     for line in lines:
         try:
-            record.message_from_record(line, keep_id=False)
+            recordparser.message_from_record(line, keep_id=False)
             taken = True
         except errors.UsageError:
             taken = False

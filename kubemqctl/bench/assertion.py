@@ -85,7 +85,7 @@ def _metric(name: str) -> str:
     metric = _ALIASES.get(name, name)
     if metric in _UNITS:
         return metric
-    from kubemqctl.record import nearest
+    from kubemqctl.spelling import nearest
 
     hint = nearest(name, NAMES) or f"there are p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
     raise UsageError(f"{visible(name)} is nothing that is measured", hint=hint)

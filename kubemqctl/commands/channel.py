@@ -12,7 +12,7 @@ from kubemqctl.invocation import Invocation
 from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType, check_channel
 from kubemqctl.output import Renderer
-from kubemqctl.record import nearest
+from kubemqctl.spelling import nearest
 from kubemqctl.terminal import visible
 
 group = o.Group("channel", "List, create and delete channels of every type.")

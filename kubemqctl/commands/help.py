@@ -10,7 +10,7 @@ from kubemqctl import options
 from kubemqctl.document import show
 from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.record import nearest
+from kubemqctl.spelling import nearest
 from kubemqctl.terminal import visible
 from kubemqctl.topic import TOPICS, about, text
 

@@ -13,7 +13,7 @@ from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.invocation import Invocation, is_terminal
 from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType
-from kubemqctl.record import nearest
+from kubemqctl.spelling import nearest
 from kubemqctl.stop import Stop
 from kubemqctl.terminal import colour_wanted, visible
 from kubemqctl.watching import SORTS, Watch

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kubemqctl.errors import UsageError
 from kubemqctl.message import Message
 from kubemqctl.names import check_channel
-from kubemqctl.record import message_from_line
+from kubemqctl.recordparser import message_from_line
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import examples
 from tests.fuzz.hostile import HostileServer, Plan, hostile_server

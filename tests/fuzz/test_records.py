@@ -29,14 +29,8 @@ from kubemqctl.message import (
     SendResult,
 )
 from kubemqctl.output import Form, make_renderer
-from kubemqctl.record import (
-    MAX_RECEIVES,
-    field,
-    fields,
-    message_from_line,
-    reply_from_line,
-    to_record,
-)
+from kubemqctl.record import field, fields, to_record
+from kubemqctl.recordparser import MAX_RECEIVES, message_from_line, reply_from_line
 from kubemqctl.strictjson import parse
 from kubemqctl.terminal import visible
 from kubemqctl.values import MAX_QUEUE_SECONDS

@@ -1,0 +1,204 @@
+"""The record -> noun: what `--json-lines`, control lines and handlers give, read strictly.
+
+A field that nobody knows, a wrong type or text that cannot travel is a RecordError that names it.
+"""
+
+from __future__ import annotations
+
+from binascii import a2b_base64
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from kubemqctl.errors import UsageError
+from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Reply
+from kubemqctl.record import POLICY_FIELDS, Record
+from kubemqctl.spelling import nearest
+from kubemqctl.strictjson import RecordError, parse, shown
+
+MAX_RECEIVES = 1_024
+
+# The exact type of each field. Those after `policy` are what only a receiver knows: taken and ignored.
+TYPES: dict[str, type] = {
+    "id": str,
+    "channel": str,
+    "metadata": str,
+    "body": str,
+    "body_base64": str,
+    "tags": dict,
+    "policy": dict,
+    "client_id": str,
+    "timestamp": str,
+    "sequence": int,
+    "receive_count": int,
+    "re_routed_from": str,
+    "expires_at": str,
+    "delayed_to": str,
+    "executed": bool,
+    "error": str,
+    "cache_hit": bool,
+    "timeout": str,
+    "reply_channel": str,
+    "cache_key": str,
+    "cache_ttl": str,
+    "outcome": str,
+    "handler_exit": int,
+}
+_POLICY_TYPES: dict[str, type] = dict(zip(POLICY_FIELDS, (str, str, int, str), strict=True))
+_TYPE_NAMES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number with a fraction",
+    bool: "true or false",
+    dict: "an object",
+    list: "a list",
+    type(None): "null",
+}
+
+
+def message_from_line(line: bytes, keep_id: bool) -> Message:
+    """The message that one line of JSON describes; RecordError when it does not describe one."""
+    return message_from_record(parse(line), keep_id)
+
+
+def message_from_record(record: object, keep_id: bool) -> Message:
+    """The message to send that `record` describes; its id only with `keep_id`.
+
+    What only a receiver knows is checked for its type and ignored. RecordError names the first misfit.
+    """
+    given = _checked(record)
+    get = given.get
+    metadata = _text("metadata", get("metadata", ""))
+    body = _body(given)
+    if not body and not metadata:
+        raise RecordError("neither body nor metadata: a server takes no such message")
+    message_id = _text("id", get("id", ""))
+    tags = get("tags")
+    policy = get("policy")
+    return Message(
+        body,
+        _text("channel", get("channel", "")),
+        message_id if keep_id else "",
+        metadata,
+        _tags(tags) if tags else NO_TAGS,
+        _policy(policy) if policy else NO_POLICY,
+    )
+
+
+def reply_from_line(line: bytes) -> Reply:
+    """The reply that one line of JSON describes: body, metadata, tags, error. Others are checked and ignored.
+
+    It is executed unless it says otherwise or has an error. RecordError names the first misfit.
+    """
+    record = _checked(parse(line))
+    get = record.get
+    error = _text("error", get("error", ""))
+    return Reply(
+        executed=bool(get("executed", True)) and not error,
+        error=error,
+        body=_body(record),
+        metadata=_text("metadata", get("metadata", "")),
+        tags=_tags(get("tags") or {}),
+    )
+
+
+def _checked(record: object) -> dict[str, Any]:
+    """`record`, once every field of it is known and of the right type."""
+    if type(record) is not dict:
+        raise RecordError(f"a record is an object, not {_type_name(record)}")
+    for name, value in record.items():
+        if type(value) is not TYPES.get(name):
+            raise _misfit(name, value, TYPES, "")
+    return record
+
+
+def _text(name: str, value: str) -> str:
+    """`value`, once it is sure that it can travel: a lone surrogate has no UTF-8."""
+    if not value.isascii():
+        _utf8(name, value)
+    return value
+
+
+def _utf8(name: str, value: str) -> bytes:
+    try:
+        return value.encode()
+    except UnicodeEncodeError as error:
+        code = ord(value[error.start])
+        raise RecordError(f"{name} holds \\u{code:04x}, half of a surrogate pair: no UTF-8 for it") from None
+
+
+def _body(record: Record) -> bytes:
+    """The body's bytes; none when the record has no body."""
+    text = record.get("body")
+    encoded = record.get("body_base64")
+    if encoded is None:
+        return b"" if text is None else _utf8("body", text)  # type: ignore[arg-type]
+    if text is not None:
+        raise RecordError("body and body_base64: give one of them")
+    return _from_base64(encoded)  # type: ignore[arg-type]
+
+
+def _from_base64(text: str) -> bytes:
+    """Decoded, and the length compared: binascii skips characters that are not base64."""
+    try:
+        body = a2b_base64(text)
+    except ValueError as error:
+        raise RecordError(f"body_base64 is not base64: {str(error).lower()}") from None
+    padding = len(text) - len(text.rstrip("="))
+    if len(text) % 4 or len(body) != len(text) // 4 * 3 - padding:
+        raise RecordError("body_base64 is not base64: a foreign character, or an end cut off")
+    return body
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    for key, value in tags.items():
+        if type(key) is not str or type(value) is not str:
+            raise RecordError(f"tags.{shown(key)} must be a string, not {_type_name(value)}")
+        if not (key.isascii() and value.isascii()):
+            _utf8("a key of tags", key)
+            _utf8(f"tags.{shown(key)}", value)
+    return tags
+
+
+def _policy(policy: Record) -> Policy:
+    for name, value in policy.items():
+        if type(value) is not _POLICY_TYPES.get(name):
+            raise _misfit(name, value, _POLICY_TYPES, "policy.")
+    expiration, delay = policy.get("expiration"), policy.get("delay")
+    read = Policy(
+        _seconds("policy.expiration", expiration) if expiration else 0,
+        _seconds("policy.delay", delay) if delay else 0,
+        _receives(policy.get("max_receives", 0)),  # type: ignore[arg-type]
+        _text("policy.dead_letter", policy.get("dead_letter", "")),  # type: ignore[arg-type]
+    )
+    return NO_POLICY if read == NO_POLICY else read
+
+
+def _receives(count: int) -> int:
+    if not 0 <= count <= MAX_RECEIVES:
+        raise RecordError(f"policy.max_receives must be from 0 to {MAX_RECEIVES}")
+    return count
+
+
+@lru_cache(maxsize=256)
+def _seconds(name: str, text: str) -> int:
+    """A policy's duration in whole seconds, as far as servers take it."""
+    from kubemqctl.values import whole_seconds
+
+    try:
+        return whole_seconds(text, name)
+    except UsageError as error:
+        raise RecordError(error.message, hint=error.hint) from None
+
+
+def _misfit(name: object, value: object, types: Mapping[str, type], prefix: str) -> RecordError:
+    """Why a field does not fit: nobody knows it, or it has the wrong type."""
+    where = prefix + shown(name)
+    if isinstance(name, str) and name in types:
+        return RecordError(f"{where} must be {_TYPE_NAMES[types[name]]}, not {_type_name(value)}")
+    hint = nearest(str(name), types) or f"known here: {', '.join(types)}"
+    return RecordError(f"unknown field {where}", hint=hint)
+
+
+def _type_name(value: object) -> str:
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
