@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from kubemqctl.errors import KubemqctlError, TimedOut, Unreachable
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client, Pending
+    from kubemqctl.client.call import Client
     from kubemqctl.client.feed import Feed
+    from kubemqctl.client.stream import Pending
 
 T = TypeVar("T")
 Ring = Callable[[], None]

@@ -15,7 +15,7 @@ from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unrea
 from kubemqctl.message import Reply
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Pending
+    from kubemqctl.client.stream import Pending
 
 PAUSE = 0.2
 """Seconds until a lost answer is sent again."""

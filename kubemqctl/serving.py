@@ -21,8 +21,9 @@ from kubemqctl.stop import Stop
 from kubemqctl.values import check_text, parse_tags
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client, Pending
+    from kubemqctl.client.call import Client
     from kubemqctl.client.requests import Kind
+    from kubemqctl.client.stream import Pending
 
 
 class Subscription(NamedTuple):

@@ -7,18 +7,17 @@ than every five minutes.
 
 from __future__ import annotations
 
-import queue
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from kubemqctl.client.status import rpc_error, translated, unreadable
+from kubemqctl.client.status import translated
+from kubemqctl.client.stream import Pending, Stream, there
 from kubemqctl.credential import read_file
-from kubemqctl.errors import ConfigError, ConnectionLost, KubemqctlError, TimedOut, Unreachable
+from kubemqctl.errors import ConfigError, Unreachable
 from kubemqctl.profile import read_token
 from kubemqctl.wire import kubemq_pb2 as pb
 from kubemqctl.wire.decoding import decoder
@@ -55,8 +54,6 @@ _ANSWERS: dict[str, Any] = {
     "SendRequest": pb.Response,
     "SendResponse": pb.Empty,
 }
-Q = TypeVar("Q")
-R = TypeVar("R")
 
 
 class Client:
@@ -82,7 +79,7 @@ class Client:
         """The answer to one unary call, within `timeout` seconds. Raises what the server refused it with."""
         with translated(self.address):
             answer = self._unary(method)(request, timeout=timeout, metadata=self._metadata)
-        return _there(answer, self.address)
+        return there(answer, self.address)
 
     def start(
         self,
@@ -164,89 +161,9 @@ class Client:
             self._warn("the server sent text that is not UTF-8: its stray bytes are written as \\xHH")
 
 
-class Pending:
-    """A unary call under way."""
-
-    def __init__(self, future: Any, address: str) -> None:
-        self._future = future
-        self._address = address
-
-    def done(self) -> bool:
-        """Whether `result` need not wait."""
-        return bool(self._future.done())
-
-    def result(self) -> Any:
-        """Wait for the answer; raises as `Client.call` does."""
-        with translated(self._address):
-            answer = self._future.result()
-        return _there(answer, self._address)
-
-
-class Stream(Generic[Q, R]):
-    """Requests out, answers in, each answer waited for with a deadline of its own; a context manager.
-
-    A thread of ours hands the answers over: grpc's own iterator cannot be waited on for a limited time.
-    """
-
-    def __init__(self, start: Callable[[Any], Any], address: str, ring: Callable[[], None]) -> None:
-        self._address = address
-        self._ring = ring
-        self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[R | KubemqctlError] = queue.SimpleQueue()
-        with translated(address):
-            self._call = start(iter(self._requests.get, None))
-        threading.Thread(target=self._listen, name="answers", daemon=True).start()
-
-    def __enter__(self) -> Stream[Q, R]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._requests.put(None)
-        self._call.cancel()
-
-    def send(self, request: Q) -> None:
-        """Queue `request`; it is sent as soon as gRPC can."""
-        self._requests.put(request)
-
-    @property
-    def has_news(self) -> bool:
-        """Whether `answer` would not have to wait."""
-        return not self._answers.empty()
-
-    def answer(self, timeout: float) -> R:
-        """The next answer. Raises TimedOut after `timeout` seconds, or why the stream ended."""
-        try:
-            got = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise TimedOut(f"{self._address} did not answer within {timeout:.0f} s") from None
-        if isinstance(got, KubemqctlError):
-            self._answers.put(got)
-            raise got
-        return got
-
-    def _listen(self) -> None:
-        try:
-            for answer in self._call:
-                self._put(answer)
-            self._put(ConnectionLost(f"{self._address} ended the stream"))
-        except grpc.RpcError as e:
-            self._put(rpc_error(e, self._address))
-
-    def _put(self, answer: R | KubemqctlError) -> None:
-        self._answers.put(answer)
-        self._ring()
-
-
 def _milliseconds(seconds: float) -> int:
     """As grpc takes them: at least one, in 32 bits."""
     return min(max(1, int(seconds * 1000)), 2**31 - 1)
-
-
-def _there(answer: Any, address: str) -> Any:
-    """`answer`, which is None when a call ended well without one."""
-    if answer is None:
-        raise unreadable(address)
-    return answer
 
 
 def _serialize(message: Any) -> bytes:

@@ -14,8 +14,9 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from kubemqctl.client.call import Client, Pending
+from kubemqctl.client.call import Client
 from kubemqctl.client.status import rpc_error
+from kubemqctl.client.stream import Pending
 from kubemqctl.errors import ConnectionLost, KubemqctlError
 from kubemqctl.wire import kubemq_pb2 as pb
 

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.client.call import CALL_TIMEOUT, Client, Pending
+from kubemqctl.client.call import CALL_TIMEOUT, Client
 from kubemqctl.client.status import server_error
+from kubemqctl.client.stream import Pending
 from kubemqctl.errors import ConnectionLost, Partial, Unsupported
 from kubemqctl.message import ChannelInfo, Message, Pong, Received, SendResult
 from kubemqctl.values import ceil_seconds
