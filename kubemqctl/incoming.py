@@ -64,6 +64,8 @@ def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> in
     render = run.renderer(Received, delimiter)
     with closing(Sink()) as sink, run.client() as client, Stop() as stop:
         sink.stop_fd = stop.fd
+        if wish.follow:
+            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
         intake = Intake(_source(client, wish.channel), wish, stop, run.note)
         printer = Printer(intake, sink, render.one, stop, wish.auto_ack)
         try:

@@ -118,6 +118,11 @@ class Invocation:
         if not self.common.quiet:
             say(visible(text))
 
+    def greet(self, text: str) -> None:
+        """As `note`, for somebody who watches: on a terminal only."""
+        if is_terminal(2):
+            self.note(text)
+
     def warn(self, text: str) -> None:
         """A warning on stderr, also with -q."""
         say(f"{label('warning', ORANGE, colours_errors(self.environ))} {visible(text)}")

@@ -55,6 +55,7 @@ class Live(Generic[T]):
         reconnect: bool = True,
         ready_file: str | None = None,
         again: str = "connected again",
+        on_live: Callable[[], None] = lambda: None,
         out: Sink | None = None,
         rhythm: Rhythm = RHYTHM,
     ) -> None:
@@ -69,6 +70,7 @@ class Live(Generic[T]):
         self._may_reconnect = reconnect
         self._ready_file = ready_file
         self._again_text = again
+        self._on_live = on_live
         self._rhythm = rhythm
         self._out_fd = out.watch_fd if out else None
         self._bell = Bell()
@@ -190,6 +192,7 @@ class Live(Generic[T]):
             self._began = now
             if self._ready_file is not None:
                 readyfile.write(self._ready_file)
+            self._on_live()
 
     # --- a lost connection ---
 

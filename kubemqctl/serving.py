@@ -161,7 +161,13 @@ def _listen(
     out = None if run.form().name == "raw" else sink
     try:
         live: Live[Arrived] = Live(
-            opened, stop, run.note, reconnect=reconnect, ready_file=ready_file, out=out
+            opened,
+            stop,
+            run.note,
+            reconnect=reconnect,
+            ready_file=ready_file,
+            on_live=lambda: run.greet(f"responding on {channel}: Ctrl-C ends it"),
+            out=out,
         )
         with live:
             responder.wake = live.wake

@@ -163,6 +163,7 @@ class Subscriber:
             reconnect=wish.reconnect,
             ready_file=wish.ready_file,
             again=plan.again,
+            on_live=lambda: run.greet(f"listening on {wish.channel}: Ctrl-C ends it"),
             out=out.sink,
             rhythm=rhythm,
         )

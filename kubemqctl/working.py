@@ -27,6 +27,8 @@ def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
     with closing(Sink()) as sink, run.client() as client, StopWithHandlers() as stop, closing(Bell()) as bell:
         sink.stop_fd = stop.fd
+        if wish.follow:
+            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
         source = source_of(client, wish.channel, bell.ring)
         worker = Worker(run, wish, setup, on_fail, source, sink, stop, bell)
         try:

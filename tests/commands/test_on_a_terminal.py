@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
+import grpc
 import pytest
 
+from tests.asking import QUERY, ask
 from tests.program import Run
 from tests.server import Broker
 from tests.stub import Stub
 from tests.teletype import Seen, seen
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -70,3 +76,32 @@ def test_top_with_a_form_is_printed_once() -> None:
     assert once.code == 0
     assert "\x1b" not in once.written
     assert "NAME" in once.written
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("events sub {} --for 200ms", "listening on {}"),
+        ("store sub {} --for 200ms", "listening on {}"),
+        ("queue receive {} --follow --for 200ms", "waiting for messages of {}"),
+        ("queue receive {} --follow --for 200ms -- cat", "waiting for messages of {}"),
+    ],
+)
+def test_whoever_watches_is_told_that_it_is_live(words: str, told: str, channel: str, run: Run) -> None:
+    line = f"{told.format(channel)}: Ctrl-C ends it"
+    command = words.format(channel).split()
+    assert line in lines(seen(*command))
+    assert line not in run(*command).err
+
+
+def test_a_responder_says_that_it_is_live(channel: str, stub: Stub) -> None:
+    def answered() -> bool:
+        with contextlib.suppress(grpc.RpcError):  # nobody is there yet
+            return ask(stub, QUERY, channel, b"x", Timeout=300).Executed
+        return False
+
+    thread = threading.Thread(target=until, args=(answered, "an answer", 15), daemon=True)
+    thread.start()
+    told = lines(seen("query", "respond", channel, "--echo", "--count", "1"))
+    thread.join(15)
+    assert told[0] == f"responding on {channel}: Ctrl-C ends it"
