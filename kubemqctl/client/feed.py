@@ -50,11 +50,13 @@ class Feed(Generic[T]):
     def take(self) -> list[T]:
         """All that has come, in order, perhaps nothing. Raises why the stream ended once all is taken."""
         with self._room:
-            items, self._items, self._bytes = self._items, [], 0
+            # Behind the end nothing comes; before it something may, as soon as this is let go.
+            items, end = self._items, self._end
+            self._items, self._bytes = [], 0
             self._room.notify()
-        if self._end:
+        if end:
             if not items:
-                raise self._end
+                raise end
             self._ring()  # it is told the next time, which must come
         return items
 

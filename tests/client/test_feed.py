@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -55,3 +56,45 @@ def test_an_end_that_comes_with_the_last_events_is_not_slept_through() -> None:
         assert select.select([bell.fd], [], [], 5)[0], "nobody says that there is an end to be heard of"
         with pytest.raises(ConnectionLost):
             feed.take()
+
+
+class Late(Call):
+    """As Call, once `come` is set."""
+
+    def __init__(self) -> None:
+        self.come = threading.Event()
+
+    def __iter__(self) -> Iterator[Event]:
+        assert self.come.wait(10)
+        return super().__iter__()
+
+
+class Room(threading.Condition):
+    """Whoever leaves it for the first time is held up at the door until the stream has ended."""
+
+    def __init__(self, call: Late, ended: threading.Event) -> None:
+        super().__init__()
+        self._call, self._ended = call, ended
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)  # type: ignore[arg-type]
+        if not self._call.come.is_set():
+            self._call.come.set()
+            assert self._ended.wait(10)
+
+
+def test_an_event_that_comes_with_the_end_while_others_are_taken_is_handed_over() -> None:
+    rings: list[None] = []
+    call, ended = Late(), threading.Event()
+
+    def ring() -> None:
+        rings.append(None)
+        if len(rings) == 3:  # the sign, the event and the end
+            ended.set()
+
+    feed = Feed(call, lambda event: event, ring, "here")
+    feed._room = Room(call, ended)
+    assert feed.take() == []
+    assert [event.body for event in feed.take()] == [b"last"]
+    with pytest.raises(ConnectionLost):
+        feed.take()
