@@ -69,7 +69,8 @@ class Mover:
         self._warn = warn
         self._kept: list[Held] = []
         self._seen: set[int] = set()  # the sequences of what is kept
-        self._next_at = self._came_at = time.monotonic()
+        self._next_at = time.monotonic()
+        self._expired_since: float | None = None
         self._most = MOST_AT_ONCE
         self._left = math.inf
         self._last = math.inf
@@ -124,12 +125,17 @@ class Mover:
                 raise
             self._start_over(count // 2)
             return self._get(count // 2)
-        now = time.monotonic()
         if held.messages:
-            self._came_at = now
-        elif now - began > SHORTEST_ROUND or now - self._came_at > EXPIRED:
+            self._expired_since = None
+        elif time.monotonic() - began > SHORTEST_ROUND or self._goes_on_expiring(began):
             return None
         return held
+
+    def _goes_on_expiring(self, began: float) -> bool:
+        """Whether nothing but expired messages has come for too long."""
+        if self._expired_since is None:
+            self._expired_since = began
+        return time.monotonic() - self._expired_since > EXPIRED
 
     def _start_over(self, most: int) -> None:
         """The stream is over, and what it held went back: it will be seen once more."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from kubemqctl import moving
 from kubemqctl.client.queues import Depth, Held
 from kubemqctl.errors import Partial, TooLarge
 from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
@@ -26,6 +29,7 @@ class Source:
         self.held: dict[str, list[Received]] = {}
         self.room = room
         self.refused: list[int] = []
+        self.expired: list[int] = []
 
     def open(self) -> Any:
         return Stream(self)
@@ -52,6 +56,7 @@ class Stream:
             self.close_stream()
             raise TooLarge("larger than max")
         taken, self.source.ready = self.source.ready[:count], self.source.ready[count:]
+        taken = [m for m in taken if m.sequence not in self.source.expired]
         name = f"t{len(self.mine)}"
         self.mine[name] = taken
         return Held(name, channel, list(taken))
@@ -102,3 +107,21 @@ def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
         moving.run()
     assert (moving.moved, [m.sequence for m in source.ready]) == (3, [2, 4])
     assert said == ["message m2: no", "message m4: no"]
+
+
+def test_a_message_that_expires_during_a_slow_move_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(moving, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+    monkeypatch.setattr(moving, "MOST_AT_ONCE", 1)
+    source = Source(4, room=10)
+    source.expired = [3]
+    slow = source.send
+
+    def send(messages: Sequence[Message]) -> list[SendResult]:
+        clock[0] += 60
+        return slow(messages)
+
+    monkeypatch.setattr(source, "send", send)
+    run = mover(source, [])
+    run.run()
+    assert (run.moved, source.ready) == (3, [])
