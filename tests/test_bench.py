@@ -188,6 +188,9 @@ def test_messages_of_others_and_those_to_warm_up_do_not_count() -> None:
     assert account.take([mine(Due(WARM, 0, 1))], 2)
     assert not account.take([writer(RUN, 7, 64)(Due(COUNTS, 0, 1))[:-40]], 2)
     assert account.tell().received == 0
+    assert account.take([mine(Due(COUNTS, 0, 1))], 3)
+    assert not account.take([b"x" * SMALLEST], 10 * SECOND)
+    assert (account.tell().received, account.tell().last) == (1, 3)
 
 
 def test_a_run_that_was_broken_off_does_not_know_what_was_lost() -> None:
@@ -596,6 +599,22 @@ def test_silence_is_an_error_and_never_a_hang(script: Sequence[Heard], says: str
     found = ran(board, *script)
     assert isinstance(found.failure, TimedOut)
     assert says in found.failure.message
+
+
+def test_many_responders_are_all_heard_though_each_request_is_for_one_of_them() -> None:
+    with scoreboard(65) as board:
+        chosen = iter(range(5 * 64))  # as many as it takes when they are drawn by lot
+
+        def probe() -> None:
+            if (at := next(chosen)) >= 4 * 64:
+                board.put(1 + at % 64, HEARD, 1)
+
+        began = time.monotonic()
+        rows = [Heard(row, Report("ready")) for row in range(65)]
+        ends = [Heard(0, Report("done", producer(4))), *(Heard(row, Report("done")) for row in range(1, 65))]
+        found = ran(board, *rows, *[None] * 10, *ends, probe=probe, pattern="cmd", consumers=64)  # type: ignore[arg-type]
+        assert found.failure is None
+        assert time.monotonic() - began < running.HEAR / 2
 
 
 @pytest.mark.usefixtures("impatient")

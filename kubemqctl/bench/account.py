@@ -93,6 +93,7 @@ class Account:
     def take(self, bodies: Iterable[bytes], at: int) -> bool:
         """Messages came, at that time; whether any is of this run."""
         is_ours = False
+        before = self._received
         for body in bodies:
             if len(body) < SMALLEST:
                 continue
@@ -103,7 +104,7 @@ class Account:
             if phase == MEASURED and producer < len(self._seen) and number < MOST_NUMBERED:
                 self._count(producer, number)
                 self._keep(at - due)
-        if self._received:
+        if self._received > before:
             self._touch(at)
             self._measured(self._received)
         return is_ours

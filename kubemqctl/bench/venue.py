@@ -64,7 +64,7 @@ class Venue:
         if self._kind == "queues":
             depth = queues.Gauge(self._client, self._channel).read()
             if depth and depth.waiting:
-                raise UsageError(f"queue {self._channel} has {depth.waiting:,} messages", hint=USED)
+                raise UsageError(f"queue {self._channel} has messages ({depth.waiting:,})", hint=USED)
         elif self._kind == "events_store":
             if events.Store(self._client, self._channel).first(Start("last")):
                 raise UsageError(f"{self._channel} has stored events", hint=USED)
