@@ -145,8 +145,15 @@ def _without_tls(case: Case) -> Finding:
 def authentication(case: Case) -> Finding:
     """Whether the server takes our calls; asked of a queue that nobody has, which changes nothing."""
     case.client = case.connected()
-    _harmless(case, case.client)
-    if not read_token(case.settings):
+    has_token = bool(read_token(case.settings))
+    try:
+        _harmless(case, case.client)
+    except AuthError as e:
+        if has_token:
+            where = case.settings.sources["token"]
+            e.hint = f"the token sent is that of {where}: is it another server's, or has it expired?"
+        raise
+    if not has_token:
         return Finding("calls are taken without a token")
     try:
         _harmless(case, case.connected(Token()))

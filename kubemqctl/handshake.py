@@ -73,7 +73,8 @@ def context(tls: Tls) -> ssl.SSLContext:
 
 def _trust(made: ssl.SSLContext, pem: bytes, path: str) -> None:
     try:
-        made.load_verify_locations(cadata=pem.decode("ascii"))
+        # Bundles name their authorities in comments, and not all of these are ASCII.
+        made.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
     except (ssl.SSLError, ValueError) as e:
         raise ConfigError(
             f"{path} holds no CA certificate", hint="it takes PEM: -----BEGIN CERTIFICATE-----"

@@ -59,7 +59,17 @@ class Invocation:
             self._warned = True
             for text in exposure(settings):
                 self.warn(text)
+            if self.common.verbose:
+                self._detail_premises()
         return settings
+
+    def _detail_premises(self) -> None:
+        from kubemqctl.case import Case
+        from kubemqctl.premises import configuration, versions
+
+        case = Case(self.common.flags, self.environ)
+        for look in (versions, configuration):
+            self.detail(look(case).found)
 
     def client(self) -> Client:
         """A connection, to be used as a context manager."""

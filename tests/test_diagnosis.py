@@ -301,6 +301,12 @@ def test_a_file_without_a_certificate_is_said_to_have_none(tmp_path: Path, paper
             context(Tls(True, str(file)))
 
 
+def test_comments_of_a_bundle_need_not_be_ascii(tmp_path: Path, papers: Papers) -> None:
+    file = tmp_path / "bundle.pem"
+    file.write_bytes("# Főtanúsítvány\n".encode() + papers.ca.read_bytes())
+    assert context(Tls(True, str(file))).cert_store_stats()["x509_ca"] == 1
+
+
 def test_a_key_of_another_certificate_is_told(papers: Papers, tmp_path: Path) -> None:
     other = issue(tmp_path / "other")
     with pytest.raises(ConfigError, match="is not that of the certificate"):

@@ -182,6 +182,11 @@ def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:
             (tls.cert, "client certificate"),
         )
     )
+    if ca or cert:
+        from kubemqctl.handshake import context
+
+        # Python's own TLS says what is wrong with a file; gRPC says "handshaker", and only when it connects.
+        context(tls)
     return grpc.ssl_channel_credentials(ca, key, cert)
 
 

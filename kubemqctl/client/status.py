@@ -72,7 +72,7 @@ BY_STATUS: dict[grpc.StatusCode, Kind] = {
     grpc.StatusCode.CANCELLED: (ConnectionLost, "connection-lost"),
 }
 HINTS = {
-    "unauthenticated": "give the server's token with --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
+    "unauthenticated": "give the token this server wants: --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
     "not-ready": "the server is starting; try again, or wait for it with `kubemqctl ping --wait 30s`",
     "client-id-in-use": "another subscription uses this client id; give another one with --client-id",
     "server-broken": "the server's inner connection is gone; only restarting the server mends it",
@@ -84,12 +84,22 @@ _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS 
 # What grpc makes of an answer that our decoder refuses.
 _NOT_DECODED = "Exception deserializing response!"
 _TLS_FAILED = ("CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "Handshake", "handshake", "Hostname Verification")
+_TLS_REASONS = (
+    ("certificate has expired", "the server's certificate has expired"),
+    ("Hostname Verification", "the server's certificate is for another name"),
+    ("issuer certificate", "the server's certificate is signed by an authority that is not trusted"),
+    ("self signed certificate", "the server's certificate is signed by an authority that is not trusted"),
+    ("self-signed certificate", "the server's certificate is signed by an authority that is not trusted"),
+    ("WRONG_VERSION_NUMBER", "the server does not speak TLS"),
+)
+# What grpc makes of a web server's 404: its own status for that is the one of a method that a server lacks.
+_NO_GRPC = "Received http2 header with status"
 
 
 def server_error(text: str, status: grpc.StatusCode | None = None) -> KubemqctlError:
     """The error for a text that the server sent, in-band or as the details of `status`."""
     cls, code = _kind(text, status)
-    message = text.strip() or (status.name if status else "the server gave no reason")
+    message = text.strip(" ,\n") or (status.name if status else "the server gave no reason")
     return cls(
         message,
         code=code,
@@ -115,6 +125,8 @@ def rpc_error(error: grpc.RpcError, address: str) -> KubemqctlError:
         return found
     if status is grpc.StatusCode.INTERNAL and details == _NOT_DECODED:
         return unreadable(address)
+    if status is grpc.StatusCode.UNIMPLEMENTED and _NO_GRPC in details:
+        return _no_grpc(address, status, details)
     out = server_error(details, status)
     if isinstance(out, ConnectionLost):
         out.message = f"the connection to {address} was lost"
@@ -136,21 +148,34 @@ def unreadable(address: str) -> KubemqctlError:
 def _unreachable(details: str, address: str) -> Unreachable | None:
     """The error when a call never left this machine; None when it may have been carried out."""
     if any(part in details for part in _TLS_FAILED):
+        why = next((why for part, why in _TLS_REASONS if part in details), details)
         return Unreachable(
-            f"no TLS connection to {address}: {details}",
+            f"no TLS connection to {address}: {why}",
             code="tls-failed",
-            hint="check --tls-ca and --tls-server-name, and that the server speaks TLS",
+            hint="check --tls-ca and --tls-server-name; `kubemqctl doctor` says more",
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
-    if any(part in details for part in _NEVER_SENT):
+    if "Connection refused" in details:
         return Unreachable(
-            f"cannot connect to {address}",
+            f"cannot connect to {address}: connection refused",
             hint="is the server running? `kubemqctl broker run` starts one for development",
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
+    if any(part in details for part in _NEVER_SENT):
+        return _no_grpc(address, grpc.StatusCode.UNAVAILABLE, details)
     return None
+
+
+def _no_grpc(address: str, status: grpc.StatusCode, details: str) -> Unreachable:
+    """The error for an address that, as a rule, takes connections (that was tried first) but no gRPC."""
+    return Unreachable(
+        f"cannot connect to {address}",
+        hint="is it the gRPC port? does it want TLS, or a client certificate? `kubemqctl doctor` finds out",
+        grpc_status=status.name,
+        server_message=details,
+    )
 
 
 @contextmanager

@@ -79,7 +79,10 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
         run.note(f"{LACK}: its queues are listed as QueuesInfo tells of them")
     elif survey.is_partial:
         run.warn(f"{LACK}: only its queues are listed")
-    run.write(render.all(info for info in found if filter in info.name))
+    found = [info for info in found if filter in info.name]
+    if not found:
+        run.greet("no channels" + (f" whose names hold {filter}" if filter else ""))
+    run.write(render.all(found))
 
 
 @group.command("create")

@@ -65,6 +65,8 @@ def show(
     if effective:
         flags = run.common.flags
         settings = resolve(flags._replace(profile=name) if name else flags, run.environ)
+        if name:
+            settings.sources["profile"] = "argument NAME"
         run.write(run.renderer(dict).one(as_used(settings)))
         for note in settings.notes:
             run.warn(note)

@@ -61,6 +61,7 @@ def test_a_text_of_the_server_is_known_by_its_number_or_words(text: str, exit_co
         (Status.UNAVAILABLE, "grpc server is not ready to accept requests", 8, "not-ready"),
         (Status.UNAVAILABLE, "failed to connect to all addresses; last error: …", 5, "cannot-connect"),
         (Status.UNAVAILABLE, "… CERTIFICATE_VERIFY_FAILED …", 5, "tls-failed"),
+        (Status.UNIMPLEMENTED, "Received http2 header with status: 404", 5, "cannot-connect"),
         (Status.CANCELLED, "", 5, "connection-lost"),
         (Status.INTERNAL, "Error 301: timeout for request message", 6, "timeout"),
         (Status.INTERNAL, "something else", 1, "server-error"),

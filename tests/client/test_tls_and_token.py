@@ -46,6 +46,7 @@ def test_an_unknown_authority_is_refused_with_a_hint(
     result = run("ping", "-a", by_name(broker.address), "--tls-ca", other.ca, address="")
     assert result.code == 5
     assert "no TLS connection" in result.err
+    assert "an authority that is not trusted" in result.err
     assert "--tls-ca" in result.err
 
 
@@ -57,6 +58,7 @@ def test_a_certificate_that_has_expired_is_refused_with_a_hint(
     result = run("queue", "send", "q", "x", "-a", by_name(broker.address), "--tls-ca", papers.ca, address="")
     assert (result.code, result.out) == (5, b"")
     assert "no TLS connection" in result.err
+    assert "has expired" in result.err
     assert "hint: " in result.err
 
 
@@ -132,6 +134,17 @@ def test_a_file_that_is_not_pem_is_a_broken_configuration_and_named(
     result = run("ping", "-a", by_name(broker.address), *options, address="")
     assert result.code == 2
     assert result.err.startswith(f"error: the {what} {junk} is not PEM")
+
+
+def test_a_key_of_another_certificate_is_a_broken_configuration_and_nothing_is_tried(
+    run: Run, new_broker: NewBroker, papers: Papers
+) -> None:
+    broker = new_broker("--ephemeral", "--tls-cert", papers.cert, "--tls-key", papers.key)
+    shown = ("--tls-ca", papers.ca, "--tls-cert", papers.client_cert, "--tls-key", papers.key)
+    line = ("queue", "send", "q", "--lines", "-a", by_name(broker.address), *shown)
+    result = run(*line, stdin=b"one\ntwo\n", address="")
+    assert (result.code, result.out) == (2, b"")
+    assert result.err == f"error: the key {papers.key} is not that of the certificate {papers.client_cert}\n"
 
 
 @pytest.fixture

@@ -108,3 +108,14 @@ def test_a_server_that_takes_the_call_and_never_answers_does_not_hold_us(run: Ru
     assert result.code == 5
     assert json.loads(result.err)["exit_code"] == 5
     assert time.monotonic() - began < 25
+
+
+@pytest.mark.builtin
+def test_v_says_what_runs_and_where_each_value_comes_from(run: Run, broker: Broker) -> None:
+    result = run("ping", "-v", env={"KUBEMQ_AUTH_TOKEN": "let-me-in"})
+    assert result.code == 0
+    versions, configuration = result.err.splitlines()
+    assert versions.startswith("kubemqctl ")
+    assert f"address {broker.address} from " in configuration
+    assert "token from KUBEMQ_AUTH_TOKEN" in configuration
+    assert "let-me-in" not in result.err

@@ -142,6 +142,7 @@ def test_effective_without_any_profile_shows_the_defaults(profiles: Profiles) ->
 
 def test_effective_shows_a_variable_that_is_not_set(two: Path, profiles: Profiles) -> None:
     (record,) = profiles("show", "dev", "--effective", "-o", "json").records()
+    assert record["sources"]["name"] == "argument NAME"
     assert record["token"] == "${T}, which is not set"
 
 
