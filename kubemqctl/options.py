@@ -180,19 +180,32 @@ SubscriberGroup = Annotated[
 NoReconnect = Annotated[bool, typer.Option("--no-reconnect", help="End with 5 when the connection is lost.")]
 Concurrency = Annotated[
     int | None,
-    typer.Option("--concurrency", metavar="N", min=1, max=1024, help="Run up to N handlers at a time."),
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Run up to N handlers at a time.",
+        show_default="1",
+    ),
 ]
 HandlerTimeout = Annotated[float | None, duration("--handler-timeout", "Stop a handler that takes longer.")]
 HandlerInput = Annotated[
     str | None,
     typer.Option(
-        "--handler-input", metavar="FORM", help="What a handler reads: body, or json for the record."
+        "--handler-input",
+        metavar="FORM",
+        help="What a handler reads: body, or json for the record.",
+        show_default="body",
     ),
 ]
 HandlerOutput = Annotated[
     str | None,
     typer.Option(
-        "--handler-output", metavar="FORM", help="What a handler writes: body, or json for a record."
+        "--handler-output",
+        metavar="FORM",
+        help="What a handler writes: body, or json for a record.",
+        show_default="body",
     ),
 ]
 Grace = Annotated[float | None, duration("--grace", "At the end, let running handlers have so long.", "10s")]

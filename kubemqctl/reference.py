@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from kubemqctl.schema import MEANINGS, PRINTS, VARIABLES
@@ -74,4 +75,5 @@ def _option(option: Option) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("*", "\\*").replace("<", "&lt;")
+    """As it stands in a cell. Only a `<` that could begin a tag is escaped: the page is read plain, too."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text.replace("|", "\\|").replace("*", "\\*"))

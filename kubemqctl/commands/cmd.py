@@ -32,7 +32,7 @@ def send(
 
     Examples:
       kubemqctl cmd send lights.kitchen on --timeout 2s
-      kubemqctl cmd send lights.kitchen --file /etc/hostname --tag by=ci && echo it shines
+      kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo it shines
       kubemqctl cmd send lights.kitchen off -o json
     """
     from kubemqctl.requesting import Asking, ask

@@ -117,6 +117,8 @@ def receive(
 ) -> int:
     """Receive messages: print them, or run COMMAND for each.
 
+    One message, unless --count, --all or --follow asks for more. --wait, --idle and --for say when to stop.
+
     A message is acknowledged only after its bytes are written; what could not be written, because of a
     closed pipe, a full disk or a signal, goes back to the queue in order and uncounted. --ack auto
     leaves acknowledging to the server: each message at most once, and gone when this end breaks.
@@ -170,9 +172,9 @@ def peek(
 ) -> int:
     """Print the first messages of a queue and leave them there.
 
-    What others hold, and what is still delayed, is not seen. Beyond 1024 messages the queue is read
-    under a transaction that is then closed: order, sequences and receive counts stay as they are, but
-    nobody else sees those messages meanwhile.
+    One message, unless --count or --all asks for more. What others hold, and what is still delayed, is not
+    seen. Beyond 1024 messages the queue is read under a transaction that is then closed: order, sequences
+    and receive counts stay as they are, but nobody else sees those messages meanwhile.
 
     Examples:
       kubemqctl queue peek orders

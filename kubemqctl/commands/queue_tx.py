@@ -36,6 +36,7 @@ OnFail = Annotated[
         "--on-fail",
         metavar="WHAT",
         help="When a handler fails: reject, resend=CHANNEL, or stop (give back, and take no more).",
+        show_default="reject",
     ),
 ]
 

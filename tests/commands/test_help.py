@@ -27,7 +27,7 @@ def commands(topic: str) -> str:
     """The shell lines of a topic: the indented blocks that begin with a program."""
     lines: list[str] = []
     for block in re.findall(r"(?:^ {2,}\S.*\n)+", text(topic), re.MULTILINE):
-        if re.match(r" {2}(kubemqctl|printf|seq|echo|cat|test) ", block):
+        if re.match(r" {2}(kubemqctl|printf|seq|echo|cat|test|rm) ", block):
             lines += [line[2:] for line in block.splitlines()]
     return "\n".join(lines)
 

@@ -55,7 +55,7 @@ done
 show "kubemqctl queue send files --file '$work/kubemqctl.tar.gz' --tag path=kubemqctl.tar.gz"
 count=$((count + 1))
 cp "$work/kubemqctl.tar.gz" "$work/in/kubemqctl.tar.gz"
-show 'kubemqctl queue info files'
+show "kubemqctl queue info files --format '{waiting} are waiting'"
 
 step 'Out again: look at the tag of the first message, then take its body.'
 left=$count
