@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
+from kubemqctl.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
 from kubemqctl.invocation import Invocation
+from kubemqctl.matching import Wanted
 from kubemqctl.message import Affected, Message, Policy, Received, SendResult
 from kubemqctl.quantity import count_text
 from kubemqctl.stop import Stop
-from kubemqctl.values import MAX_QUEUE_SECONDS, SECOND, argument_bytes
+from kubemqctl.values import MAX_QUEUE_SECONDS, SECOND
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -30,8 +31,6 @@ MOST_NAMED = 20
 SHORTEST_ROUND = 0.9
 # Expired messages fill a Get and are then gone; a server that answers only so for longer has no more.
 EXPIRED = 10.0
-
-Wanted = Callable[[Received], bool]
 
 
 class Order(NamedTuple):
@@ -50,11 +49,12 @@ class Order(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Calls of the client. `send` gives a result a message, in order."""
+    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers."""
 
     open: Callable[[], Downstream]
     depth: Callable[[], Depth | None]
     send: Callable[[Sequence[Message]], Sequence[SendResult]]
+    mended: Callable[[], int] = lambda: 0
 
 
 class Mover:
@@ -117,7 +117,7 @@ class Mover:
 
     def _get(self, count: int) -> Held | None:
         """Up to `count` messages; None when nothing came for the whole wait."""
-        began = time.monotonic()
+        began, mended = time.monotonic(), self._ways.mended()
         try:
             held = self._down.get(self._order.source, count, 1.0)
         except TooLarge:
@@ -125,6 +125,8 @@ class Mover:
                 raise
             self._start_over(count // 2)
             return self._get(count // 2)
+        if self._ways.mended() > mended:
+            return self._apart(held, count)
         if held.messages:
             self._expired_since = None
         elif time.monotonic() - began > SHORTEST_ROUND or self._goes_on_expiring(began):
@@ -136,6 +138,18 @@ class Mover:
         if self._expired_since is None:
             self._expired_since = began
         return time.monotonic() - self._expired_since > EXPIRED
+
+    def _apart(self, held: Held, count: int) -> Held | None:
+        """Text in `held` is no UTF-8, and would be sent on as something else: find the message, leave it."""
+        if count > 1:
+            self._down.close(held)
+            self._down.barrier(held)
+            return self._get(count // 2)
+        for message in held.messages:
+            if message.sequence not in self._seen:
+                self._seen.add(message.sequence)
+                self._refuse(message, "its text is not UTF-8 and would not arrive as it is")
+        return held
 
     def _start_over(self, most: int) -> None:
         """The stream is over, and what it held went back: it will be seen once more."""
@@ -247,32 +261,6 @@ def _time_left(expires_at: int) -> int:
     return min(max(1, -((time.time_ns() - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
 
 
-def where(conditions: Iterable[str]) -> Wanted | None:
-    """Whether a message fulfils all of `FIELD=VALUE`, FIELD as in a template; None for no condition.
-
-    Raises UsageError.
-    """
-    tests = [_condition(text) for text in conditions]
-    if not tests:
-        return None
-    return lambda message: all(test(message) for test in tests)
-
-
-def _condition(text: str) -> Wanted:
-    from kubemqctl.template import compile_template
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--where takes FIELD=VALUE, not {text}", hint="as in --where 'tags[kind]=new'")
-    try:
-        render = compile_template(f"{{{name}}}", Received)
-    except UsageError as e:
-        e.message = e.message.replace("--format", "--where", 1)
-        raise
-    expected = argument_bytes(value) + b"\n"
-    return lambda message: render(message) == expected
-
-
 def move_messages(run: Invocation, order: Order) -> int:
     """Move, and print how many that were; returns the exit code."""
     render = run.renderer(Affected)
@@ -301,4 +289,5 @@ def ways_of(client: Client, source: str) -> Ways:
         lambda: queues.Downstream(client),
         queues.Gauge(client, source).read,
         lambda messages: queues.batch(client, messages)().results(),
+        lambda: client.mended,
     )

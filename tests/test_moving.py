@@ -12,8 +12,9 @@ import pytest
 from kubemqctl import moving
 from kubemqctl.client.queues import Depth, Held
 from kubemqctl.errors import Partial, TooLarge
+from kubemqctl.matching import Wanted
 from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
-from kubemqctl.moving import Mover, Order, Wanted, Ways
+from kubemqctl.moving import Mover, Order, Ways
 from kubemqctl.stop import Stop
 
 
@@ -30,6 +31,9 @@ class Source:
         self.room = room
         self.refused: list[int] = []
         self.expired: list[int] = []
+        self.mends: list[int] = []  # messages whose text is no UTF-8
+        self.mended = 0
+        self.names = 0
 
     def open(self) -> Any:
         return Stream(self)
@@ -57,7 +61,9 @@ class Stream:
             raise TooLarge("larger than max")
         taken, self.source.ready = self.source.ready[:count], self.source.ready[count:]
         taken = [m for m in taken if m.sequence not in self.source.expired]
-        name = f"t{len(self.mine)}"
+        self.source.mended += any(m.sequence in self.source.mends for m in taken)
+        name = f"t{self.source.names}"
+        self.source.names += 1
         self.mine[name] = taken
         return Held(name, channel, list(taken))
 
@@ -78,7 +84,9 @@ class Stream:
 
 def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bool = False) -> Mover:
     order = Order("source", "target", None, wanted, Policy(), None, dry)
-    return Mover(order, Ways(source.open, source.depth, source.send), Stop(), said.append)
+    return Mover(
+        order, Ways(source.open, source.depth, source.send, lambda: source.mended), Stop(), said.append
+    )
 
 
 @pytest.mark.parametrize("dry", [False, True])
@@ -89,6 +97,25 @@ def test_an_answer_that_is_too_large_is_asked_for_in_halves_and_nothing_is_count
     assert moving.moved == 10
     left = [m.sequence for m in source.ready]
     assert left == (list(range(1, 21)) if dry else list(range(2, 21, 2)))
+
+
+@pytest.mark.parametrize("room", [3, 100])
+def test_what_would_not_arrive_as_it_is_stays_and_is_named(room: int) -> None:
+    source = Source(20, room)
+    source.mends = [1, 7, 8, 20]
+    said: list[str] = []
+    moving = mover(source, said)
+    with pytest.raises(Partial, match="4 messages could not be sent"):
+        moving.run()
+    assert moving.moved == 16
+    assert [m.sequence for m in source.ready] == source.mends
+    assert [line.partition(":")[0] for line in said] == [
+        "message m1",
+        "message m7",
+        "message m8",
+        "message m20",
+    ]
+    assert "not UTF-8" in said[0]
 
 
 def test_one_that_is_too_large_by_itself_is_an_error() -> None:

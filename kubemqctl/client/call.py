@@ -62,7 +62,7 @@ class Client:
     def __init__(self, settings: Settings, warn: Callable[[str], None] = lambda text: None) -> None:
         self.client_id = settings.client_id
         self._warn = warn
-        self._was_mended = False
+        self.mended = 0  # answers whose text was no UTF-8, and is not as it was sent
         self._settings = settings
         self._token = read_token(settings)
         self._credentials = _credentials(settings)
@@ -156,8 +156,8 @@ class Client:
         return decoder(_ANSWERS[method], self._mended)
 
     def _mended(self) -> None:
-        if not self._was_mended:
-            self._was_mended = True
+        self.mended += 1
+        if self.mended == 1:
             self._warn("the server sent text that is not UTF-8: its stray bytes are written as \\xHH")
 
 

@@ -17,8 +17,8 @@ from kubemqctl.configfile import check_name
 from kubemqctl.control import decision
 from kubemqctl.credential import Token, command_words, expanded, fetch, variable_in
 from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.matching import where
 from kubemqctl.message import End, Received, Start
-from kubemqctl.moving import where
 from kubemqctl.names import check_channel, check_client_id, check_group
 from kubemqctl.output import error_json, error_text
 from kubemqctl.quantity import moment_text, relative_text, second_text, size_text, span_text, time_text
