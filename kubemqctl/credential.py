@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from kubemqctl.errors import AuthError, ConfigError, NotFound
 
+LONGEST_COMMAND = 60.0
+"""Seconds that a token_command has."""
+
 
 class Token(NamedTuple):
     """Where the token comes from: at most one is set. `missing` is a variable that should have held it."""
@@ -93,7 +96,14 @@ def _output_of(command: str) -> str:
 
     argv = command_words(command)
     try:
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, check=False)
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=LONGEST_COMMAND, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AuthError(
+            f"the token_command {argv[0]} printed no token within {LONGEST_COMMAND:g} s",
+            code="token-command-failed",
+        ) from error
     except FileNotFoundError as error:
         raise NotFound(f"the token_command is not there: {argv[0]}") from error
     except (OSError, ValueError) as error:

@@ -216,6 +216,8 @@ class ChannelInfo(NamedTuple):
     last_sequence: int | None = None
     active: bool | None = None
     last_activity: int | None = None
+    rate_in: float | None = None  # messages a second, as `top` measures them
+    rate_out: float | None = None
 
 
 class Check(NamedTuple):

@@ -157,6 +157,12 @@ def put_rate(record: Record, name: str, value: float) -> None:
     record[name] = round(value, 1)
 
 
+def put_measured(record: Record, name: str, value: float | None) -> None:
+    """A second, to a tenth; None where it was not measured."""
+    if value is not None:
+        put_rate(record, name, value)
+
+
 def put_target(record: Record, name: str, value: float) -> None:
     """A second; left out where no rate was asked for."""
     if value:
@@ -207,6 +213,8 @@ _PUT: dict[str, Callable[..., None]] = {
     "rate": put_rate,
     "byte_rate": put_rate,
     "target_rate": put_target,
+    "rate_in": put_measured,
+    "rate_out": put_measured,
     **dict.fromkeys(("min", "mean", "p50", "p90", "p95", "p99", "p999", "max"), put_latency),
     "busy": put_share,
     "histogram": put_histogram,
@@ -235,7 +243,7 @@ COLUMNS = {
         " cache_ttl handler_exit",
         Affected: "channel affected target",
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
-        " last_activity",
+        " last_activity rate_in rate_out",
         Check: "name outcome found advice",
         BenchResult: "pattern channel producers consumers size batch in_flight target_rate elapsed sent"
         " received send_rate rate byte_rate loss doubles disorder errors min mean p50 p90 p95 p99 p999 max"

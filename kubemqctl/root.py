@@ -34,6 +34,7 @@ def root(
             "--address",
             metavar="HOST:PORT",
             help="The server; repeat it to name others to try in order.",
+            show_default="localhost:50000",
         ),
     ] = None,
     client_id: Annotated[

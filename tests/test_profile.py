@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from kubemqctl import credential
 from kubemqctl.configfile import changing
 from kubemqctl.errors import AuthError, ConfigError, KubemqctlError, NotFound, UsageError
 from kubemqctl.profile import (
@@ -455,6 +456,12 @@ def test_a_token_command_gets_no_shell_and_no_stdin(write: Write) -> None:
     code = "import sys; print(sys.argv[1] + str(len(sys.stdin.read())))"
     found = with_token(write, f"token_command: |\n      {command(code)} '$HOME;x|y'")
     assert read_token(found) == "$HOME;x|y0"
+
+
+def test_a_token_command_that_does_not_end_is_given_up(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credential, "LONGEST_COMMAND", 0.1)
+    found = with_token(write, "token_command: sleep 60")
+    assert "sleep printed no token within 0.1 s" in failure(AuthError, lambda: read_token(found)).message
 
 
 def test_a_token_command_is_not_run_before_the_token_is_needed(write: Write, tmp_path: Path) -> None:

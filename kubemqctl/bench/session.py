@@ -12,7 +12,8 @@ from kubemqctl.bench.run import Measured, measure
 from kubemqctl.bench.venue import Venue, fresh_name
 from kubemqctl.bench.workload import SECOND, SMALLEST, Pattern
 from kubemqctl.bench.workload import Workload as Workload
-from kubemqctl.errors import KubemqctlError, NothingArrived, Partial, UsageError
+from kubemqctl.connect import ping_once
+from kubemqctl.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
 from kubemqctl.invocation import Invocation, is_terminal
 from kubemqctl.message import BenchResult
 from kubemqctl.names import ChannelType, check_channel
@@ -45,10 +46,12 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     latencies = Latencies()
     on_terminal = is_terminal(2) and not run.common.quiet and run.environ.get("TERM") != "dumb"
     with run.client() as client, Stop() as stop:
-        with Venue(client, KINDS[work.pattern], work.channel, given, run.note):
+        ping_once(client)  # before there is anything that could be left behind
+        with Venue(client, KINDS[work.pattern], work.channel, given, run.note) as venue:
             run.note(_announced(work))
             with Line(2 if on_terminal else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)
+            venue.was_used = not isinstance(measured.failure, (AuthError, Unsupported))
         result = reckon(measured, work, latencies)
         if result.received or result.sent:
             run.write(render.one(result))

@@ -38,6 +38,7 @@ class Venue:
         self._given = given
         self._note = note
         self._was_there = False
+        self.was_used = True  # False once it is known that the server has let us do nothing there
 
     def __enter__(self) -> Venue:
         if self._given:
@@ -45,6 +46,8 @@ class Venue:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.was_used:
+            return
         try:
             self._clean()
         except KubemqctlError as e:

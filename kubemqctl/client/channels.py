@@ -46,14 +46,20 @@ def check_answered(client: Client) -> None:
         _ask(client, "list-channels", {"channel_type": "queues", "channel_search": client.client_id}, PROBE)
     except (NotReady, InvalidRequest):
         return  # an answer, too
+    except Unsupported as e:
+        raise _lacking(e) from e
     except TimedOut as e:
         queues.ping(client, PROBE)  # a server that answers nothing at all is another matter
-        raise Unsupported(
-            "this server does not answer channel requests",
-            hint="KubeMQ's community server has none of them; `kubemqctl queue list` works there",
-            grpc_status=e.grpc_status,
-            server_message=e.server_message,
-        ) from e
+        raise _lacking(e) from e
+
+
+def _lacking(error: KubemqctlError) -> Unsupported:
+    return Unsupported(
+        "this server does not answer channel requests",
+        hint="KubeMQ's community server has none of them; `kubemqctl queue list` works there",
+        grpc_status=error.grpc_status,
+        server_message=error.server_message,
+    )
 
 
 class Survey:

@@ -14,6 +14,7 @@ from kubemqctl import options as o
 from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.profile import Flags
+from kubemqctl.quantity import count_text
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 group = o.Group("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
 register = group.register
 
-Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help="Keep messages in this directory.")]
+_DATA = "Keep messages in this directory."
+Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
+KeptData = Annotated[
+    str | None,
+    typer.Option("--data", metavar="DIR", help=_DATA, show_default="$XDG_STATE_HOME/kubemqctl/broker"),
+]
 
 
 @group.command("run")
@@ -31,7 +37,7 @@ def run_broker(
     listen: Annotated[
         str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
     ] = "127.0.0.1:50000",
-    data: Data = None,
+    data: KeptData = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep messages in memory only.")] = False,
     ready_file: o.ReadyFile = None,
 ) -> int:
@@ -81,7 +87,8 @@ def run_broker(
     if flags.addresses:
         raise UsageError("broker run takes no --address", hint="name where to listen with --listen")
     ended = _serve(run, listen, directory, flags, ready_file)
-    run.note(f"stopped: {ended.waiting} messages wait in {ended.queues} queues")
+    waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
+    run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
     return 128 + ended.signum
 
 

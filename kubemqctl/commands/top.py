@@ -16,7 +16,7 @@ from kubemqctl.names import ChannelType
 from kubemqctl.spelling import nearest
 from kubemqctl.stop import Stop
 from kubemqctl.terminal import colour_wanted, visible
-from kubemqctl.watching import SORTS, Watch
+from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -65,7 +65,7 @@ def top(
       kubemqctl top
       kubemqctl top --sort waiting --filter orders --interval 5s
       kubemqctl top -o human | head -n 12
-      kubemqctl top --sort waiting --format '{name} {waiting}'
+      kubemqctl top --sort waiting --format '{name} {waiting} {rate_in} {rate_out}'
     """
     if interval < SHORTEST:
         raise UsageError("--interval is under 100ms: that would keep the server busy with us alone")
@@ -94,8 +94,12 @@ def top(
     if form.name == "human":
         run.write(_plain(run, watch).encode("utf-8", "backslashreplace"))
     else:
-        run.write(render.all(row.info for row in watch.rows()))
+        run.write(render.all(_measured(row) for row in watch.rows()))
     return 0
+
+
+def _measured(row: Row) -> ChannelInfo:
+    return row.info._replace(rate_in=row.rate_in, rate_out=row.rate_out)
 
 
 def _plain(run: Invocation, watch: Watch) -> str:

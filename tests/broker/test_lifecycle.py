@@ -74,7 +74,7 @@ def test_a_signal_ends_it_in_order(signum: signal.Signals, code: int, start: Sta
         started.send(signum)
         ended = started.wait()
     assert ended.code == 128 + signum
-    assert "stopped: 3 messages wait in 1 queues" in ended.err
+    assert "stopped: 3 messages wait in 1 queue" in ended.err
     assert "Traceback" not in ended.err
 
 

@@ -150,4 +150,5 @@ def test_a_token_reaches_the_workers_and_no_command_line(
         assert b"s3cret" not in shown.stdout
     bench.send(signal.SIGINT)
     assert bench.wait().code == 130
-    assert run("bench", "queue", "--count", "5", address=broker.address).code == 4
+    refused = run("bench", "queue", "--count", "5", address=broker.address)
+    assert (refused.code, "left behind" in refused.err) == (4, False)

@@ -57,9 +57,10 @@ def test_in_a_pipe_it_prints_the_names_once_in_order(run: Run, loaded: Broker) -
 
 
 @pytest.mark.builtin
-def test_json_has_the_records_of_a_channel_list(run: Run, loaded: Broker) -> None:
+def test_json_has_the_records_of_a_channel_list_and_the_rates(run: Run, loaded: Broker) -> None:
     top = run(*TOP, "--sort", "name", "-o", "json", address=loaded.address).records()
     listed = run("channel", "list", "-o", "json", address=loaded.address).records()
+    assert {(record.pop("rate_in"), record.pop("rate_out")) for record in top} == {(0.0, 0.0)}
     assert sorted(top, key=str) == sorted(listed, key=str)
 
 
