@@ -103,6 +103,8 @@ def _usage(e: Any) -> UsageError:
     message, hint = e.format_message().strip(), f"see `{path} --help`"
     if ctx and "unexpected extra argument" in message and _takes_handler(ctx.command):
         hint = f"a command to run stands behind `--`; {hint}"
+    if ctx and message.startswith("Missing command"):
+        hint = f"one of {', '.join(ctx.command.commands)}; {hint}"
     return UsageError(message, hint=hint)
 
 

@@ -263,6 +263,13 @@ def test_the_usage_shows_what_a_command_takes(
     assert capsys.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"
 
 
+def test_a_missing_command_is_answered_with_those_that_there_are(capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    assert f"one of {', '.join(COMMANDS)}; see" in capfd.readouterr().err
+    assert cli.main(["store"]) == 2
+    assert "one of pub, sub; see" in capfd.readouterr().err
+
+
 def test_a_handler_without_its_dashes_is_told_where_it_belongs(capfd: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["queue", "receive", "orders", "cat"]) == 2
     assert "a command to run stands behind `--`" in capfd.readouterr().err
