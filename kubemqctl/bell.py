@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import threading
+
+LONGEST_WAIT = 3600.0
+"""Seconds."""
+
+
+def milliseconds(wait: float) -> int:
+    """A wait of so many seconds as poll(2) takes it, rounded up; at most an hour, as it counts in 32 bits."""
+    return max(0, math.ceil(min(wait, LONGEST_WAIT) * 1000))
 
 
 class Bell:

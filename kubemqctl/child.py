@@ -17,11 +17,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Literal, NamedTuple
 
+from kubemqctl.bell import milliseconds
+
 LINGER = 0.5
 """Seconds that output may stay open once the child has ended: something that it started still holds it."""
 LONGEST_LINE = 64 << 10
 _CHUNK = 64 << 10
-_LONGEST_WAIT = 3600.0  # seconds, as poll(2) counts milliseconds in 32 bits
 _TICK = 0.02  # how often the end is looked for where the system has no pidfd, as on macOS
 
 Ending = Literal["exited", "timed-out", "stopped", "too-much-output"]
@@ -180,7 +181,7 @@ class Child:
             due.append(self._exited_at + LINGER)
         elif self._exit_fd is None:
             due.append(now + _TICK)
-        return max(0, int(min(min(due) - now, _LONGEST_WAIT) * 1000) + 1) if due else -1
+        return milliseconds(min(due) - now) if due else -1
 
     @property
     def _deadline(self) -> float | None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from kubemqctl import readyfile
-from kubemqctl.bell import Bell
+from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, Unreachable
 from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm
 from kubemqctl.sink import ReaderGone, Sink
@@ -23,7 +23,6 @@ from kubemqctl.stop import Stop
 if TYPE_CHECKING:
     from kubemqctl.client.feed import Feed
 
-LONGEST_WAIT = 3600.0
 T = TypeVar("T")
 Ring = Callable[[], None]
 
@@ -257,9 +256,7 @@ class Live(Generic[T]):
         poll.register(self._stop.fd, select.POLLIN)
         if self._out_fd is not None:
             poll.register(self._out_fd, 0)
-        # poll(2) counts milliseconds in 32 bits; an empty list before its time does no harm.
-        patience = max(0.0, min(min(dues) - time.monotonic(), LONGEST_WAIT)) if dues else None
-        news = poll.poll(patience and int(patience * 1000) + 1)
+        news = poll.poll(milliseconds(min(dues) - time.monotonic()) if dues else None)
         if any(fd == self._out_fd for fd, _ in news):
             raise ReaderGone("the reader of the output has left")
         self._bell.clear()

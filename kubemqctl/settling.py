@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kubemqctl.bell import Bell
+from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
 from kubemqctl.message import Message, Received
 from kubemqctl.quantity import count_text
@@ -142,8 +142,7 @@ class Room:
         poll = select.poll()
         for fd in (*fds, self.bell.fd):
             poll.register(fd, select.POLLIN)
-        left = min(until - time.monotonic(), 3600.0)
-        return {fd for fd, _ in poll.poll(max(0, math.ceil(left * 1000)))}
+        return {fd for fd, _ in poll.poll(milliseconds(until - time.monotonic()))}
 
     def _look(self) -> None:
         if not self.held or not self._tx:

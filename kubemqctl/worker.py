@@ -12,7 +12,7 @@ import queue
 import select
 import time
 
-from kubemqctl.bell import Bell
+from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.errors import HandlerFailed, KubemqctlError
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.hands import Hands, Work
@@ -121,7 +121,7 @@ class Worker:
             due.append(self._grace_until - time.monotonic())
         if self.results:
             due.append(TICK)
-        poll.poll(max(0, math.ceil(min(due) * 1000)))
+        poll.poll(milliseconds(min(due)))
 
     def _watch_the_clock(self) -> None:
         """Begin the end when it is time, and make an end when the grace is over."""
