@@ -128,6 +128,11 @@ class Invocation:
         if not self.common.quiet:
             say(visible(text))
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether progress is to be drawn on stderr: on a terminal that can go back on a line, unless -q."""
+        return is_terminal(2) and not self.common.quiet and self.environ.get("TERM") != "dumb"
+
     def greet(self, text: str) -> None:
         """As `note`, for somebody who watches: on a terminal only."""
         if is_terminal(2):

@@ -252,10 +252,9 @@ def _dead_end(error: Unreachable) -> Link:
 
 
 def _progress(run: Invocation, out: Outgoing, source: int | None) -> Progress:
-    """For whoever looks on, unless it is -q or a terminal that cannot go back on a line."""
-    is_wanted = is_terminal(2) and not run.common.quiet and run.environ.get("TERM") != "dumb"
+    """For whoever looks on."""
     total = _size(source) if source is not None else 0
-    return Progress(2 if is_wanted else None, is_terminal(1), total, len(out.between))
+    return Progress(2 if run.is_watched else None, is_terminal(1), total, len(out.between))
 
 
 def _size(fd: int) -> int:

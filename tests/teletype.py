@@ -64,7 +64,7 @@ def seen(*words: str, keys: bytes = b"", size: tuple[int, int] = (100, 40)) -> S
     reader.start()
     try:
         os.write(master, keys)
-        with _streams_on(slave), _limited(words):
+        with streams_on(slave, slave, slave), _limited(words):
             code = int(main(list(words)))
     finally:
         os.close(slave)
@@ -85,9 +85,10 @@ def _read(master: int, into: bytearray) -> None:
 
 
 @contextmanager
-def _streams_on(fd: int) -> Iterator[None]:
+def streams_on(*fds: int) -> Iterator[None]:
+    """This process's stdin, stdout and stderr are those of `fds` for a while."""
     saved = [os.dup(stream) for stream in range(3)]
-    for stream in range(3):
+    for stream, fd in enumerate(fds):
         os.dup2(fd, stream)
     try:
         yield

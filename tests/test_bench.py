@@ -29,7 +29,7 @@ from kubemqctl.bench.run import Measured, Run, Stage
 from kubemqctl.bench.venue import Venue
 from kubemqctl.bench.worker import Order, Report
 from kubemqctl.bench.workload import MEASURED as COUNTS
-from kubemqctl.bench.workload import SECOND, SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
+from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli import main
 from kubemqctl.connect import connect
 from kubemqctl.errors import (
@@ -46,6 +46,7 @@ from kubemqctl.names import ChannelType
 from kubemqctl.page import DIM, ORANGE, RED, Page
 from kubemqctl.profile import Flags, resolve
 from kubemqctl.stop import Stop
+from kubemqctl.values import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues
 

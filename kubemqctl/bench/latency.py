@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from kubemqctl.bench.workload import SECOND
 from kubemqctl.errors import UsageError
+from kubemqctl.values import SECOND
 
 LONGEST = 86_400 * SECOND
 FIGURES = 3

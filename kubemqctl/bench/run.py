@@ -14,11 +14,12 @@ from kubemqctl.bench.account import Receipt
 from kubemqctl.bench.board import HEARD, MEASURED, Scoreboard, scoreboard
 from kubemqctl.bench.crew import Crew, Heard, Load, load
 from kubemqctl.bench.worker import Order, Role
-from kubemqctl.bench.workload import SECOND, WARM, Due, Workload, new_run, writer
+from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
 from kubemqctl.credential import Token
 from kubemqctl.errors import KubemqctlError, TimedOut
 from kubemqctl.profile import Settings, read_token
 from kubemqctl.stop import Stop
+from kubemqctl.values import SECOND
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

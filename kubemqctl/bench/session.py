@@ -10,16 +10,17 @@ from kubemqctl.bench.line import Line
 from kubemqctl.bench.reckoning import is_held, reckon
 from kubemqctl.bench.run import Measured, measure
 from kubemqctl.bench.venue import Venue, fresh_name
-from kubemqctl.bench.workload import SECOND, SMALLEST, Pattern
+from kubemqctl.bench.workload import SMALLEST, Pattern
 from kubemqctl.bench.workload import Workload as Workload
 from kubemqctl.connect import ping_once
 from kubemqctl.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
-from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.invocation import Invocation
 from kubemqctl.message import BenchResult
 from kubemqctl.names import ChannelType, check_channel
 from kubemqctl.quantity import count_text, size_text
 from kubemqctl.requesting import check_timeout
 from kubemqctl.stop import Stop
+from kubemqctl.values import SECOND
 
 DURATION = 5.0
 SHORTEST = 0.01
@@ -44,12 +45,11 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     work = _whole(work)
     render = run.renderer(BenchResult)
     latencies = Latencies()
-    on_terminal = is_terminal(2) and not run.common.quiet and run.environ.get("TERM") != "dumb"
     with run.client() as client, Stop() as stop:
         ping_once(client)  # before there is anything that could be left behind
         with Venue(client, KINDS[work.pattern], work.channel, given, run.note) as venue:
             run.note(_announced(work))
-            with Line(2 if on_terminal else None) as line:
+            with Line(2 if run.is_watched else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)
             venue.was_used = not isinstance(measured.failure, (AuthError, Unsupported))
         result = reckon(measured, work, latencies)

@@ -3,6 +3,8 @@
 With a rate every message has its time, kept whatever the server does: one that goes out late counts from
 when it should have, so that a stall is felt by all whom it would have kept waiting. Without one a slow
 server slows its senders down, and what they then do not send is never measured.
+
+Times are nanoseconds of the monotonic clock, which all processes of a machine share.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Literal, NamedTuple
 
+from kubemqctl.values import SECOND
+
 Pattern = Literal["queue", "events", "store", "cmd", "query"]
 WARM, MEASURED = 0, 1
-SECOND = 1_000_000_000
-"""In nanoseconds, as all times here: of the monotonic clock, which all processes of a machine share."""
 
 
 class Workload(NamedTuple):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
 
 from kubemqctl import options as o
+from kubemqctl.options import F
 from kubemqctl.values import parse_rate, parse_size
 
 group = o.Group("bench", "Measure throughput and latency, pattern by pattern.")
@@ -71,7 +74,32 @@ Assert = Annotated[
 ]
 
 
-@group.command("queue")
+_RESULT = """
+Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
+With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
+it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
+and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
+and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+
+--assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
+received, {counts}errors, with < <= = != >= >, and ends with 7, naming what
+does not hold.
+
+"""
+
+
+def _measurement(name: str, counts: str = "") -> Callable[[F], F]:
+    """Add a command whose help tells, before its examples, what all of them print and assert."""
+
+    def add(function: F) -> F:
+        text, examples, rest = cleandoc(function.__doc__ or "").partition("Examples:\n")
+        function.__doc__ = text.rstrip("\n") + "\n" + _RESULT.format(counts=counts) + examples + rest
+        return group.command(name)(function)
+
+    return add
+
+
+@_measurement("queue", "loss, doubles, disorder and ")
 def queue(
     ctx: typer.Context,
     producers: Producers = 1,
@@ -91,16 +119,6 @@ def queue(
     consumer takes as many as are there under a transaction, up to --batch: a server that is asked for more
     waits for its full second.
 
-    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
-
-    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
-    does not hold.
-
     Examples:
       kubemqctl bench queue
       kubemqctl bench queue --producers 2 --consumers 2 --size 4KiB --duration 30s
@@ -112,7 +130,7 @@ def queue(
     return benchmark(ctx.obj, work, check or [])
 
 
-@group.command("events")
+@_measurement("events", "loss, doubles, disorder and ")
 def events(
     ctx: typer.Context,
     producers: Producers = 1,
@@ -129,16 +147,6 @@ def events(
 
     Events are not kept: one that a subscriber is too slow for is lost, and counted.
 
-    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
-
-    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
-    does not hold.
-
     Examples:
       kubemqctl bench events
       kubemqctl bench events --consumers 3 --rate 1000/s --assert 'loss<0.1%'
@@ -150,7 +158,7 @@ def events(
     return benchmark(ctx.obj, work, check or [])
 
 
-@group.command("store")
+@_measurement("store", "loss, doubles, disorder and ")
 def store(
     ctx: typer.Context,
     producers: Producers = 1,
@@ -168,16 +176,6 @@ def store(
 
     A producer has up to --in-flight events unanswered.
 
-    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
-
-    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-    received, loss, doubles, disorder and errors, with < <= = != >= >, and ends with 7, naming what
-    does not hold.
-
     Examples:
       kubemqctl bench store
       kubemqctl bench store --in-flight 1000 --duration 20s
@@ -191,7 +189,7 @@ def store(
     return benchmark(ctx.obj, work, check or [])
 
 
-@group.command("cmd")
+@_measurement("cmd")
 def cmd(
     ctx: typer.Context,
     producers: Producers = 1,
@@ -210,16 +208,6 @@ def cmd(
 
     Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
     of them. An answer that does not come within --timeout is an error.
-
-    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
-
-    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-    received, errors, with < <= = != >= >, and ends with 7, naming what
-    does not hold.
 
     Examples:
       kubemqctl bench cmd
@@ -244,7 +232,7 @@ def cmd(
     return benchmark(ctx.obj, work, check or [])
 
 
-@group.command("query")
+@_measurement("query")
 def query(
     ctx: typer.Context,
     producers: Producers = 1,
@@ -263,16 +251,6 @@ def query(
 
     Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
     of them. An answer that does not come within --timeout is an error.
-
-    Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-    With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-    it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-    and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-    and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
-
-    --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-    received, errors, with < <= = != >= >, and ends with 7, naming what
-    does not hold.
 
     Examples:
       kubemqctl bench query

@@ -19,6 +19,7 @@ from types import FrameType
 from typing import IO, Any, NamedTuple
 
 from kubemqctl.cli import main
+from tests.teletype import streams_on
 
 DOCUMENTED = {*range(11), 130, 141, 143}
 LONGEST = 10.0
@@ -63,7 +64,8 @@ def run(words: Sequence[str], stdin: bytes = b"", patience: float | None = None)
     with TemporaryFile() as in_, TemporaryFile() as out, TemporaryFile() as err:
         in_.write(stdin)
         in_.seek(0)
-        with _standard_streams(in_, out, err), _listening_to_threads(died, swallowed):
+        streams = (file.fileno() for file in (in_, out, err))
+        with streams_on(*streams), _listening_to_threads(died, swallowed):
             code = _run(list(words), patience, told, swallowed)
         ended = Ended(words, code, _content(out), _content(err).decode("utf-8", "replace"), told.is_set())
     assert not died, f"{ended}\n--- a thread died of\n{died[0]}"
@@ -133,20 +135,6 @@ def _run(words: list[str], patience: float | None, told: threading.Event, swallo
             timer.join()
         for signum, handler in before.items():
             signal.signal(signum, handler)
-
-
-@contextmanager
-def _standard_streams(*files: IO[bytes]) -> Iterator[None]:
-    saved = [os.dup(fd) for fd in range(3)]
-    for fd, file in enumerate(files):
-        file.flush()
-        os.dup2(file.fileno(), fd)
-    try:
-        yield
-    finally:
-        for fd, before in enumerate(saved):
-            os.dup2(before, fd)
-            os.close(before)
 
 
 @contextmanager
