@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
+from kubemqctl.expiring import Expiring
 from kubemqctl.invocation import Invocation
 from kubemqctl.matching import Wanted
 from kubemqctl.message import Affected, Message, Policy, Received, SendResult
@@ -29,8 +30,6 @@ BYTES_AT_ONCE = 8 << 20
 MOST_NAMED = 20
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
-# Expired messages fill a Get and are then gone; a server that answers only so for longer has no more.
-EXPIRED = 10.0
 
 
 class Order(NamedTuple):
@@ -70,7 +69,7 @@ class Mover:
         self._kept: list[Held] = []
         self._seen: set[int] = set()  # the sequences of what is kept
         self._next_at = time.monotonic()
-        self._expired_since: float | None = None
+        self._expiring = Expiring()
         self._most = MOST_AT_ONCE
         self._left = math.inf
         self._last = math.inf
@@ -128,16 +127,10 @@ class Mover:
         if self._ways.mended() > mended:
             return self._apart(held, count)
         if held.messages:
-            self._expired_since = None
-        elif time.monotonic() - began > SHORTEST_ROUND or self._goes_on_expiring(began):
+            self._expiring.ended()
+        elif (now := time.monotonic()) - began > SHORTEST_ROUND or self._expiring.is_too_long(now):
             return None
         return held
-
-    def _goes_on_expiring(self, began: float) -> bool:
-        """Whether nothing but expired messages has come for too long."""
-        if self._expired_since is None:
-            self._expired_since = began
-        return time.monotonic() - self._expired_since > EXPIRED
 
     def _apart(self, held: Held, count: int) -> Held | None:
         """Text in `held` is no UTF-8, and would be sent on as something else: find the message, leave it."""

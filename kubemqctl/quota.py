@@ -5,12 +5,9 @@ from __future__ import annotations
 import math
 import time
 
+from kubemqctl.expiring import Expiring
 from kubemqctl.intake import LONGEST_PAUSE, ROUND, SHORTEST_PAUSE, Source, Wish
 from kubemqctl.message import Received
-
-# Seconds for which messages that have expired may come in place of others: each fills a Get of its own, and
-# is then gone. A server that goes on longer with such answers is not waited for, and not kept busy by us.
-EXPIRED = 10.0
 
 
 class Quota:
@@ -25,7 +22,7 @@ class Quota:
         self._began = self._quiet_since = time.monotonic()
         self._failures = 0
         self._resume_at = 0.0
-        self._expired_since: float | None = None
+        self._expiring = Expiring()
         if wish.everything and (depth := source.depth()) and depth.is_sure:
             self._left, self._last_sequence = depth.waiting, depth.last_sequence
 
@@ -52,17 +49,13 @@ class Quota:
 
     def came_empty(self, waited: float) -> None:
         """A Get brought nothing; one that came back early met an expired message."""
-        now = time.monotonic()
         if waited >= ROUND * 0.9:
-            self._expired_since = None
+            self._expiring.ended()
             self.over = self.over or self._wish.everything
-            return
-        if self._expired_since is None:
-            self._expired_since = now
-        if now - self._expired_since < EXPIRED:
-            self.resumed()
-        else:
+        elif self._expiring.is_too_long(now := time.monotonic()):
             self._resume_at = now + SHORTEST_PAUSE
+        else:
+            self.resumed()
 
     def came(self, message: Received) -> bool:
         """Whether `message` is wanted."""
@@ -71,7 +64,7 @@ class Quota:
         if self.over:
             return False
         self.taken += 1
-        self._expired_since = None
+        self._expiring.ended()
         if self._left is not None:
             self._left -= 1
         self.resumed()

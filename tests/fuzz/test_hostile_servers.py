@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import completing, connect, hands, incoming, moving, quota, settling
+from kubemqctl import completing, connect, expiring, hands, incoming, settling
 from kubemqctl.client import call, channels, events, queues, requests, transaction
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import TIMES, examples
@@ -46,8 +46,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "ANSWER_TIMEOUT", SHORT)
     monkeypatch.setattr(settling, "LATE", SHORT)
     monkeypatch.setattr(hands, "PATIENCE", SHORT)
-    monkeypatch.setattr(quota, "EXPIRED", SHORT)
-    monkeypatch.setattr(moving, "EXPIRED", SHORT)
+    monkeypatch.setattr(expiring, "LONGEST", SHORT)
     monkeypatch.setattr(channels, "PAUSES", (0.01, 0.01))
     monkeypatch.setattr(channels, "TIMEOUT", SHORT)
     monkeypatch.setattr(channels, "PROBE", SHORT)
