@@ -54,8 +54,12 @@ class Ended(NamedTuple):
         )
 
 
-def run(words: Sequence[str], stdin: bytes = b"", patience: float | None = None) -> Ended:
+def run(
+    words: Sequence[str], stdin: bytes = b"", patience: float | None = None, printing: bool = False
+) -> Ended:
     """`kubemqctl WORDS`, seen to end as documented: by itself, or told to after `patience` seconds.
+
+    With `printing`, not before it has printed something.
 
     Raises AssertionError for what no command line and no server may bring about.
     """
@@ -66,7 +70,7 @@ def run(words: Sequence[str], stdin: bytes = b"", patience: float | None = None)
         in_.seek(0)
         streams = (file.fileno() for file in (in_, out, err))
         with streams_on(*streams), _listening_to_threads(died, swallowed):
-            code = _run(list(words), patience, told, swallowed)
+            code = _run(list(words), patience, told, swallowed, out if printing else None)
         ended = Ended(words, code, _content(out), _content(err).decode("utf-8", "replace"), told.is_set())
     assert not died, f"{ended}\n--- a thread died of\n{died[0]}"
     _check(ended)
@@ -89,12 +93,23 @@ def _content(file: IO[bytes]) -> bytes:
     return file.read()
 
 
-def _run(words: list[str], patience: float | None, told: threading.Event, swallowed: threading.Event) -> int:
-    """The exit code. `told` is set when it was told to end, `swallowed` by who sees that this was in vain."""
+def _run(
+    words: list[str],
+    patience: float | None,
+    told: threading.Event,
+    swallowed: threading.Event,
+    awaited: IO[bytes] | None,
+) -> int:
+    """The exit code. `told` is set when it was told to end, `swallowed` by who sees that this was in vain.
+
+    It is told only once `awaited` holds something.
+    """
     main_thread = threading.get_ident()
     over = threading.Event()
 
     def tell() -> None:
+        while awaited and not os.fstat(awaited.fileno()).st_size and not over.wait(0.005):
+            pass
         told.set()
         swallowed.set()
         while not over.wait(0.005):

@@ -51,11 +51,16 @@ def event(sequence: int, timestamp: int = 1) -> bytes:
 
 
 def run(
-    server: HostileServer, plan: Plan, *words: str, stdin: bytes = b"", patience: float | None = None
+    server: HostileServer,
+    plan: Plan,
+    *words: str,
+    stdin: bytes = b"",
+    patience: float | None = None,
+    printing: bool = False,
 ) -> Ended:
     server.plan = plan
     try:
-        return inprocess.run(["--address", server.address, *words], stdin, patience)
+        return inprocess.run(["--address", server.address, *words], stdin, patience, printing)
     finally:
         plan.end()
 
@@ -234,7 +239,7 @@ def test_a_rate_of_one_in_an_aeon_waits_until_it_is_told_to_end(
     server: HostileServer, words: list[str]
 ) -> None:
     rate = ["--rate", "0.000000000000000000000000001/h"]
-    ended = run(server, Plan({}), *words, "q", "--lines", *rate, stdin=b"1\n2\n", patience=0.3)
+    ended = run(server, Plan({}), *words, "q", "--lines", *rate, stdin=b"1\n2\n", patience=0, printing=True)
     assert ended.code == 143
     assert "1 sent" in ended.err
 
