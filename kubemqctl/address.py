@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from kubemqctl.errors import ConfigError, UsageError
-from kubemqctl.values import visible
+from kubemqctl.values import quoted
 
 
 def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def parse_address(text: str, where: str) -> str:
         return text
     # Who writes NAME:PASSWORD@HOST, as in other programs' addresses, must not find it in a log.
     shown = re.sub(r"^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text, flags=re.DOTALL)
-    raise refusal(f"{where}: {visible(shown)} is not HOST:PORT", where, _what_to_write(text))
+    raise refusal(f"{where}: {quoted(shown)} is not HOST:PORT", where, _what_to_write(text))
 
 
 def refusal(message: str, where: str, hint: str = "") -> UsageError:
@@ -47,7 +47,7 @@ def _what_to_write(text: str) -> str:
     if "@" in text:
         return "who you are is told by a token or a client certificate, not in the address"
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
-        host = visible(text[scheme.end() :].partition("/")[0]) or "localhost"
+        host = quoted(text[scheme.end() :].partition("/")[0]) or "localhost"
         return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"
     if re.fullmatch(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
         return f"an IPv6 address goes in brackets: [{text}]:50000"

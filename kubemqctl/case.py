@@ -62,6 +62,20 @@ class Case:
 Step = tuple[str, Callable[[Case], Finding]]
 
 
+def diagnose(
+    flags: Flags, environ: Mapping[str, str], steps: Sequence[Step], show: Callable[[Check], None]
+) -> None:
+    """Take the steps, and show what each found as it comes. Raises the error of the one that failed."""
+    failed = None
+    with Case(flags, environ) as case:
+        for check in examine(case, steps):
+            show(check)
+            failed = failed or (check if check.outcome == "failed" else None)
+    if failed and isinstance(failed.error, KubemqctlError):
+        failed.error.message = f"{failed.name}: {failed.error.message}"
+        raise failed.error
+
+
 def examine(case: Case, steps: Sequence[Step]) -> Iterator[Check]:
     """Take the steps in their order; what comes behind a failed one is skipped."""
     failed = ""

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from kubemqctl.errors import ConfigError, OutputError
 from kubemqctl.message import Event
-from kubemqctl.values import visible
+from kubemqctl.values import quoted
 
 _TYPES = {"channel": str, "sequence": int, "id": str, "timestamp": int}
 
@@ -41,7 +41,7 @@ class Checkpoint:
         self.position = _read(path)
         if self.position and self.position.channel != channel:
             raise ConfigError(
-                f"the checkpoint {path} is of the channel {visible(self.position.channel)}, not {channel}",
+                f"the checkpoint {path} is of the channel {quoted(self.position.channel)}, not {channel}",
                 hint="use a file of its own for each channel",
             )
         self._channel = channel

@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
 
         return answer(argv[1:], os.environ)
     words, tail = split(argv)
-    from kubemqctl.invocation import Common, Invocation, report
+    from kubemqctl.invocation import Common, Invocation
 
     run = Invocation(os.environ, tail)
     try:
@@ -61,8 +61,9 @@ def main(argv: list[str]) -> int:
     except KubemqctlError as e:
         if not isinstance(e, Stopped) and e.exit_code != ExitCode.SIGPIPE:
             # What -o says holds for errors of the command line itself as well.
-            common = run.common if run.common != Common() else run.common._replace(output=_wanted_form(words))
-            report(e, common)
+            if run.common == Common():
+                run.common = run.common._replace(output=_wanted_form(words))
+            run.report(e)
         return int(e.exit_code)
     except KeyboardInterrupt:
         return ExitCode.SIGINT
@@ -71,7 +72,7 @@ def main(argv: list[str]) -> int:
     except Exception as e:
         # Help is Typer's to write: the one output that does not go through our own door to stdout.
         is_output = isinstance(e, OSError) and not {"-h", "--help"}.isdisjoint(words)
-        report(_unwritten(e) if is_output else _bug(e, run), run.common)
+        run.report(_unwritten(e) if is_output else _bug(e, run))
         return ExitCode.UNEXPECTED
 
 
@@ -128,9 +129,9 @@ def _print_version() -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except OSError as e:
-        from kubemqctl.invocation import Common, report
+        from kubemqctl.invocation import report
 
-        report(_unwritten(e), Common())
+        report(_unwritten(e))
         return ExitCode.UNEXPECTED
     return ExitCode.OK
 
@@ -159,7 +160,7 @@ def build(names: Sequence[str] = COMMANDS, only: str = "") -> Any:
 
     root = typer.Typer(
         name="kubemqctl",
-        cls=usage.Group,
+        cls=usage.HelpGroup,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

@@ -100,14 +100,14 @@ def usable(names: Iterable[str]) -> list[str]:
 
 def _is_usable(name: str) -> bool:
     from kubemqctl.names import check_channel
-    from kubemqctl.terminal import visible
+    from kubemqctl.terminal import escaped
 
     try:
         check_channel(name, "events")
         name.encode()
     except (UsageError, UnicodeEncodeError):
         return False
-    return visible(name) == name and not any(map(str.isspace, name))
+    return escaped(name) == name and not any(map(str.isspace, name))
 
 
 # ---- the connection options of a line that is still being typed ----

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from kubemqctl.profile import Settings
     from kubemqctl.stop import Stop
 
-# Seconds: for one ping, and between two tries to reach a server.
-PING_TIMEOUT = 5.0
+# Seconds between two tries to reach a server.
 PAUSE = 0.1
 
 
@@ -56,17 +55,12 @@ def reach(settings: Settings, wait: float, stop: Stop) -> tuple[Client, Pong]:
         stop.wait(PAUSE)
 
 
-def ping_once(client: Client) -> Pong:
-    """One ping, within 5 s."""
-    from kubemqctl.client.queues import ping
-
-    return ping(client, PING_TIMEOUT)
-
-
 def _answering(settings: Settings) -> tuple[Client, Pong]:
     client = connect(settings)
+    from kubemqctl.client.queues import ping
+
     try:
-        return client, ping_once(client)
+        return client, ping(client)
     except BaseException:
         client.__exit__()
         raise

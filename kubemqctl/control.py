@@ -6,14 +6,14 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.errors import KubemqctlError, RecordError, UsageError
 from kubemqctl.message import Message, Received
 from kubemqctl.names import check_channel
 from kubemqctl.record import to_record
 from kubemqctl.recordparser import message_from_record
 from kubemqctl.settling import Decision, modified
-from kubemqctl.strictjson import RecordError, parse
-from kubemqctl.terminal import visible
+from kubemqctl.strictjson import parse
+from kubemqctl.terminal import escaped
 from kubemqctl.values import whole_seconds
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
@@ -27,7 +27,7 @@ def decision(line: bytes, held: Received | None) -> Decision:
     word, _, rest = line.decode("utf-8", "surrogateescape").strip().partition(" ")
     rest = rest.strip()
     if word not in _PARSERS:
-        raise UsageError(f"{visible(word[:60])} is no decision", hint=f"one of {WORDS}")
+        raise UsageError(f"{escaped(word[:60])} is no decision", hint=f"one of {WORDS}")
     if held is None and word != "next":
         raise UsageError(f"there is no message to {word}", hint="`next` takes one")
     if held is not None and word == "next":
@@ -37,7 +37,7 @@ def decision(line: bytes, held: Received | None) -> Decision:
 
 def _bare(kind: str, rest: str, held: Received) -> Decision:
     if rest:
-        raise UsageError(f"{kind} stands alone: {visible(rest[:60])} is too much")
+        raise UsageError(f"{kind} stands alone: {escaped(rest[:60])} is too much")
     return Decision(kind)  # type: ignore[arg-type]
 
 

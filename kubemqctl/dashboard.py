@@ -10,7 +10,7 @@ from kubemqctl.listing import Column
 from kubemqctl.page import BOLD, DIM, RED, Page
 from kubemqctl.quantity import count_text, relative_text, size_text
 from kubemqctl.table import draw_table
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.watching import Row, Watch, rate_text
 
 _KEYS = "q quit · s sort · r reverse · / filter"
@@ -42,15 +42,15 @@ class Dashboard:
     def _state(self, server: str, rows: Sequence[Row], page: Page) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.taken))
         if self.lost:
-            said = f"{visible(server)} as of {clock}; trying again: {visible(self.lost.message)}"
+            said = f"{escaped(server)} as of {clock}; trying again: {escaped(self.lost.message)}"
             return page.paint(_cropped(said, page.width), RED)
-        kept = f" with {visible(self._watch.filter)!r}" if self._watch.filter else ""
-        said = f"{visible(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
+        kept = f" with {escaped(self._watch.filter)!r}" if self._watch.filter else ""
+        said = f"{escaped(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
         return page.paint(_cropped(f"{said} · {self.note}" if self.note else said, page.width), BOLD)
 
     def _foot(self, page: Page) -> str:
         if self._watch.asking is not None:
-            ask = f"filter: {visible(self._watch.asking)}"
+            ask = f"filter: {escaped(self._watch.asking)}"
             return ask[-page.width + 1 :] + page.paint("_", BOLD)
         return page.paint(_cropped(_KEYS, page.width), DIM)
 
@@ -58,8 +58,8 @@ class Dashboard:
 def columns(rows: Sequence[Row], now: int, watch: Watch) -> list[Column]:
     """The table's columns; the one that sorts is marked, and stays where the page is narrow."""
     told = [
-        Column("name", [visible(row.info.name) for row in rows]),
-        Column("type", [visible(row.info.type) for row in rows], rank=4),
+        Column("name", [escaped(row.info.name) for row in rows]),
+        Column("type", [escaped(row.info.type) for row in rows], rank=4),
         Column("in", [rate_text(row.rate_in) for row in rows], numeric=True, rank=2),
         Column("out", [rate_text(row.rate_out) for row in rows], numeric=True, rank=3),
         Column("waiting", [_count(row.info.waiting) for row in rows], numeric=True, rank=1, style=BOLD),

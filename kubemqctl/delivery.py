@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kubemqctl.child import to_stderr
-from kubemqctl.errors import HandlerFailed
+from kubemqctl.errors import HandlerFailed, ReaderGone
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.message import Event, HandledEvent
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 Keep = Callable[[Event], None]

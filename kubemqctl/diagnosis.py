@@ -15,7 +15,7 @@ from kubemqctl.errors import AuthError, TimedOut, Unreachable, Unsupported
 from kubemqctl.handshake import Endpoint, look, speaks_plainly, speaks_tls
 from kubemqctl.profile import read_token
 from kubemqctl.quantity import second_text, span_text
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -24,7 +24,6 @@ DAY = 86_400
 # A certificate that expires sooner is worth a warning: days.
 SOON = 14
 PINGS = 5
-PING_TIMEOUT = 5.0
 # Clocks that differ by more make `--from 5m` and expiry mean something else: seconds. Ping tells ±1.
 CLOCK = 3
 
@@ -113,7 +112,7 @@ def tls(case: Case) -> Finding:
     peer = look(case.endpoint, case.settings.tls)
     now = int(time.time())
     found = (
-        f"{peer.protocol}; the certificate of {', '.join(map(visible, peer.names[:8]))} is good until"
+        f"{peer.protocol}; the certificate of {', '.join(map(escaped, peer.names[:8]))} is good until"
         f" {second_text(peer.until)} ({_left(peer.until, now)}), signed by {peer.issuer}"
     )
     if peer.issuer_until and peer.issuer_until < peer.until:
@@ -169,7 +168,7 @@ def _harmless(case: Case, client: Client) -> None:
         queues.infos(client, client.client_id)
     except Unsupported:
         case.has_queues_info = False
-        queues.ping(client, PING_TIMEOUT)
+        queues.ping(client)
 
 
 def ping(case: Case) -> Finding:
@@ -178,7 +177,7 @@ def ping(case: Case) -> Finding:
 
     trips = []
     for _ in range(PINGS):
-        case.pong = queues.ping(case.client, PING_TIMEOUT)
+        case.pong = queues.ping(case.client)
         case.pinged_at = time.time()
         trips.append(case.pong.round_trip / 1e6)
     trips.sort()
@@ -208,10 +207,10 @@ def server(case: Case) -> Finding:
     """Who the server says it is."""
     pong = case.pong
     version = (
-        f"version {visible(pong.version)}" if pong.version else "no version given, as community builds do"
+        f"version {escaped(pong.version)}" if pong.version else "no version given, as community builds do"
     )
     return Finding(
-        f"{visible(pong.host) or 'a nameless host'}, {version}, up {span_text(max(0, pong.uptime))}"
+        f"{escaped(pong.host) or 'a nameless host'}, {version}, up {span_text(max(0, pong.uptime))}"
     )
 
 

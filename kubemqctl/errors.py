@@ -4,6 +4,7 @@ KubemqctlError                      1  unexpected
 ├── OutputError                     1  output-failed       stdout cannot be written
 ├── UsageError                      2  usage               the command line is wrong
 │   ├── ConfigError                 2  invalid-config      a configuration file or variable is wrong
+│   ├── RecordError                 2  invalid-record      a record that cannot be sent
 │   ├── InvalidRequest              2  invalid-request     a request that no server would take
 │   │   └── TooLarge                2  message-too-large
 │   └── Unsupported                 2  unsupported         the server lacks the feature
@@ -17,7 +18,8 @@ KubemqctlError                      1  unexpected
 ├── NotReady                        8  not-ready           the server is there; try again
 ├── Refused                         9  refused             a responder answered executed=false
 ├── HandlerFailed                  10  handler-failed
-└── Stopped                      128+n interrupted         a signal, or a closed pipe
+├── Stopped                      128+n interrupted         a signal
+└── ReaderGone                     141  broken-pipe         nobody reads our output any more
 
 A new kind of failure is a new class here, or one of these with another `code`; never a bare number elsewhere.
 """
@@ -157,3 +159,16 @@ class Stopped(KubemqctlError):
     def __init__(self, signum: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
+
+
+class ReaderGone(KubemqctlError):
+    """Nobody reads our output any more; ends the run with 141, quietly."""
+
+    code = "broken-pipe"
+    exit_code = 141
+
+
+class RecordError(UsageError):
+    """A record that cannot be sent; the text names the field."""
+
+    code = "invalid-record"

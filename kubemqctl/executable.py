@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from kubemqctl.errors import NotFound
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 
 class Command(NamedTuple):
@@ -24,9 +24,9 @@ def find(words: Sequence[str], environ: Mapping[str, str]) -> Command:
     for path in files:
         if os.access(path, os.X_OK):
             return Command(tuple(words), path)
-    name = visible(words[0])
+    name = escaped(words[0])
     if files:
-        raise NotFound(f"the handler {name} is not executable", hint=f"chmod +x {visible(files[0])}")
+        raise NotFound(f"the handler {name} is not executable", hint=f"chmod +x {escaped(files[0])}")
     if "/" in name and os.path.isdir(words[0]):
         raise NotFound(f"the handler {name} is a directory")
     if "/" in name:

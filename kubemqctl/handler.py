@@ -21,7 +21,7 @@ from kubemqctl.executable import Command, find
 from kubemqctl.handed import MESSAGE_VARIABLES, Input, stdin_bytes, variables
 from kubemqctl.pieces import MAX_BODY
 from kubemqctl.stop import Stop
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.values import format_duration
 
 GRACE = 10.0
@@ -132,7 +132,7 @@ def set_up(
 def parse_form(option: str, text: str | None) -> Input:
     """`body`, which is the default, or `json`."""
     if text not in (None, "body", "json"):
-        raise UsageError(f"{option} takes body or json, not {visible(text or repr(text))}")
+        raise UsageError(f"{option} takes body or json, not {escaped(text or repr(text))}")
     return "json" if text == "json" else "body"
 
 
@@ -254,7 +254,7 @@ class Crew:
 
 
 def _not_started(command: Command, error: OSError) -> KubemqctlError:
-    name, why = visible(command.words[0]), (error.strerror or str(error)).lower()
+    name, why = escaped(command.words[0]), (error.strerror or str(error)).lower()
     if isinstance(error, FileNotFoundError):
         return NotFound(
             f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"

@@ -18,7 +18,7 @@ from kubemqctl.credential import read_file, reason
 from kubemqctl.errors import ConfigError, KubemqctlError, Unreachable
 from kubemqctl.profile import Tls
 from kubemqctl.quantity import second_text, span_text
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 # The client's half of an HTTP/2 connection: its preface and empty settings. The answer is a settings frame.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
@@ -187,7 +187,7 @@ def _name(parts: Any) -> str:
     """A distinguished name's most telling part."""
     said = {key: value for part in parts for key, value in part}
     told = [said[key] for key in ("commonName", "organizationName", "organizationalUnitName") if key in said]
-    return visible(", ".join(told)) or "nobody"
+    return escaped(", ".join(told)) or "nobody"
 
 
 def _seconds(text: str) -> int:
@@ -223,9 +223,9 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: Endpoint, tls: Tls, name
     """Why the certificate that the server showed is not good enough."""
     seen = _seen(at, name)
     if error.verify_code in _WRONG_NAME:
-        names = ", ".join(map(visible, seen.names[:8])) if seen else "another name"
+        names = ", ".join(map(escaped, seen.names[:8])) if seen else "another name"
         hint = f"connect to it by that name, or expect it with --tls-server-name {names.partition(',')[0]}"
-        return _failure(f"the certificate is for {names}, not for {visible(name)}", hint)
+        return _failure(f"the certificate is for {names}, not for {escaped(name)}", hint)
     if error.verify_code == _EXPIRED:
         return _expired(seen)
     if error.verify_code == _NOT_YET_VALID:

@@ -25,7 +25,7 @@ from kubemqctl.message import (
 from kubemqctl.page import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Page
 from kubemqctl.quantity import count_text, moment_text, second_text, span_text
 from kubemqctl.table import draw_table, is_too_wide
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 
 def human_renderer(
@@ -53,9 +53,9 @@ def _encoded(text: str) -> bytes:
 
 
 def _draw_sent(result: SendResult, page: Page) -> str:
-    where = " ".join(filter(None, (visible(result.id), "to", visible(result.channel))))
+    where = " ".join(filter(None, (escaped(result.id), "to", escaped(result.channel))))
     if result.error:
-        return f"{page.paint('not sent', RED)} {where}: {visible(result.error)}\n"
+        return f"{page.paint('not sent', RED)} {where}: {escaped(result.error)}\n"
     now = page.now()
     due = f", due {moment_text(result.delayed_to, now)}" if result.delayed_to else ""
     expires = f", expires {moment_text(result.expires_at, now)}" if result.expires_at else ""
@@ -65,11 +65,11 @@ def _draw_sent(result: SendResult, page: Page) -> str:
 def _draw_response(response: Response, page: Page) -> str:
     """What a query brought; of a command, that it was executed."""
     if not response.executed:
-        return f"{page.paint('not executed', RED)} {visible(response.channel)}: {visible(response.error)}\n"
+        return f"{page.paint('not executed', RED)} {escaped(response.channel)}: {escaped(response.error)}\n"
     if response.body or response.metadata:
         return draw_message(response, page)
-    by = page.paint(f", answered by {visible(response.client_id)}", DIM) if response.client_id else ""
-    return f"{page.paint('executed', GREEN)} {visible(response.channel)}{by}\n"
+    by = page.paint(f", answered by {escaped(response.client_id)}", DIM) if response.client_id else ""
+    return f"{page.paint('executed', GREEN)} {escaped(response.channel)}{by}\n"
 
 
 def _draw_answered(request: Answered, page: Page) -> str:
@@ -77,7 +77,7 @@ def _draw_answered(request: Answered, page: Page) -> str:
     result = (
         page.paint("executed", GREEN)
         if request.executed
-        else f"{page.paint('not executed', RED)}: {visible(request.error)}"
+        else f"{page.paint('not executed', RED)}: {escaped(request.error)}"
     )
     return f"{header}{draw_body(request.body, page)}{result}\n"
 
@@ -86,12 +86,12 @@ def _draw_affected(noun: Affected, page: Page) -> str:
     """How many were moved, which may have been a rehearsal, or acknowledged."""
     count = page.paint(count_text(noun.affected, "message"), BOLD)
     if noun.target:
-        return f"{visible(noun.channel)} to {visible(noun.target)}: {count}\n"
-    return f"{visible(noun.channel)}: {count} acknowledged\n"
+        return f"{escaped(noun.channel)} to {escaped(noun.target)}: {count}\n"
+    return f"{escaped(noun.channel)}: {count} acknowledged\n"
 
 
 def _draw_pong(pong: Pong, page: Page) -> str:
-    who = " ".join(visible(part) for part in (pong.host or "the server", pong.version) if part)
+    who = " ".join(escaped(part) for part in (pong.host or "the server", pong.version) if part)
     since = f" since {second_text(pong.started_at).replace('T', ' ')}" if pong.started_at else ""
     up = page.paint(f", up {span_text(pong.uptime)}{since}", DIM)
     return f"{who} answered in {page.paint(f'{pong.round_trip / 1e6:.3f} ms', BOLD)}{up}\n"
@@ -108,12 +108,12 @@ def _draw_check(check: Check, page: Page) -> str:
     from textwrap import wrap
 
     indent = 27 if page.width >= 60 else 4
-    texts = [visible(check.found), *([f"→ {visible(check.advice)}"] if check.advice else [])]
+    texts = [escaped(check.found), *([f"→ {escaped(check.advice)}"] if check.advice else [])]
     lines = [line for text in texts for line in wrap(text, page.width - indent, break_on_hyphens=False)]
     outcome = page.paint(f"{check.outcome:<8}", _CHECK_STYLES[check.outcome])
-    head = f"{outcome} {visible(check.name)}"
+    head = f"{outcome} {escaped(check.name)}"
     if indent == 27 and lines:
-        head = f"{outcome} {visible(check.name):<17} {lines.pop(0)}"
+        head = f"{outcome} {escaped(check.name):<17} {lines.pop(0)}"
     return "".join(f"{line}\n" for line in [head, *(" " * indent + line for line in lines)])
 
 
@@ -124,7 +124,7 @@ def _draw_pairs(record: Mapping[str, object], page: Page, indent: str = "") -> s
     """`name  value` lines, the maps within indented; a value that is too long has a line of its own."""
     from rich.cells import cell_len
 
-    names = {name: visible(name) for name in record}
+    names = {name: escaped(name) for name in record}
     pad = max(map(len, names.values()), default=0)
     lines = []
     for name, value in record.items():

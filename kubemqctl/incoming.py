@@ -6,14 +6,14 @@ import time
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import NothingArrived, TimedOut, TooLarge, UsageError
+from kubemqctl.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
 from kubemqctl.intake import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, Intake, Source, Wish
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import Received
 from kubemqctl.output import Renderer
 from kubemqctl.quantity import count_text
 from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ DEFAULT_WAIT = 1.0  # seconds
 LONGEST_PEEK = 5.0
 SHORTEST_PEEK = 1.0
 MOST_IN_A_PEEK = 1024
-PING_TIMEOUT = 5.0
 BYTES_IN_MEMORY = 16 << 20
 
 
@@ -87,7 +86,7 @@ def _source(client: Client, channel: str) -> Source:
 
     def reconnect() -> None:
         client.reconnect()
-        queues.ping(client, PING_TIMEOUT)
+        queues.ping(client)
 
     def look() -> bool:
         try:

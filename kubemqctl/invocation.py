@@ -17,7 +17,7 @@ from kubemqctl.output import Form, Renderer, decide, error_json, error_text, lab
 from kubemqctl.page import ORANGE
 from kubemqctl.profile import Flags, Settings, resolve, wished_output
 from kubemqctl.sink import Sink
-from kubemqctl.terminal import colour_wanted, visible
+from kubemqctl.terminal import colour_wanted, escaped
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -105,6 +105,13 @@ class Invocation:
         """Print a finished list, and all of it."""
         self.write(self.renderer(noun_type).all(nouns))
 
+    def show_document(self, text: str, record: dict[str, object]) -> None:
+        """Print `text` for people and pipes, or `record` where -o asks for a form that takes one."""
+        if self.form().name in ("human", "raw"):
+            self.write(text.encode())
+        else:
+            self.write(self.renderer(dict).one(record))
+
     def write(self, data: bytes) -> None:
         """Write bytes to stdout, all of them."""
         sink = Sink()
@@ -126,7 +133,7 @@ class Invocation:
     def note(self, text: str) -> None:
         """A line of status on stderr, unless -q."""
         if not self.common.quiet:
-            say(visible(text))
+            say(escaped(text))
 
     @property
     def is_watched(self) -> bool:
@@ -140,12 +147,16 @@ class Invocation:
 
     def warn(self, text: str) -> None:
         """A warning on stderr, also with -q."""
-        say(f"{label('warning', ORANGE, colours_errors(self.environ))} {visible(text)}")
+        say(f"{label('warning', ORANGE, colours_errors(self.environ))} {escaped(text)}")
 
     def detail(self, text: str) -> None:
         """A line for -v."""
         if self.common.verbose:
-            say(visible(text))
+            say(escaped(text))
+
+    def report(self, error: KubemqctlError) -> None:
+        """Print an error on stderr, the way `-o` and -v ask for."""
+        report(error, as_json=self.common.output == "json", verbose=self.common.verbose)
 
     def confirm(
         self, doing: str, name: str, *, yes: bool, confirm: str | None, protected: bool | None = None
@@ -172,9 +183,9 @@ class Invocation:
 
     def _ask(self, doing: str, answer: str) -> None:
         question = (
-            f"{visible(doing)}: type {visible(answer)} to go on: "
+            f"{escaped(doing)}: type {escaped(answer)} to go on: "
             if answer != "y"
-            else f"{visible(doing)}? [y/N] "
+            else f"{escaped(doing)}? [y/N] "
         )
         sys.stderr.write(question[0].upper() + question[1:])
         sys.stderr.flush()
@@ -202,9 +213,9 @@ def say(line: str) -> None:
         os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def report(error: KubemqctlError, common: Common) -> None:
-    """Print an error the way `-o` asks for."""
-    if common.output == "json":
+def report(error: KubemqctlError, *, as_json: bool = False, verbose: bool = False) -> None:
+    """Print an error on stderr: for people, or as one JSON object."""
+    if as_json:
         say(error_json(error))
     else:
-        say(error_text(error, common.verbose, colours_errors(os.environ)))
+        say(error_text(error, verbose, colours_errors(os.environ)))

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from kubemqctl.page import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 LARGEST = 64 << 10
 """Characters; a longer text is nothing to read at a glance, and is printed as it is."""
@@ -99,7 +99,7 @@ def _member(
 def _leaf(token: str) -> Leaf:
     from rich.cells import cell_len
 
-    text = visible(token)
+    text = escaped(token)
     return Leaf(text, _STYLES.get(token[0], PURPLE), cell_len(text))
 
 

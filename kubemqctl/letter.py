@@ -12,7 +12,7 @@ from kubemqctl.jsonlayout import laid_out
 from kubemqctl.message import Event, Policy
 from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, Page
 from kubemqctl.quantity import count_text, exact_text, relative_text, size_text
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 HEX_BYTES = 64
 RULE = "── "
@@ -35,7 +35,7 @@ def draw_event(event: Event, page: Page) -> str:
 
 def published(channel: str) -> Detail:
     """Where it was sent, for the head of a header."""
-    return [(visible(channel), BOLD)]
+    return [(escaped(channel), BOLD)]
 
 
 # --- the header ---
@@ -54,20 +54,20 @@ def _moment(value: int, now: int, label: str = "") -> list[Detail]:
 def _policy(policy: Policy, _now: int) -> Iterable[Detail]:
     """The expiration and delay of a policy are told by the times that came of them."""
     if policy.dead_letter:
-        yield [("dead letters to ", DIM), (visible(policy.dead_letter), PLAIN)]
+        yield [("dead letters to ", DIM), (escaped(policy.dead_letter), PLAIN)]
 
 
 _TOLD: dict[str, Callable[[Any, int], Iterable[Detail]]] = {
     "sequence": lambda value, now: [[(f"#{value}", BOLD)]],
     "timestamp": _moment,
     "receive_count": lambda value, now: [[(f"received {value} times", ORANGE)]] if value > 1 else [],
-    "id": lambda value, now: [[(f"id {visible(value)}", DIM)]],
-    "re_routed_from": lambda value, now: [[(f"re-routed from {visible(value)}", ORANGE)]],
+    "id": lambda value, now: [[(f"id {escaped(value)}", DIM)]],
+    "re_routed_from": lambda value, now: [[(f"re-routed from {escaped(value)}", ORANGE)]],
     "delayed_to": lambda value, now: _moment(value, now, "delayed, due "),
     "expires_at": lambda value, now: _moment(value, now, "expires "),
-    "metadata": lambda value, now: [[("metadata ", DIM), (visible(value), PLAIN)]],
+    "metadata": lambda value, now: [[("metadata ", DIM), (escaped(value), PLAIN)]],
     "tags": lambda value, now: [
-        [(visible(key), BLUE), ("=", DIM), (visible(text), PLAIN)] for key, text in value.items()
+        [(escaped(key), BLUE), ("=", DIM), (escaped(text), PLAIN)] for key, text in value.items()
     ],
     "policy": _policy,
     "cache_hit": lambda value, now: [[("from the cache", ORANGE)]],
@@ -106,7 +106,7 @@ def draw_body(body: bytes, page: Page) -> str:
         return _hex_view(body, page)
     if page.spread and (spread := laid_out(text, page)):
         return spread
-    text = visible(text, multiline=True)
+    text = escaped(text, multiline=True)
     return text if text.endswith("\n") else text + "\n"
 
 

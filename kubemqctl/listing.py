@@ -8,7 +8,7 @@ from typing import NamedTuple
 from kubemqctl.message import ChannelInfo
 from kubemqctl.page import BOLD, DIM, GREEN, PLAIN
 from kubemqctl.quantity import count_text, exact_text, moment_text, relative_text, size_text
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 
 class Column(NamedTuple):
@@ -47,8 +47,8 @@ def _active(channel: ChannelInfo, _now: int) -> str | None:
 
 
 _CHANNEL = (
-    ChannelColumn("name", lambda channel, now: visible(channel.name), numeric=False),
-    ChannelColumn("type", lambda channel, now: visible(channel.type), numeric=False, rank=1),
+    ChannelColumn("name", lambda channel, now: escaped(channel.name), numeric=False),
+    ChannelColumn("type", lambda channel, now: escaped(channel.type), numeric=False, rank=1),
     ChannelColumn("waiting", _counted("waiting"), style=BOLD),
     ChannelColumn("messages", _counted("messages"), rank=2),
     ChannelColumn("size", lambda c, now: None if c.bytes is None else size_text(c.bytes), rank=3),
@@ -93,7 +93,7 @@ def record_columns(records: Sequence[Mapping[str, object]]) -> list[Column]:
     names = list(dict.fromkeys(name for record in records for name in record))
     return [
         Column(
-            visible(name),
+            escaped(name),
             [value_text(record.get(name)) for record in records],
             style=_yes_style(name, records),
         )
@@ -112,7 +112,7 @@ def value_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
-        return ", ".join(f"{visible(str(key))}={value_text(inner)}" for key, inner in value.items())
+        return ", ".join(f"{escaped(str(key))}={value_text(inner)}" for key, inner in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(map(value_text, value))
-    return visible(str(value))
+    return escaped(str(value))

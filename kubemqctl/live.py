@@ -11,20 +11,17 @@ import random
 import select
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from kubemqctl import readyfile
 from kubemqctl.bell import Bell, milliseconds
-from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, Unreachable
-from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
+from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm, T
+from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.feed import Feed
-
-T = TypeVar("T")
-Ring = Callable[[], None]
 
 
 class Limits(NamedTuple):

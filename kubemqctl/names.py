@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 from kubemqctl.errors import InvalidRequest
-from kubemqctl.values import is_utf8, visible
+from kubemqctl.values import is_utf8, quoted
 
 MAX_NAME_BYTES = 240
 """Server 2.4.0 turns names into directory names, prefixed; longer ones fail or vanish."""
@@ -73,7 +73,7 @@ def check_client_id(name: str, store: bool = False) -> None:
         raise _bad_name("client id", name, "is not valid UTF-8")
     control = next(filter(_is_control, name), "")
     if control:
-        raise _bad_name("client id", name, f"has a control character, {visible(control)}")
+        raise _bad_name("client id", name, f"has a control character, {quoted(control)}")
     if store and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise _bad_name("client id", name, "is not one for stored events: only letters, digits, - and _ are")
 
@@ -85,7 +85,7 @@ def _check_name(what: str, name: str) -> None:
         raise _bad_name(what, name, "is not valid UTF-8")
     for char in name:
         if _is_control(char):
-            raise _bad_name(what, name, f"has a control character, {visible(char)}: it can break the server")
+            raise _bad_name(what, name, f"has a control character, {quoted(char)}: it can break the server")
         if char.isspace():
             raise _bad_name(what, name, f"has white space ({_space_name(char)}): use a dot or a dash")
     size = len(name.encode())
@@ -94,7 +94,7 @@ def _check_name(what: str, name: str) -> None:
 
 
 def _bad_name(what: str, name: str, problem: str) -> InvalidRequest:
-    return InvalidRequest(f"{what} {visible(name)} {problem}")
+    return InvalidRequest(f"{what} {quoted(name)} {problem}")
 
 
 def _is_control(char: str) -> bool:

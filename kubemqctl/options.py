@@ -59,7 +59,7 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
     )
 
 
-class Group:
+class CommandGroup:
     """The commands of a group, kept aside so that only the one that is called need be built (1 ms each)."""
 
     def __init__(self, name: str, help: str) -> None:
@@ -80,7 +80,7 @@ class Group:
 
     def register(self, root: typer.Typer, only: str) -> None:
         """Add the group to the tree: with the command `only`, or with all when there is none of that name."""
-        app = typer.Typer(cls=usage.Group, help=self.help)
+        app = typer.Typer(cls=usage.HelpGroup, help=self.help)
         for name in [only] if only in self.commands else self.commands:
             register(app, name, self.commands[name])
         root.add_typer(app, name=self.name)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.aside import Aside
 from kubemqctl.errors import ExitCode, KubemqctlError, Unreachable, UsageError
-from kubemqctl.invocation import Invocation, is_terminal, report
+from kubemqctl.invocation import Invocation, is_terminal
 from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
 from kubemqctl.message import Message, SendResult
 from kubemqctl.payload import body_source, file_batches, single_body
@@ -135,7 +135,7 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
         sender = Sender(
             link,
             progress.around(_emitter(run, sink)),
-            progress.apart(lambda e: report(e, run.common)),
+            progress.apart(run.report),
             stop,
             aside,
             most=_most(out.template),

@@ -26,7 +26,7 @@ from kubemqctl.message import (
 )
 from kubemqctl.page import BLUE, BOLD, RED
 from kubemqctl.record import to_record
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 FormName = Literal["human", "json", "yaml", "raw", "template"]
 FORMS = ("auto", "human", "json", "yaml", "raw")
@@ -68,7 +68,7 @@ def _known(name: str) -> FormName:
     for form in ("human", "json", "yaml", "raw"):
         if name == form:
             return form
-    raise UsageError(f"unknown output form {visible(name)}", hint=f"one of {', '.join(FORMS)}")
+    raise UsageError(f"unknown output form {escaped(name)}", hint=f"one of {', '.join(FORMS)}")
 
 
 def make_renderer(
@@ -212,11 +212,11 @@ def error_text(error: KubemqctlError, verbose: bool, colour: bool = False) -> st
 
     With `verbose`, the gRPC status and the server's own words as well, where they say more.
     """
-    lines = [f"{label('error', RED, colour)} {visible(error.message)}"]
+    lines = [f"{label('error', RED, colour)} {escaped(error.message)}"]
     if verbose:
         lines[0] += _server_words(error)
     if error.hint:
-        lines.append(f"{label('hint', BLUE, colour)} {visible(error.hint)}")
+        lines.append(f"{label('hint', BLUE, colour)} {escaped(error.hint)}")
     return "\n".join(lines)
 
 
@@ -227,7 +227,7 @@ def label(word: str, style: str, colour: bool) -> str:
 
 def _server_words(error: KubemqctlError) -> str:
     words = error.server_message if error.server_message not in error.message else ""
-    said = ": ".join(visible(part) for part in (error.grpc_status, words) if part)
+    said = ": ".join(escaped(part) for part in (error.grpc_status, words) if part)
     return f" [{said}]" if said else ""
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from kubemqctl.errors import InvalidRequest, TooLarge, UsageError
 from kubemqctl.pieces import MAX_BODY, MAX_BYTES, MAX_COUNT, READ, Batch, read_some, unreadable
-from kubemqctl.values import argument_bytes, visible
+from kubemqctl.values import argument_bytes, quoted
 
 # Whole bodies
 
@@ -115,7 +115,7 @@ def _read_patiently(fd: int, size: int, name: str) -> bytes:
 
 
 def _too_large(name: str) -> TooLarge:
-    return TooLarge(f"{visible(name, 1000)} is too large: a message has room for {MAX_BODY} bytes of body")
+    return TooLarge(f"{quoted(name, 1000)} is too large: a message has room for {MAX_BODY} bytes of body")
 
 
 # Files, a message each
@@ -169,7 +169,7 @@ def _check_file(path: str, has_metadata: bool) -> None:
         if _bytes_to_come(fd) > MAX_BODY:
             raise _too_large(path)
         if not has_metadata and not read_some(fd, 1, path):
-            raise InvalidRequest(f"{visible(path, 1000)} is empty: a message needs a body or --metadata")
+            raise InvalidRequest(f"{quoted(path, 1000)} is empty: a message needs a body or --metadata")
     finally:
         os.close(fd)
 

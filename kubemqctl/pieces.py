@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from kubemqctl.errors import KubemqctlError, NotFound, UsageError
-from kubemqctl.values import visible
+from kubemqctl.values import quoted
 
 MAX_MESSAGE = 104_857_600
 """The server's limit for a whole gRPC message, in bytes."""
@@ -59,7 +59,7 @@ def read_some(fd: int, size: int, name: str) -> bytes | None:
 
 
 def unreadable(name: str, error: OSError) -> KubemqctlError:
-    name = visible(name, 1000)
+    name = quoted(name, 1000)
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return NotFound(f"{name} does not exist")
     if isinstance(error, IsADirectoryError):

@@ -19,10 +19,8 @@ from typing import Any, NamedTuple
 
 from kubemqctl.address import refusal
 from kubemqctl.credential import Token, expanded, fetch, readable_by_others
-from kubemqctl.credential import read_file as read_file
 from kubemqctl.errors import ConfigError, KubemqctlError, NotFound
-from kubemqctl.sources import CONNECT_TIMEOUT as CONNECT_TIMEOUT
-from kubemqctl.sources import DEFAULTS, Source, of_environment, of_flags, of_profile
+from kubemqctl.sources import CONNECT_TIMEOUT, DEFAULTS, Source, of_environment, of_flags, of_profile
 
 NO_LINES: Mapping[tuple[str, ...], int] = MappingProxyType({})
 

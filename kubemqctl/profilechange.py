@@ -11,7 +11,8 @@ from kubemqctl.configfile import KEYS, OUTPUTS
 from kubemqctl.credential import command_words
 from kubemqctl.errors import ConfigError, UsageError
 from kubemqctl.names import check_client_id
-from kubemqctl.profile import CONNECT_TIMEOUT, Flags, Profile, Tls
+from kubemqctl.profile import Flags, Profile, Tls
+from kubemqctl.sources import CONNECT_TIMEOUT
 
 _EMPTY = Profile("")
 
@@ -45,7 +46,7 @@ def change(
         profile = profile._replace(output=_form(output))
     if protected is not None:
         profile = profile._replace(protected=protected)
-    return profile._replace(tls=_tls(profile.tls, flags))
+    return profile._replace(tls=_changed_tls(profile.tls, flags))
 
 
 def _refuse_unstorable(flags: Flags, token_command: str | None) -> None:
@@ -68,7 +69,7 @@ def _tokenless(profile: Profile) -> Profile:
     return profile._replace(token="", token_file="", token_command="")
 
 
-def _tls(old: Tls, flags: Flags) -> Tls:
+def _changed_tls(old: Tls, flags: Flags) -> Tls:
     """`old` with the TLS options; any of them turns TLS on."""
     given: dict[str, Any] = {
         field: _path(f"--tls-{field}", path)

@@ -33,7 +33,7 @@ def stored(config: Config, profile: Profile) -> Record:
 
 def effective(settings: Settings) -> Record:
     """What a command would use, by the same keys, and in `sources` where each value comes from."""
-    tls = _tls(settings.tls)
+    tls = _tls_fields(settings.tls)
     used: Record = {
         "name": settings.profile,
         "address": ",".join(settings.addresses),
@@ -52,7 +52,7 @@ def _client_id(settings: Settings) -> str:
     return "kubemqctl-<random>" if settings.sources["client_id"] == "default" else settings.client_id
 
 
-def _tls(tls: Tls) -> dict[str, object]:
+def _tls_fields(tls: Tls) -> dict[str, object]:
     said = {key: value for key, value in tls._asdict().items() if value}
     return {**said, "enabled": bool(tls.enabled)}
 

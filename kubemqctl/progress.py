@@ -10,17 +10,26 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-
-    from kubemqctl.pieces import Batch
 
 FIRST = 1.0
 """Seconds of work before there is anything to see."""
 PAUSE = 0.1
 T = TypeVar("T")
+
+
+class Batch(Protocol):
+    """Some of the input: the pieces that it was split into."""
+
+    @property
+    def pieces(self) -> Sequence[bytes]:
+        """Each without what separates it from the next."""
+
+
+B = TypeVar("B", bound=Batch)
 
 
 class Progress:
@@ -55,11 +64,11 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.clear()
 
-    def through(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+    def through(self, batches: Iterable[B]) -> Iterable[B]:
         """`batches`, with an account of how much they are."""
         return batches if self._fd is None else self._counted(batches)
 
-    def _counted(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def _counted(self, batches: Iterable[B]) -> Iterator[B]:
         for batch in batches:
             pieces, size = self._read
             size += sum(map(len, batch.pieces)) + len(batch.pieces) * self._between

@@ -49,7 +49,7 @@ def line(client: Client, open: Callable[[Ring], Feed[T]]) -> Line:
     """The line of `client`; `open` opens the subscription, each time that is needed."""
     from kubemqctl.client import feed
 
-    return Line(open, lambda patience, ring: feed.ping(client, patience, ring), client.reconnect)  # type: ignore[arg-type]
+    return Line(open, lambda patience, ring: feed.begin_ping(client, patience, ring), client.reconnect)  # type: ignore[arg-type]
 
 
 class Pulse:

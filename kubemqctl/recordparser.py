@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from kubemqctl.errors import UsageError
+from kubemqctl.errors import RecordError, UsageError
 from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Reply
 from kubemqctl.record import POLICY_FIELDS, Record
 from kubemqctl.spelling import nearest
-from kubemqctl.strictjson import RecordError, parse, shown
+from kubemqctl.strictjson import parse, shown
 
 MAX_RECEIVES = 1_024
 

@@ -10,7 +10,8 @@ import typer
 from kubemqctl import __version__
 from kubemqctl.invocation import Common, Invocation
 from kubemqctl.options import duration
-from kubemqctl.profile import CONNECT_TIMEOUT, Flags
+from kubemqctl.profile import Flags
+from kubemqctl.sources import CONNECT_TIMEOUT
 
 PATH = "PATH"
 

@@ -18,7 +18,6 @@ from types import FrameType
 from typing import Any
 
 from kubemqctl.sink import Sink
-from kubemqctl.stop import Stop
 
 # Another buffer, no cursor, no wrapping: a line that is too long ends at the edge.
 _ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l"
@@ -28,16 +27,17 @@ _SEQUENCE = 0.05
 
 
 class Screen:
-    """A context manager on stdout; `keys` is the descriptor of the terminal to read keys from, or None.
+    """A context manager on stdout.
 
-    `redraw` draws the page anew when the run goes on after Ctrl-Z.
+    `stop_fd` ends a wait once it is readable, `keys` is the descriptor of the terminal to read keys from, or
+    None, and `redraw` draws the page anew when the run goes on after Ctrl-Z.
     """
 
-    def __init__(self, stop: Stop, keys: int | None, redraw: Callable[[], None]) -> None:
-        self._stop = stop
+    def __init__(self, stop_fd: int, keys: int | None, redraw: Callable[[], None]) -> None:
+        self._stop_fd = stop_fd
         self._keys = keys
         self._redraw = redraw
-        self._sink = Sink(1, stop.fd)
+        self._sink = Sink(1, stop_fd)
         self._before: list[Any] | None = None
         self._handlers: dict[signal.Signals, Any] = {}
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -75,7 +75,7 @@ class Screen:
 
     def wait(self, also: int) -> str:
         """Wait for a key, a stop, a new size, or `also` to be readable; what was typed."""
-        fds = [self._stop.fd, self._woken, also, *([] if self._keys is None else [self._keys])]
+        fds = [self._stop_fd, self._woken, also, *([] if self._keys is None else [self._keys])]
         ready, _, _ = select.select(fds, [], [])
         if self._woken in ready:
             os.read(self._woken, 4096)

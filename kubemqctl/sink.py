@@ -18,18 +18,11 @@ import stat
 import sys
 import time
 
-from kubemqctl.errors import KubemqctlError, OutputError
+from kubemqctl.errors import KubemqctlError, OutputError, ReaderGone
 
 # How long a reader may take, at the end of a run, to fetch what is still in the pipe: seconds.
 LAST_MOMENT = 0.2
 _PAGE = 4096
-
-
-class ReaderGone(KubemqctlError):
-    """Nobody reads our output any more; ends the run with 141, quietly."""
-
-    code = "broken-pipe"
-    exit_code = 141
 
 
 class Sink:

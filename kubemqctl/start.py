@@ -6,7 +6,7 @@ import re
 
 from kubemqctl.errors import UsageError
 from kubemqctl.message import End, Pong, Start
-from kubemqctl.values import SECOND, duration_ns, parse_time, visible
+from kubemqctl.values import SECOND, duration_ns, parse_time, quoted
 
 LARGEST = 2**63 - 1
 
@@ -23,7 +23,7 @@ def parse_start(text: str) -> Start:
         return Start("ago", duration_ns(text))
     except UsageError:
         raise UsageError(
-            f"{visible(text)} is no place to begin: write new, first, last, a sequence such as 42,"
+            f"{quoted(text)} is no place to begin: write new, first, last, a sequence such as 42,"
             " a time such as 2024-05-31T08:30:00Z, or how long ago, such as 2h"
         ) from None
 
@@ -37,7 +37,7 @@ def parse_end(text: str) -> End:
     if _looks_like_time(text):
         return End("time", parse_time(text))
     raise UsageError(
-        f"{visible(text)} is no place to end: write now, a sequence such as 42, or a time such as"
+        f"{quoted(text)} is no place to end: write now, a sequence such as 42, or a time such as"
         " 2024-05-31T08:30:00Z"
     )
 
@@ -70,7 +70,7 @@ def _is_sequence(text: str) -> bool:
 
 def _sequence(text: str) -> int:
     if len(text) > 19 or not 1 <= int(text) <= LARGEST:
-        raise UsageError(f"{visible(text)} is no sequence: they begin at 1 and end at {LARGEST}")
+        raise UsageError(f"{quoted(text)} is no sequence: they begin at 1 and end at {LARGEST}")
     return int(text)
 
 

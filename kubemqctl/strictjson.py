@@ -8,17 +8,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from kubemqctl.errors import UsageError
-from kubemqctl.terminal import visible
+from kubemqctl.errors import RecordError
+from kubemqctl.terminal import escaped
 
 if TYPE_CHECKING:
     from json import JSONDecoder
-
-
-class RecordError(UsageError):
-    """A record that cannot be sent; the text names the field."""
-
-    code = "invalid-record"
 
 
 def parse(line: bytes) -> object:
@@ -73,5 +67,5 @@ def _no_constant(name: str) -> object:
 
 def shown(name: object) -> str:
     """A name that somebody sent us, for an error message."""
-    text = visible(str(name)[:61])
+    text = escaped(str(name)[:61])
     return text if len(text) <= 60 else text[:60] + "…"

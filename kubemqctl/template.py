@@ -14,7 +14,7 @@ from kubemqctl.errors import UsageError
 from kubemqctl.output import text_bytes
 from kubemqctl.record import POLICY_FIELDS, field, fields
 from kubemqctl.spelling import nearest
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.values import parse_delimiter
 
 Part = Callable[[object], bytes]
@@ -58,7 +58,7 @@ def _field(name: str, noun_type: type) -> Part:
     """What puts the field between two braces into bytes."""
     found = _FIELD.fullmatch(name)
     if not found:
-        raise UsageError(f"--format: {{{visible(name)}}} names no field", hint="as {channel} or {tags[KEY]}")
+        raise UsageError(f"--format: {{{escaped(name)}}} names no field", hint="as {channel} or {tags[KEY]}")
     base, key = found.groups()
     known = fields(noun_type)
     if known:
@@ -89,7 +89,7 @@ def _key(base: str, key: str) -> Part:
 def _check(name: str, known: tuple[str, ...], before: str = "", after: str = "") -> None:
     if name not in known:
         raise UsageError(
-            f"--format: no field {before}{visible(name)}{after} here; there are {', '.join(known)}",
+            f"--format: no field {before}{escaped(name)}{after} here; there are {', '.join(known)}",
             hint=nearest(name, known),
         )
 

@@ -19,7 +19,7 @@ _ACTING = (
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def visible(text: str, multiline: bool = False) -> str:
+def escaped(text: str, multiline: bool = False) -> str:
     """`text` with every character that would act on a terminal written out, such as `\\x1b` or `\\u202e`.
 
     With `multiline`, line feeds and tabs stay as they are. A byte that Python could not decode is `\\xHH`.

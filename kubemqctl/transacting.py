@@ -14,14 +14,15 @@ from kubemqctl.errors import (
     ExitCode,
     HandlerFailed,
     NothingArrived,
+    ReaderGone,
     Stopped,
     UsageError,
 )
 from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
-from kubemqctl.invocation import Invocation, report, say
+from kubemqctl.invocation import Invocation, say
 from kubemqctl.message import Decided, Received
 from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 
@@ -189,12 +190,12 @@ class Dialogue:
     def _refuse(self, error: UsageError) -> None:
         """A line that cannot be done is named; the message stays held."""
         if self._prompting:
-            report(error, self._desk.run.common)
+            self._desk.run.report(error)
             return
         self._bad += 1
         if self._bad <= MOST_NAMED:
             error.message = f"line {self._lines.number}: {error.message}"
-            report(error, self._desk.run.common)
+            self._desk.run.report(error)
 
     def _check_decided(self) -> None:
         held = self._room.held

@@ -34,7 +34,7 @@ class HandlerCommand(Command):
     behind = "[-- COMMAND ARG…]"
 
 
-class Group(TyperGroup):
+class HelpGroup(TyperGroup):
     """A group, and the root of them all."""
 
     def get_help(self, ctx: Any) -> str:

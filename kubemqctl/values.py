@@ -39,7 +39,7 @@ _LONGEST_NUMBER = 40
 """Longer texts are refused before they become integers: int() itself stops at 4300 digits."""
 
 
-def visible(text: str, limit: int = 60) -> str:
+def quoted(text: str, limit: int = 60) -> str:
     """`text` for an error message: what a terminal would act on is escaped, and it ends at `limit`."""
     if not text:
         return "''"
@@ -70,19 +70,19 @@ def duration_ns(text: str) -> int:
 @lru_cache(maxsize=256)
 def _duration_ns(text: str) -> int:
     if text[:1] == "-":
-        raise UsageError(f"{visible(text)} is negative: a duration is 0s or more, as 30s")
+        raise UsageError(f"{quoted(text)} is negative: a duration is 0s or more, as 30s")
     if _is_number(text):
-        raise UsageError(f"{visible(text)} has no unit: write {visible(text)}s, or one of ms, m, h, d")
+        raise UsageError(f"{quoted(text)} has no unit: write {quoted(text)}s, or one of ms, m, h, d")
     part = r"([0-9]+)(?:\.([0-9]+))?(ms|[smhd])"
     if len(text) > _LONGEST_NUMBER or not re.fullmatch(f"(?:{part})+", text):
-        raise UsageError(f"{visible(text)} is not a duration: write it as 500ms, 2s, 1h30m or 1d")
+        raise UsageError(f"{quoted(text)} is not a duration: write it as 500ms, 2s, 1h30m or 1d")
     parts: list[tuple[str, str, str]] = re.findall(part, text)
     units = [unit for _, _, unit in parts]
     if units != [unit for unit in _DURATION_UNITS if unit in units]:
-        raise UsageError(f"{visible(text)} mixes its units up: each once, the greatest first, as 1h30m")
+        raise UsageError(f"{quoted(text)} mixes its units up: each once, the greatest first, as 1h30m")
     total = sum(_scaled(whole, fraction, _DURATION_UNITS[unit]) for whole, fraction, unit in parts)
     if total > 36_500 * _DURATION_UNITS["d"]:
-        raise UsageError(f"{visible(text)} is too long: 36500d is the longest duration")
+        raise UsageError(f"{quoted(text)} is too long: 36500d is the longest duration")
     return total
 
 
@@ -144,7 +144,7 @@ def parse_size(text: str) -> int:
         re.fullmatch(r"([0-9]+)(?:\.([0-9]+))?([A-Za-z]*)", text) if len(text) <= _LONGEST_NUMBER else None
     )
     if found is None:
-        raise UsageError(f"{visible(text)} is not a size: write it as 512B, 4KiB or 1MB")
+        raise UsageError(f"{quoted(text)} is not a size: write it as 512B, 4KiB or 1MB")
     whole, fraction, name = found.groups(default="")
     if not name:
         raise UsageError(f"{text} has no unit: write {text}B for bytes, or one of KB, KiB, MB, MiB, GB, GiB")
@@ -160,7 +160,7 @@ def parse_rate(text: str) -> float:
     """`100/s`, `30/m`, `5000/h` as so many a second, greater than 0."""
     number, slash, unit = text.partition("/")
     if len(text) > _LONGEST_NUMBER or not _is_number(number) or (slash and unit not in _RATE_UNITS):
-        raise UsageError(f"{visible(text)} is not a rate: write it as 100/s, 30/m or 5000/h")
+        raise UsageError(f"{quoted(text)} is not a rate: write it as 100/s, 30/m or 5000/h")
     if not slash:
         raise UsageError(f"{text} has no unit: write {text}/s, or {text}/m, or {text}/h")
     if float(number) == 0:
@@ -175,9 +175,9 @@ def parse_tag(text: str) -> tuple[str, str]:
     """`KEY=VALUE`, split at the first `=`; the value may be empty."""
     key, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"tag {visible(text)} has no value: write KEY=VALUE")
+        raise UsageError(f"tag {quoted(text)} has no value: write KEY=VALUE")
     if not key:
-        raise UsageError(f"tag {visible(text)} has no key: write KEY=VALUE")
+        raise UsageError(f"tag {quoted(text)} has no key: write KEY=VALUE")
     check_text("--tag", text)
     return key, value
 
@@ -187,7 +187,7 @@ def parse_tags(texts: Iterable[str]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for key, value in map(parse_tag, texts):
         if key in tags:
-            raise UsageError(f"tag {visible(key)} is given twice: a message has one value for a key")
+            raise UsageError(f"tag {quoted(key)} is given twice: a message has one value for a key")
         tags[key] = value
     return tags
 
@@ -202,7 +202,7 @@ def parse_delimiter(text: str) -> bytes:
         elif escape in _ESCAPES:
             out += _ESCAPES[escape]
         else:
-            raise UsageError(f"\\{visible(escape)} is not an escape: write one of \\n \\t \\r \\0 \\\\ \\xHH")
+            raise UsageError(f"\\{quoted(escape)} is not an escape: write one of \\n \\t \\r \\0 \\\\ \\xHH")
         out += argument_bytes(literal)
     return out
 
@@ -216,7 +216,7 @@ def check_text(option: str, text: str) -> None:
     """Refuse what the wire cannot carry as text: a command line may hold any bytes, a string only UTF-8."""
     if not is_utf8(text):
         raise UsageError(
-            f"{option} {visible(text)} is not valid UTF-8: bytes that are no text belong in the body"
+            f"{option} {quoted(text)} is not valid UTF-8: bytes that are no text belong in the body"
         )
 
 
@@ -239,7 +239,7 @@ def parse_time(text: str) -> int:
     found = re.fullmatch(pattern, text, re.ASCII)
     if found is None:
         raise UsageError(
-            f"{visible(text)} is not a time: write it as 2024-05-31T08:30:00Z or 2024-05-31T08:30:00.5+02:00"
+            f"{quoted(text)} is not a time: write it as 2024-05-31T08:30:00Z or 2024-05-31T08:30:00.5+02:00"
         )
     *numbers, fraction, sign, offset_hours, offset_minutes = found.groups(default="0")
     year, month, day, hour, minute, second = map(int, numbers)

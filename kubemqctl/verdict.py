@@ -11,7 +11,7 @@ from kubemqctl.invocation import Invocation
 from kubemqctl.message import HandledMessage, Received
 from kubemqctl.names import check_channel
 from kubemqctl.settling import Decision
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 
 def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:
@@ -24,7 +24,7 @@ def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:
         return Decision("return")
     word, _, target = text.partition("=")
     if word != "resend":
-        raise UsageError(f"--on-fail takes reject, resend=CHANNEL or stop, not {visible(text)}")
+        raise UsageError(f"--on-fail takes reject, resend=CHANNEL or stop, not {escaped(text)}")
     check_channel(target)
     if target == channel:
         raise UsageError(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kubemqctl.message import ChannelInfo
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 
 class Sample(NamedTuple):
@@ -105,7 +105,7 @@ class Watch:
             self.asking = text[:-1]
         elif key == _KILL:
             self.asking = ""
-        elif visible(key) == key and len(key) == 1:
+        elif escaped(key) == key and len(key) == 1:
             self.asking = (text + key)[:LONGEST_FILTER]
 
 

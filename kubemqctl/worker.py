@@ -13,7 +13,7 @@ import select
 import time
 
 from kubemqctl.bell import Bell, milliseconds
-from kubemqctl.errors import HandlerFailed, KubemqctlError
+from kubemqctl.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.hands import Hands, Work
 from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
@@ -22,7 +22,7 @@ from kubemqctl.message import Received
 from kubemqctl.quota import Quota
 from kubemqctl.results import Results
 from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 

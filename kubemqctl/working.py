@@ -7,19 +7,18 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from kubemqctl.bell import Bell
-from kubemqctl.errors import HandlerFailed, NothingArrived
+from kubemqctl.errors import HandlerFailed, NothingArrived, ReaderGone
 from kubemqctl.handler import Setup, StopWithHandlers
 from kubemqctl.intake import Source, Wish
 from kubemqctl.invocation import Invocation
 from kubemqctl.quantity import count_text
 from kubemqctl.settling import Decision
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.sink import Sink
 from kubemqctl.worker import Worker
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
 
-PING_TIMEOUT = 5.0
 _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
 
 
@@ -37,7 +36,7 @@ def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision
             if not stop:
                 raise
         finally:
-            _summarize(run, wish, worker)
+            _summarize_handled(run, wish, worker)
         if stop:
             return stop.exit_code
     if not worker.taken and not wish.may_be_empty:
@@ -51,12 +50,12 @@ def source_of(client: Client, channel: str, ring: Callable[[], None]) -> Source:
 
     def reconnect() -> None:
         client.reconnect()
-        queues.ping(client, PING_TIMEOUT)
+        queues.ping(client)
 
     return Source(lambda: queues.Downstream(client, ring), queues.Gauge(client, channel).read, reconnect)
 
 
-def _summarize(run: Invocation, wish: Wish, worker: Worker) -> None:
+def _summarize_handled(run: Invocation, wish: Wish, worker: Worker) -> None:
     if wish.most != 1 or worker.results.unconfirmed or worker.results.outcomes["returned"]:
         told = [f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in worker.results.outcomes.items() if n]
         run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))

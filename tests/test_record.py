@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kubemqctl.errors import RecordError
 from kubemqctl.message import (
     NO_POLICY,
     NO_TAGS,
@@ -23,7 +24,6 @@ from kubemqctl.message import (
 from kubemqctl.output import json_renderer
 from kubemqctl.record import field, fields, to_record
 from kubemqctl.recordparser import message_from_line, message_from_record
-from kubemqctl.strictjson import RecordError
 
 NS = 1795441240123456789
 WHEN = "2026-11-23T13:40:40.123456789Z"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.errors import OutputError
-from kubemqctl.sink import ReaderGone, Sink
+from kubemqctl.errors import OutputError, ReaderGone
+from kubemqctl.sink import Sink
 from tests.waiting import until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.terminal import colour_wanted, visible
+from kubemqctl.terminal import colour_wanted, escaped
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 
@@ -31,17 +31,17 @@ ANY_CHARACTER = st.characters(exclude_categories=())
     ],
 )
 def test_what_acts_on_a_terminal_is_written_out(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert escaped(text) == shown
 
 
 def test_line_feeds_and_tabs_stay_where_lines_are_expected() -> None:
-    assert visible("a\n\tb\r\n\x1b\u202e", multiline=True) == "a\n\tb\\r\n\\x1b\\u202e"
+    assert escaped("a\n\tb\r\n\x1b\u202e", multiline=True) == "a\n\tb\\r\n\\x1b\\u202e"
 
 
 @settings(deadline=None)
 @given(st.text(ANY_CHARACTER), st.booleans())
 def test_no_control_or_override_ever_passes(text: str, multiline: bool) -> None:
-    shown = visible(text, multiline)
+    shown = escaped(text, multiline)
     allowed = "\n\t" if multiline else ""
     assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") and c not in allowed]
     assert not [
@@ -56,7 +56,7 @@ _BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 @settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Lo"))))
 def test_harmless_text_stays_as_it_is(text: str) -> None:
-    assert visible(text) == text
+    assert escaped(text) == text
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from kubemqctl.values import (
     parse_tag,
     parse_tags,
     parse_time,
-    visible,
+    quoted,
     whole_seconds,
 )
 
@@ -383,6 +383,6 @@ def test_what_is_no_time_is_refused_with_the_reason(text: str, words: str) -> No
 
 
 def test_what_a_terminal_would_act_on_is_shown_instead() -> None:
-    assert visible("a\x1b[2J\u202eb\udcff é") == "a\\x1b[2J\\u202eb\\xff é"
-    assert visible("") == "''"
-    assert visible("x" * 61) == "x" * 59 + "…"
+    assert quoted("a\x1b[2J\u202eb\udcff é") == "a\\x1b[2J\\u202eb\\xff é"
+    assert quoted("") == "''"
+    assert quoted("x" * 61) == "x" * 59 + "…"

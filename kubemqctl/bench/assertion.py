@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from kubemqctl.bench.latency import latency_text
 from kubemqctl.errors import Partial, UsageError
 from kubemqctl.message import BenchResult
-from kubemqctl.values import duration_ns, parse_rate, parse_size, visible
+from kubemqctl.values import duration_ns, parse_rate, parse_size, quoted
 
 Unit = Literal["time", "rate", "bytes", "count"]
 
@@ -64,7 +64,7 @@ def parse(texts: Iterable[str]) -> list[Assertion]:
 def _parsed(text: str) -> Assertion:
     found = _FORM.fullmatch(text)
     if not found:
-        raise UsageError(f"{visible(text)} is no assertion: write it like 'p99<20ms' or 'loss=0'")
+        raise UsageError(f"{quoted(text)} is no assertion: write it like 'p99<20ms' or 'loss=0'")
     name, sign, value = found.groups()
     metric = _metric(name)
     unit = "time" if metric[0] == "p" else _UNITS[metric]
@@ -72,7 +72,7 @@ def _parsed(text: str) -> Assertion:
     try:
         bound = _number(value[:-1], value) / 100 if is_share else _READ[unit](value)
     except UsageError as e:
-        e.message = f"{visible(text.strip())}: {e.message}"
+        e.message = f"{quoted(text.strip())}: {e.message}"
         raise
     return Assertion(text.strip(), metric, unit, sign, bound, is_share)
 
@@ -88,24 +88,24 @@ def _metric(name: str) -> str:
     from kubemqctl.spelling import nearest
 
     hint = nearest(name, NAMES) or f"there are p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
-    raise UsageError(f"{visible(name)} is nothing that is measured", hint=hint)
+    raise UsageError(f"{quoted(name)} is nothing that is measured", hint=hint)
 
 
 def _number(text: str, shown: str) -> float:
     if len(text) > 30 or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
-        raise UsageError(f"{visible(shown)} is no number")
+        raise UsageError(f"{quoted(shown)} is no number")
     return float(text)
 
 
 def _bytes(text: str) -> float:
     if not text.endswith("/s"):
-        raise UsageError(f"{visible(text)} is no number of bytes a second: write it as 10MB/s")
+        raise UsageError(f"{quoted(text)} is no number of bytes a second: write it as 10MB/s")
     return float(parse_size(text[:-2]))
 
 
 def _count(text: str) -> float:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise UsageError(f"{visible(text)} is no count: write it as 0, 100 or 0.1%")
+        raise UsageError(f"{quoted(text)} is no count: write it as 0, 100 or 0.1%")
     return float(text)
 
 

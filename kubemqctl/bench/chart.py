@@ -8,7 +8,7 @@ from kubemqctl.bench.latency import latency_text
 from kubemqctl.message import BenchResult
 from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
 from kubemqctl.quantity import count_text, size_text
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
 LIMITS = {
@@ -44,7 +44,7 @@ def _heading(result: BenchResult, page: Page) -> list[str]:
     if result.target_rate:
         said.append(f"{result.target_rate:,.10g}/s asked for")
     said.append(f"{result.elapsed / 1e9:.3g} s")
-    return [page.paint(f"bench {visible(result.pattern)}", BOLD), *_flowing(said, page)]
+    return [page.paint(f"bench {escaped(result.pattern)}", BOLD), *_flowing(said, page)]
 
 
 def _flowing(parts: Iterable[str], page: Page) -> list[str]:
@@ -160,7 +160,7 @@ def _verdict(result: BenchResult, page: Page) -> list[str]:
 
     said = [LIMITS[result.limit].format(busy=result.busy)] if result.limit else []
     if result.stopped:
-        said.append(f"stopped early: {visible(result.stopped)}")
+        said.append(f"stopped early: {escaped(result.stopped)}")
     return [
         page.paint(line, ORANGE if result.stopped else PLAIN)
         for text in said

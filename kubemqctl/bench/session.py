@@ -10,9 +10,8 @@ from kubemqctl.bench.line import Line
 from kubemqctl.bench.reckoning import is_held, reckon
 from kubemqctl.bench.run import Measured, measure
 from kubemqctl.bench.venue import Venue, fresh_name
-from kubemqctl.bench.workload import SMALLEST, Pattern
-from kubemqctl.bench.workload import Workload as Workload
-from kubemqctl.connect import ping_once
+from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
+from kubemqctl.client.queues import ping
 from kubemqctl.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import BenchResult
@@ -46,7 +45,7 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     render = run.renderer(BenchResult)
     latencies = Latencies()
     with run.client() as client, Stop() as stop:
-        ping_once(client)  # before there is anything that could be left behind
+        ping(client)  # before there is anything that could be left behind
         with Venue(client, KINDS[work.pattern], work.channel, given, run.note) as venue:
             run.note(_announced(work))
             with Line(2 if run.is_watched else None) as line:

@@ -23,7 +23,7 @@ STORE_CLIENT = "stan: invalid clientID: only alphanumeric and `-` or `_` charact
 REGISTERED = "stan: clientID already registered"
 STORE_GROUP = "stan: durable name of a durable queue subscriber can't contain the character ':'"
 
-LONGEST_NAME = 4_000  # bytes: the real server's inner protocol has lines of 4096
+LONGEST_SUBJECT = 4_000  # bytes: the real server's inner protocol has lines of 4096
 LONGEST_STORE_NAME = 240  # bytes: the real server makes a file of the name
 
 _WITH_VALUE = {
@@ -31,7 +31,6 @@ _WITH_VALUE = {
     pb.Subscribe.StartAtTime: START_TIME,
     pb.Subscribe.StartAtTimeDelta: START_DELTA,
 }
-_BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _EMPTY_TOKEN = re.compile(r"^\.|\.\.")
 _NO_FILE = re.compile(r"/|^\.|\.\.")
 _STORE_CLIENT = re.compile(r"[A-Za-z0-9_-]+")
@@ -60,12 +59,12 @@ def unstorable(name: str) -> str:
 @lru_cache(4096)
 def too_long(name: str) -> str:
     """Why nothing can be sent or heard under so long a name, or ""; the real server breaks."""
-    return SUBJECT if len(name.encode()) > LONGEST_NAME else ""
+    return SUBJECT if len(name.encode()) > LONGEST_SUBJECT else ""
 
 
 def request(r: pb.Request) -> str:
     """Why a command or query is not taken, or ""."""
-    return refusals.request(r) or too_long(r.Channel)
+    return refusals.request_fields(r) or too_long(r.Channel)
 
 
 def response(r: pb.Response) -> str:
@@ -85,7 +84,7 @@ def subscription(s: pb.Subscribe) -> str:
         return NOT_A_STORE
     if _EMPTY_TOKEN.search(s.Channel):
         return SUBJECT
-    return too_long(s.Channel) or (GROUP_NAME if _BLANKS.search(s.Group) else "")
+    return too_long(s.Channel) or (GROUP_NAME if refusals.BLANKS.search(s.Group) else "")
 
 
 def store_subscription(s: pb.Subscribe, *, registered: bool) -> str:

@@ -31,8 +31,8 @@ class Patterns:
     def handlers(self) -> Handlers:
         """The method table of all of them."""
         return {
-            **service_events.handlers(self.events, self.store),
-            **service_requests.handlers(self.requests, self.channels),
+            **service_events.event_handlers(self.events, self.store),
+            **service_requests.request_handlers(self.requests, self.channels),
         }
 
     def end(self, reason: str) -> None:

@@ -52,14 +52,14 @@ NO_TRANSACTION = "transaction is completed or transaction id not found"
 UNKNOWN_REQUEST = "request unknown"
 
 MAX_MESSAGE = 100 * 1024 * 1024  # bytes, both directions
-LONGEST_NAME = 246  # bytes: the real server makes a file of the name
+LONGEST_QUEUE_NAME = 246  # bytes: the real server makes a file of the name
 MOST_SECONDS = 43_200  # expiration, delay and visibility
 LONGEST_WAIT = 3_600  # seconds
 MOST_RECEIVES = 1_024
 MOST_IN_A_RECEIVE = 1_024
 
 _NEVER = re.compile(r"[\x00-\x20\x7f-\x9f*>]|\.$|^$")
-_BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
+BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _NO_SUBJECT = re.compile(r"/|^\.|\.\.")
 
 
@@ -77,7 +77,7 @@ def unpublishable(name: str) -> str:
     """Why nothing can be stored under a name that passed `queue_name`, or ""."""
     if _NO_SUBJECT.search(name):
         return PUBLISH
-    if len(name.encode()) > LONGEST_NAME:
+    if len(name.encode()) > LONGEST_QUEUE_NAME:
         return f"mkdir store/{socket.gethostname()}/_QUEUES_.{name}: file name too long"
     return ""
 
@@ -95,12 +95,12 @@ def channel_name(name: str) -> str:
         return CHANNEL
     if name.endswith("."):
         return ENDS_WITH_DOT
-    if _BLANKS.search(name):
+    if BLANKS.search(name):
         return WHITE_SPACE
     return WILDCARDS if "*" in name or ">" in name else ""
 
 
-def request(r: pb.Request) -> str:
+def request_fields(r: pb.Request) -> str:
     """Why a command or query is not taken, or ""."""
     if r.RequestTypeData not in (pb.Request.Command, pb.Request.Query):
         return REQUEST_TYPE

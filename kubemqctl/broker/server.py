@@ -90,7 +90,11 @@ async def _recover_and_serve(
 async def _serve(core: Core, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event) -> None:
     server = grpc.aio.server(options=_OPTIONS)
     patterns = Patterns(core)
-    handlers = {**service_queues.handlers(core), **service_stream.handlers(core), **patterns.handlers()}
+    handlers = {
+        **service_queues.queue_handlers(core),
+        **service_stream.stream_handlers(core),
+        **patterns.handlers(),
+    }
     server.add_generic_rpc_handlers([Service(handlers, config.token)])
     address = _listen(server, config)
     await server.start()

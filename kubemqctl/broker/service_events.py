@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
 
 
-def handlers(events: Events, store: Store) -> Handlers:
+def event_handlers(events: Events, store: Store) -> Handlers:
     """The method table of events."""
     calls = EventCalls(events, store)
     return {

@@ -28,7 +28,7 @@ _IN_RECEIVED = 2 << 3 | 2  # the tag of ReceiveQueueMessagesResponse.Messages
 _IN_GOT = 4 << 3 | 2  # and of QueuesDownstreamResponse.Messages
 
 
-def handlers(core: Core) -> Handlers:
+def queue_handlers(core: Core) -> Handlers:
     """The method table of queues, and Ping."""
     calls = QueueCalls(core)
     return {

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from kubemqctl.broker.service import Context, Handlers
 
 
-def handlers(requests: Requests, channels_: Channels) -> Handlers:
+def request_handlers(requests: Requests, channels_: Channels) -> Handlers:
     """The method table of requests."""
     calls = RequestCalls(requests, channels_)
     return {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _IN_ANSWER = 3 << 3 | 2  # the tag of StreamQueueMessagesResponse.Message
 
 
-def handlers(core: Core) -> Handlers:
+def stream_handlers(core: Core) -> Handlers:
     """The method table of the transactional stream."""
 
     async def serve(requests: AsyncIterator[pb.StreamQueueMessagesRequest], context: Context) -> None:

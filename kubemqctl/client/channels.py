@@ -19,12 +19,13 @@ from kubemqctl.errors import (
     KubemqctlError,
     NotFound,
     NotReady,
+    RecordError,
     TimedOut,
     Unsupported,
 )
 from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType
-from kubemqctl.strictjson import RecordError, parse
+from kubemqctl.strictjson import parse
 from kubemqctl.watching import Sample
 from kubemqctl.wire import kubemq_pb2 as pb
 

@@ -22,7 +22,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 SILENCE = 0.5
 LONGEST_BASE = 80
 # A link that is silent for so long is tried anew rather than waited for: seconds.
-PING_TIMEOUT = 8.0
+CLOCK_TIMEOUT = 8.0
 
 
 def publish(client: Client, message: Message, store: bool) -> SendResult:
@@ -112,7 +112,7 @@ class Store:
         feed = self._open("", self.fresh_id(), start, bell.set)
         try:
             # Half a second counts from when the server has heard of us, however far away it is.
-            ping(self._client, PING_TIMEOUT)
+            ping(self._client, CLOCK_TIMEOUT)
             deadline = time.monotonic() + SILENCE
             while not (found := feed.take()) and (left := deadline - time.monotonic()) > 0:
                 bell.wait(left)
@@ -123,7 +123,7 @@ class Store:
 
     def clock(self) -> int:
         """The server's time in Unix nanoseconds, as far as a ping shows it."""
-        return server_clock(ping(self._client, PING_TIMEOUT), time.time_ns())
+        return server_clock(ping(self._client, CLOCK_TIMEOUT), time.time_ns())
 
     def _open(self, group: str, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)

@@ -107,6 +107,6 @@ def subscribe(
     return Feed(client.listen(method, request), convert, ring, client.address)
 
 
-def ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
+def begin_ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
     """Begin a ping; `ring` is called when it is answered, or after `patience` seconds."""
     return client.start("Ping", pb.Empty(), patience, ring)

@@ -19,16 +19,17 @@ from kubemqctl.values import ceil_seconds
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
+PING_TIMEOUT = 5.0  # seconds
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
 MOST_ACK_ALLS = 1_000
 SLOWEST_LINK = 100_000  # bytes a second
 
 
-def ping(client: Client, timeout: float) -> Pong:
-    """One round trip."""
+def ping(client: Client, timeout: float | None = None) -> Pong:
+    """One round trip, in `timeout` seconds (PING_TIMEOUT) at most."""
     began = time.monotonic_ns()
-    answer = client.call("Ping", pb.Empty(), timeout)
+    answer = client.call("Ping", pb.Empty(), PING_TIMEOUT if timeout is None else timeout)
     return convert.pong(answer, time.monotonic_ns() - began)
 
 

@@ -12,7 +12,7 @@ from kubemqctl import options as o
 from kubemqctl.options import F
 from kubemqctl.values import parse_rate, parse_size
 
-group = o.Group("bench", "Measure throughput and latency, pattern by pattern.")
+group = o.CommandGroup("bench", "Measure throughput and latency, pattern by pattern.")
 register = group.register
 
 MOST_WORKERS = 64
@@ -124,7 +124,8 @@ def queue(
       kubemqctl bench queue --producers 2 --consumers 2 --size 4KiB --duration 30s
       kubemqctl bench queue --rate 500/s --batch 1 --assert 'p99<20ms,loss=0' -o json
     """
-    from kubemqctl.bench.session import Workload, benchmark
+    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.workload import Workload
 
     work = Workload("queue", channel, producers, consumers, size, count, duration, rate, warm_up, batch=batch)
     return benchmark(ctx.obj, work, check or [])
@@ -152,7 +153,8 @@ def events(
       kubemqctl bench events --consumers 3 --rate 1000/s --assert 'loss<0.1%'
       kubemqctl bench events --count 100000 --size 128B --format '{rate} {p99}'
     """
-    from kubemqctl.bench.session import Workload, benchmark
+    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.workload import Workload
 
     work = Workload("events", channel, producers, consumers, size, count, duration, rate, warm_up)
     return benchmark(ctx.obj, work, check or [])
@@ -181,7 +183,8 @@ def store(
       kubemqctl bench store --in-flight 1000 --duration 20s
       kubemqctl bench store --rate 200/s --assert 'p99.9<100ms' --assert loss=0
     """
-    from kubemqctl.bench.session import Workload, benchmark
+    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.workload import Workload
 
     work = Workload(
         "store", channel, producers, consumers, size, count, duration, rate, warm_up, in_flight=in_flight
@@ -214,7 +217,8 @@ def cmd(
       kubemqctl bench cmd --in-flight 16 --consumers 2
       kubemqctl bench cmd --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
-    from kubemqctl.bench.session import Workload, benchmark
+    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.workload import Workload
 
     work = Workload(
         "cmd",
@@ -257,7 +261,8 @@ def query(
       kubemqctl bench query --in-flight 16 --consumers 2
       kubemqctl bench query --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
-    from kubemqctl.bench.session import Workload, benchmark
+    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.workload import Workload
 
     work = Workload(
         "query",

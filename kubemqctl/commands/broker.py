@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended
     from kubemqctl.broker.tls import Tls
 
-group = o.Group("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
+group = o.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
 register = group.register
 
 _DATA = "Keep messages in this directory."

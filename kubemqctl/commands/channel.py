@@ -13,9 +13,9 @@ from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType, check_channel
 from kubemqctl.output import Renderer
 from kubemqctl.spelling import nearest
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
-group = o.Group("channel", "List, create and delete channels of every type.")
+group = o.CommandGroup("channel", "List, create and delete channels of every type.")
 register = group.register
 
 TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
@@ -37,7 +37,7 @@ def kind(text: str) -> ChannelType:
     if text in SHORT:
         return SHORT[text]
     raise UsageError(
-        f"{visible(text)} is no type of channels",
+        f"{escaped(text)} is no type of channels",
         hint=nearest(text, [*TYPES, *SHORT]) or f"one of {', '.join(TYPES)}",
     )
 

@@ -11,7 +11,7 @@ from kubemqctl.message import NO_TAGS, Request
 from kubemqctl.names import check_channel
 from kubemqctl.values import check_text, parse_tags
 
-group = o.Group("cmd", "Send commands, which are carried out or refused, and respond.")
+group = o.CommandGroup("cmd", "Send commands, which are carried out or refused, and respond.")
 register = group.register
 
 

@@ -13,7 +13,7 @@ import typer
 from kubemqctl import options
 from kubemqctl.errors import OutputError, UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 
 SHELLS = ("bash", "zsh", "fish")
 _WORDS = {
@@ -30,7 +30,7 @@ def register(root: typer.Typer, only: str) -> None:
 
 def _shell(text: str) -> str:
     if text not in SHELLS:
-        raise UsageError(f"there is no completion for {visible(text)}", hint=f"one of {', '.join(SHELLS)}")
+        raise UsageError(f"there is no completion for {escaped(text)}", hint=f"one of {', '.join(SHELLS)}")
     return text
 
 
@@ -62,14 +62,13 @@ def completion(
     """
     from kubemqctl.cli import build
     from kubemqctl.completion import script
-    from kubemqctl.document import show
     from kubemqctl.topic import TOPICS
     from kubemqctl.tree import describe
 
     run: Invocation = ctx.obj
     text = script(shell, describe(build()), TOPICS)
     if not install:
-        show(run, text, {"script": text, "shell": shell})
+        run.show_document(text, {"script": text, "shell": shell})
         return
     path = place(shell, run.environ)
     _write(path, text)

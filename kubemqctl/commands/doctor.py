@@ -1,21 +1,12 @@
-"""`kubemqctl doctor`, and what `profile check` has of it."""
+"""`kubemqctl doctor`."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import typer
 
 from kubemqctl import options
-from kubemqctl.errors import KubemqctlError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import Check
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from kubemqctl.case import Step
-    from kubemqctl.profile import Flags
 
 
 def register(root: typer.Typer, only: str) -> None:
@@ -36,22 +27,9 @@ def doctor(ctx: typer.Context) -> None:
       kubemqctl doctor -o json
       kubemqctl doctor --format '{outcome} {name}: {found}'
     """
+    from kubemqctl.case import diagnose
     from kubemqctl.diagnosis import EVERYTHING
 
     run: Invocation = ctx.obj
-    look_at(run, run.common.flags, EVERYTHING)
-
-
-def look_at(run: Invocation, flags: Flags, steps: Sequence[Step]) -> None:
-    """Take the steps, and print each as it comes. Raises the error of the one that failed."""
-    from kubemqctl.case import Case, examine
-
     render = run.renderer(Check, None)
-    failed = None
-    with Case(flags, run.environ) as case:
-        for check in examine(case, steps):
-            run.write(render.one(check))
-            failed = failed or (check if check.outcome == "failed" else None)
-    if failed and isinstance(failed.error, KubemqctlError):
-        failed.error.message = f"{failed.name}: {failed.error.message}"
-        raise failed.error
+    diagnose(run.common.flags, run.environ, EVERYTHING, lambda check: run.write(render.one(check)))

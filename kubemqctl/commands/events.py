@@ -9,7 +9,7 @@ from kubemqctl.message import NO_TAGS, Message
 from kubemqctl.names import check_channel, check_group
 from kubemqctl.values import check_text, parse_tags
 
-group = o.Group("events", "Publish events to whoever listens, and listen to them.")
+group = o.CommandGroup("events", "Publish events to whoever listens, and listen to them.")
 register = group.register
 
 

@@ -7,11 +7,10 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.document import show
 from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.spelling import nearest
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.topic import TOPICS, about, text
 
 
@@ -43,10 +42,10 @@ def help_(
     if not words:
         _list(run)
     elif words[0] in TOPICS and len(words) == 1:
-        show(run, text(words[0]), {"text": text(words[0]), "topic": words[0]})
+        run.show_document(text(words[0]), {"text": text(words[0]), "topic": words[0]})
     else:
         said = _command_help(ctx, words)
-        show(run, said, {"text": said, "topic": " ".join(words)})
+        run.show_document(said, {"text": said, "topic": " ".join(words)})
     return 0
 
 
@@ -55,7 +54,7 @@ def _list(run: Invocation) -> None:
     said = ["Topics, each of which `kubemqctl help TOPIC` explains:", ""]
     said += [f"  {topic:{width}}  {about(topic)}" for topic in TOPICS]
     said += ["", "`kubemqctl help COMMAND` explains a command; `kubemqctl --help` lists them.", ""]
-    show(run, "\n".join(said), {"text": "\n".join(said), "topics": list(TOPICS)})
+    run.show_document("\n".join(said), {"text": "\n".join(said), "topics": list(TOPICS)})
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
@@ -75,4 +74,4 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
 
 def _unknown(words: list[str], word: str, known: list[str]) -> UsageError:
     hint = nearest(word, known) or "`kubemqctl help` lists the topics, `kubemqctl --help` the commands"
-    return UsageError(f"there is no help on {visible(' '.join(words))}", hint=hint)
+    return UsageError(f"there is no help on {escaped(' '.join(words))}", hint=hint)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.connect import ping_once, reach
+from kubemqctl.connect import reach
 from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import Pong
@@ -42,11 +42,13 @@ def ping(
     render = run.renderer(Pong)
     with Stop() as stop:
         client, pong = reach(run.connecting(), wait, stop)
+        from kubemqctl.client import queues
+
         with client:
             run.write(render.one(pong))
             for _ in range(count - 1):
                 stop.wait(1.0 if interval is None else interval)
                 if stop:
                     break
-                run.write(render.one(ping_once(client)))
+                run.write(render.one(queues.ping(client)))
         return stop.exit_code

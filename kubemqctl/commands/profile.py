@@ -11,10 +11,10 @@ import typer
 
 from kubemqctl.errors import ConfigError, NotFound, UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.options import Confirm, Group, Yes
+from kubemqctl.options import CommandGroup, Confirm, Yes
 from kubemqctl.profile import Config, Profile, config_path, find, load, resolve, save
 
-group = Group("profile", "Keep connections under a name: addresses, credentials, TLS.")
+group = CommandGroup("profile", "Keep connections under a name: addresses, credentials, TLS.")
 register = group.register
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
@@ -171,15 +171,18 @@ def check(
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev
       kubemqctl profile check dev --format '{outcome} {name}'
     """
-    from kubemqctl.commands.doctor import look_at
+    from kubemqctl.case import diagnose
     from kubemqctl.diagnosis import CONNECTION
+    from kubemqctl.message import Check
 
     run: Invocation = ctx.obj
     flags = run.common.flags
+    render = run.renderer(Check, None)
     if not name:
         with suppress(ConfigError):  # the first step says what is wrong with the file
             name = _applying(run, load(config_path(run.environ)))
-    look_at(run, flags._replace(profile=name or flags.profile), CONNECTION)
+    flags = flags._replace(profile=name or flags.profile)
+    diagnose(flags, run.environ, CONNECTION, lambda check: run.write(render.one(check)))
 
 
 @group.command("remove")

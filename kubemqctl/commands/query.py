@@ -12,7 +12,7 @@ from kubemqctl.message import NO_TAGS, Request
 from kubemqctl.names import check_channel
 from kubemqctl.values import MAX_WIRE_SECONDS, check_text, parse_tags
 
-group = o.Group("query", "Send queries, which are answered, and respond to them.")
+group = o.CommandGroup("query", "Send queries, which are answered, and respond to them.")
 register = group.register
 
 CacheKey = Annotated[

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kubemqctl.client.call import Client
     from kubemqctl.outgoing import Outlet
 
-group = o.Group("queue", "Send, receive, settle, look into, move and empty queues.")
+group = o.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")
 register = group.register
 
 Expire = Annotated[int, o.seconds("--expire", "Drop it when it was not received within D.")]

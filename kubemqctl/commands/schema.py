@@ -29,7 +29,6 @@ def schema(ctx: typer.Context) -> None:
       kubemqctl schema | python3 -c 'import json, sys; print(*json.load(sys.stdin)["records"])'
     """
     from kubemqctl.cli import build
-    from kubemqctl.document import show
     from kubemqctl.schema import document
     from kubemqctl.tree import describe
 
@@ -37,4 +36,4 @@ def schema(ctx: typer.Context) -> None:
     if run.common.template is not None:
         raise UsageError("the schema is one document: --format has no place here", hint="leave it out")
     found = document(describe(build()))
-    show(run, json.dumps(found, indent=2, ensure_ascii=False) + "\n", found)
+    run.show_document(json.dumps(found, indent=2, ensure_ascii=False) + "\n", found)

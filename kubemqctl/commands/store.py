@@ -12,7 +12,7 @@ from kubemqctl.message import NO_TAGS, End, Message, Start
 from kubemqctl.names import check_channel, check_client_id, check_group
 from kubemqctl.values import check_text, parse_tags
 
-group = o.Group("store", "Publish events that are kept, and read them from any point.")
+group = o.CommandGroup("store", "Publish events that are kept, and read them from any point.")
 register = group.register
 
 

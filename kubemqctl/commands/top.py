@@ -15,7 +15,7 @@ from kubemqctl.message import ChannelInfo
 from kubemqctl.names import ChannelType
 from kubemqctl.spelling import nearest
 from kubemqctl.stop import Stop
-from kubemqctl.terminal import colour_wanted, visible
+from kubemqctl.terminal import colour_wanted, escaped
 from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def register(root: typer.Typer, only: str) -> None:
 def _order(text: str) -> str:
     if text not in SORTS:
         hint = nearest(text, SORTS) or f"one of {', '.join(SORTS)}"
-        raise UsageError(f"there is no column {visible(text)}", hint=hint)
+        raise UsageError(f"there is no column {escaped(text)}", hint=hint)
     return text
 
 
@@ -124,7 +124,7 @@ def _live(run: Invocation, client: Client, survey: Survey, watch: Watch, interva
         screen.draw(board.lines(client.address, *screen.size))
 
     board = Dashboard(watch, colour_wanted(run.environ, True))
-    screen = Screen(stop, None if run.common.no_input else keyboard(), draw)
+    screen = Screen(stop.fd, None if run.common.no_input else keyboard(), draw)
     with Poller(survey.read, regain, interval) as poller, screen:
         while not (stop or watch.quit):
             draw()

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import completing, connect, expiring, hands, incoming, settling
+from kubemqctl import completing, expiring, hands, settling
 from kubemqctl.client import call, channels, events, queues, requests, transaction
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import TIMES, examples
@@ -38,8 +38,8 @@ def server() -> Iterator[HostileServer]:
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     for room in (call, queues, transaction, events):
         monkeypatch.setattr(room, "CALL_TIMEOUT", SHORT)
-    for room in (connect, incoming, events):
-        monkeypatch.setattr(room, "PING_TIMEOUT", SHORT)
+    monkeypatch.setattr(queues, "PING_TIMEOUT", SHORT)
+    monkeypatch.setattr(events, "CLOCK_TIMEOUT", SHORT)
     monkeypatch.setattr(call.Client.call, "__defaults__", (SHORT,))
     monkeypatch.setattr(call.Client.start, "__defaults__", (SHORT, None))
     monkeypatch.setattr(requests, "MARGIN", SHORT)

@@ -24,7 +24,7 @@ from kubemqctl.output import error_json, error_text
 from kubemqctl.quantity import moment_text, relative_text, second_text, size_text, span_text, time_text
 from kubemqctl.start import parse_end, parse_start
 from kubemqctl.template import compile_template
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.values import (
     ceil_seconds,
     duration_ns,
@@ -261,4 +261,4 @@ def test_any_number_of_a_server_can_be_written_as_a_quantity(one: int, other: in
         moment_text(one, other),
     ):
         assert text
-        assert visible(text) == text
+        assert escaped(text) == text

@@ -32,7 +32,7 @@ from kubemqctl.output import Form, make_renderer
 from kubemqctl.record import field, fields, to_record
 from kubemqctl.recordparser import MAX_RECEIVES, message_from_line, reply_from_line
 from kubemqctl.strictjson import parse
-from kubemqctl.terminal import visible
+from kubemqctl.terminal import escaped
 from kubemqctl.values import MAX_QUEUE_SECONDS
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal
@@ -123,7 +123,7 @@ def test_what_a_stranger_filled_comes_back_from_json_as_it_was(noun: Any) -> Non
     line = rendered(noun, "json")
     assert line.count(b"\n") == 1
     text = line.decode()
-    assert visible(text[:-1]).isprintable() or not text.isprintable()
+    assert escaped(text[:-1]).isprintable() or not text.isprintable()
     assert not any(ord(c) < 32 or 0x7F <= ord(c) < 0xA0 for c in text[:-1])
     assert parse(line) == json.loads(line) == to_record(noun)
 
@@ -143,7 +143,7 @@ def test_a_page_for_people_holds_nothing_that_acts_on_a_terminal(noun: Any, widt
     pages = [renderer.one(noun), renderer.all([noun, noun])]
     for page in pages:
         for line in page.decode().split("\n"):
-            assert visible(line.replace("\t", " ")) == line.replace("\t", " ")
+            assert escaped(line.replace("\t", " ")) == line.replace("\t", " ")
     assert make_renderer(Form("human"), type(noun), colour=colour, width=width).one(noun)
 
 
