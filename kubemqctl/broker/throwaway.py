@@ -25,7 +25,7 @@ _PR_SET_PDEATHSIG = 1
 _NO_CONFIGURATION = "/dev/null/kubemqctl.yaml"
 
 
-def run(command: list[str], environ: Mapping[str, str], data: Path | None) -> int:
+def run_command(command: list[str], environ: Mapping[str, str], data: Path | None) -> int:
     """Run `command` with a broker of its own; returns its exit code, 128+n for signal n.
 
     Raises NotFound when there is no such command, KubemqctlError when it or the broker cannot start.

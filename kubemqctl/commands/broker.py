@@ -111,9 +111,9 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
     flags = run.common.flags
     if flags.token_file or flags.tls or _tls_files(flags):
         raise UsageError("the broker of broker exec speaks plainly", hint="broker run takes tokens and TLS")
-    from kubemqctl.broker import throwaway
+    from kubemqctl.broker.throwaway import run_command
 
-    return throwaway.run(run.words, run.environ, Path(data) if data is not None else None)
+    return run_command(run.words, run.environ, Path(data) if data is not None else None)
 
 
 def default_data(environ: Mapping[str, str]) -> Path:

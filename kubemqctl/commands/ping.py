@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.connect import reach
 from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
 from kubemqctl.message import Pong
@@ -41,6 +40,8 @@ def ping(
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
     with Stop() as stop:
+        from kubemqctl.connect import reach
+
         client, pong = reach(run.connecting(), wait, stop)
         from kubemqctl.client import queues
 
