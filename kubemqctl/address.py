@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from kubemqctl.errors import ConfigError, UsageError
-from kubemqctl.values import quoted
+from kubemqctl.model.errors import ConfigError, UsageError
+from kubemqctl.model.text import quoted
 
 
 def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:

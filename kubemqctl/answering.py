@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kubemqctl.errors import RecordError
 from kubemqctl.handed import Input, stdin_bytes, variables
 from kubemqctl.handler import KILL_AFTER, Outcome, Task
-from kubemqctl.message import Answered, Reply, Request, Response
-from kubemqctl.recordparser import reply_from_line
+from kubemqctl.model.errors import RecordError
+from kubemqctl.model.messages import Answered, Reply, Request, Response
+from kubemqctl.model.record_parser import reply_from_line
 
 Rule = Callable[[Request], Reply]
 

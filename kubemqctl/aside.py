@@ -7,8 +7,8 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
-from kubemqctl.errors import KubemqctlError, NotFound, OutputError, UsageError
-from kubemqctl.message import Message
+from kubemqctl.model.errors import KubemqctlError, NotFound, OutputError, UsageError
+from kubemqctl.model.messages import Message
 
 Keep = Callable[[Sequence[Message]], None]
 Identity = tuple[int, int]

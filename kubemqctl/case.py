@@ -11,8 +11,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.credential import Token
-from kubemqctl.errors import KubemqctlError
-from kubemqctl.message import Check, Pong
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.reports import Check, Pong
 from kubemqctl.profile import Flags, Settings
 
 if TYPE_CHECKING:

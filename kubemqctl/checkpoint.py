@@ -10,9 +10,9 @@ import json
 import os
 from typing import Any, NamedTuple
 
-from kubemqctl.errors import ConfigError, OutputError
-from kubemqctl.message import Event
-from kubemqctl.values import quoted
+from kubemqctl.model.errors import ConfigError, OutputError
+from kubemqctl.model.messages import Event
+from kubemqctl.model.text import quoted
 
 _TYPES = {"channel": str, "sequence": int, "id": str, "timestamp": int}
 

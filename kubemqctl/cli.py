@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubemqctl import __version__
-from kubemqctl.errors import ExitCode, KubemqctlError, Stopped, UsageError
+from kubemqctl.model.errors import ExitCode, KubemqctlError, Stopped, UsageError
 
 if TYPE_CHECKING:
     from kubemqctl.invocation import Invocation
@@ -137,7 +137,7 @@ def _print_version() -> int:
 
 
 def _unwritten(e: Exception) -> KubemqctlError:
-    from kubemqctl.errors import OutputError
+    from kubemqctl.model.errors import OutputError
 
     return OutputError(f"cannot write to standard output: {str(getattr(e, 'strerror', '') or e).lower()}")
 

@@ -16,12 +16,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubemqctl.cli import VALUED, split
-from kubemqctl.errors import UsageError
+from kubemqctl.model.errors import UsageError
 from kubemqctl.profile import Flags, config_path, load, resolve
 
 if TYPE_CHECKING:
+    from kubemqctl.model.channels import ChannelType
     from kubemqctl.namecache import NameCache
-    from kubemqctl.names import ChannelType
     from kubemqctl.profile import Settings
 
 LIMIT = 0.7
@@ -99,8 +99,8 @@ def usable(names: Iterable[str]) -> list[str]:
 
 
 def _is_usable(name: str) -> bool:
-    from kubemqctl.names import check_channel
-    from kubemqctl.terminal import escaped
+    from kubemqctl.model.channels import check_channel
+    from kubemqctl.model.text import escaped
 
     try:
         check_channel(name, "events")

@@ -14,7 +14,7 @@ from typing import Any
 
 from kubemqctl.address import parse_addresses
 from kubemqctl.credential import readable_by_others, reason, variable_in
-from kubemqctl.errors import ConfigError
+from kubemqctl.model.errors import ConfigError
 from kubemqctl.profile import Config, Profile, Tls, load
 
 OUTPUTS = ("auto", "human", "json", "yaml", "raw")

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kubemqctl.errors import NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
-    from kubemqctl.message import Pong
+    from kubemqctl.model.reports import Pong
     from kubemqctl.profile import Settings
     from kubemqctl.stop import Stop
 

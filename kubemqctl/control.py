@@ -6,15 +6,14 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from kubemqctl.errors import KubemqctlError, RecordError, UsageError
-from kubemqctl.message import Message, Received
-from kubemqctl.names import check_channel
-from kubemqctl.record import to_record
-from kubemqctl.recordparser import message_from_record
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import KubemqctlError, RecordError, UsageError
+from kubemqctl.model.messages import Message, Received
+from kubemqctl.model.record_parser import message_from_record, parse
+from kubemqctl.model.records import to_record
+from kubemqctl.model.text import escaped
+from kubemqctl.model.values import whole_seconds
 from kubemqctl.settling import Decision, modified
-from kubemqctl.strictjson import parse
-from kubemqctl.terminal import escaped
-from kubemqctl.values import whole_seconds
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
 # A record in a line may be as large as a message; its JSON up to six times that.

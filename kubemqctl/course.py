@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from kubemqctl.message import Event, Start
+from kubemqctl.model.messages import Event
+from kubemqctl.model.values import Start
 
 Step = Literal["pass", "skip", "reopen"]
 

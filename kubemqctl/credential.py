@@ -7,7 +7,7 @@ import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kubemqctl.errors import AuthError, ConfigError, NotFound
+from kubemqctl.model.errors import AuthError, ConfigError, NotFound
 
 LONGEST_COMMAND = 60.0
 """Seconds that a token_command has."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from kubemqctl.errors import KubemqctlError
 from kubemqctl.listing import Column
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.text import count_text, escaped, relative_text, size_text
 from kubemqctl.page import BOLD, DIM, RED, Page
-from kubemqctl.quantity import count_text, relative_text, size_text
 from kubemqctl.table import draw_table
-from kubemqctl.terminal import escaped
 from kubemqctl.watching import Row, Watch, rate_text
 
 _KEYS = "q quit · s sort · r reverse · / filter"

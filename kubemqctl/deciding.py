@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import is_terminal
-from kubemqctl.message import Received
-from kubemqctl.names import check_channel
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Received
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import parse_tags
 from kubemqctl.payload import single_body
 from kubemqctl.settling import Decision, modified
-from kubemqctl.values import check_text, parse_tags
 
 Decide = Callable[[Received], Decision]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kubemqctl.child import to_stderr
-from kubemqctl.errors import HandlerFailed, ReaderGone
 from kubemqctl.handler import Crew, Outcome, Setup, task
-from kubemqctl.message import Event, HandledEvent
+from kubemqctl.model.errors import HandlerFailed, ReaderGone
+from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 

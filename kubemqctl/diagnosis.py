@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 from kubemqctl import premises
 from kubemqctl.case import Case, Finding, Step
 from kubemqctl.credential import Token, reason
-from kubemqctl.errors import AuthError, TimedOut, Unreachable, Unsupported
 from kubemqctl.handshake import Endpoint, look, speaks_plainly, speaks_tls
+from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
+from kubemqctl.model.text import escaped, second_text, span_text
 from kubemqctl.profile import read_token
-from kubemqctl.quantity import second_text, span_text
-from kubemqctl.terminal import escaped
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

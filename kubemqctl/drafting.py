@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubemqctl.errors import KubemqctlError, TooLarge, UsageError
-from kubemqctl.message import NO_POLICY, Message, Policy
-from kubemqctl.names import check_channel
-from kubemqctl.pieces import MAX_BODY, Batch
-from kubemqctl.recordparser import message_from_line
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import KubemqctlError, TooLarge, UsageError
+from kubemqctl.model.messages import NO_POLICY, Message, Policy
+from kubemqctl.model.record_parser import message_from_line
+from kubemqctl.model.values import MAX_BODY
+from kubemqctl.pieces import Batch
 from kubemqctl.sending import Job, Piece
 
 Parse = Callable[[Batch], Piece]

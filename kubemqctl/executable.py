@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kubemqctl.errors import NotFound
-from kubemqctl.terminal import escaped
+from kubemqctl.model.errors import NotFound
+from kubemqctl.model.text import escaped
 
 
 class Command(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any, Literal
 
-from kubemqctl.record import field
+from kubemqctl.model.records import field
 
 LARGEST_VARIABLE = 100 << 10
 """Bytes; Linux takes 128 KiB for one `NAME=VALUE`."""

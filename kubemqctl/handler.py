@@ -16,13 +16,12 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from kubemqctl.child import Child, Ended, Ending, Limits, kill_all
-from kubemqctl.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
 from kubemqctl.executable import Command, find
 from kubemqctl.handed import MESSAGE_VARIABLES, Input, stdin_bytes, variables
-from kubemqctl.pieces import MAX_BODY
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
+from kubemqctl.model.text import escaped
+from kubemqctl.model.values import MAX_BODY, format_duration
 from kubemqctl.stop import Stop
-from kubemqctl.terminal import escaped
-from kubemqctl.values import format_duration
 
 GRACE = 10.0
 """Seconds that running handlers get when the run is told to end."""

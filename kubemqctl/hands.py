@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import Partial, TimedOut
 from kubemqctl.intake import ROUND
-from kubemqctl.message import Received
+from kubemqctl.model.errors import Partial, TimedOut
+from kubemqctl.model.messages import Received
 from kubemqctl.settling import Decision
 
 if TYPE_CHECKING:

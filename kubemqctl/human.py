@@ -11,21 +11,12 @@ from typing import Any
 
 from kubemqctl.letter import details, draw_body, draw_event, draw_header, draw_message, published
 from kubemqctl.listing import channel_columns, channel_pairs, record_columns, value_text
-from kubemqctl.message import (
-    Affected,
-    Answered,
-    BenchResult,
-    ChannelInfo,
-    Check,
-    Event,
-    Pong,
-    Response,
-    SendResult,
-)
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.messages import Affected, Answered, Event, Response, SendResult
+from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.text import count_text, escaped, moment_text, second_text, span_text
 from kubemqctl.page import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Page
-from kubemqctl.quantity import count_text, moment_text, second_text, span_text
 from kubemqctl.table import draw_table, is_too_wide
-from kubemqctl.terminal import escaped
 
 
 def human_renderer(

@@ -6,12 +6,12 @@ import time
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
 from kubemqctl.intake import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, Intake, Source, Wish
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import Received
+from kubemqctl.model.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
+from kubemqctl.model.messages import Received
+from kubemqctl.model.text import count_text
 from kubemqctl.output import Renderer
-from kubemqctl.quantity import count_text
 from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

@@ -11,13 +11,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.exposure import exposure
+from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.model.text import escaped
 from kubemqctl.output import Form, Renderer, decide, error_json, error_text, label, make_renderer
 from kubemqctl.page import ORANGE
 from kubemqctl.profile import Flags, Settings, resolve, wished_output
 from kubemqctl.sink import Sink
-from kubemqctl.terminal import colour_wanted, escaped
+from kubemqctl.terminal import colour_wanted
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
+from kubemqctl.model.text import escaped
 from kubemqctl.page import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
-from kubemqctl.terminal import escaped
 
 LARGEST = 64 << 10
 """Characters; a longer text is nothing to read at a glance, and is printed as it is."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from kubemqctl.jsonlayout import laid_out
-from kubemqctl.message import Event, Policy
+from kubemqctl.model.messages import Event, Policy
+from kubemqctl.model.text import count_text, escaped, exact_text, relative_text, size_text
 from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, Page
-from kubemqctl.quantity import count_text, exact_text, relative_text, size_text
-from kubemqctl.terminal import escaped
 
 HEX_BYTES = 64
 RULE = "── "

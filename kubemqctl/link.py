@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from kubemqctl.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
-from kubemqctl.message import Message, SendResult
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
+from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.stop import Stop
 
 UNKNOWN = "outcome-unknown"

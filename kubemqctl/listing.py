@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
-from kubemqctl.message import ChannelInfo
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.text import count_text, escaped, exact_text, moment_text, relative_text, size_text
 from kubemqctl.page import BOLD, DIM, GREEN, PLAIN
-from kubemqctl.quantity import count_text, exact_text, moment_text, relative_text, size_text
-from kubemqctl.terminal import escaped
 
 
 class Column(NamedTuple):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 
 from kubemqctl import readyfile
 from kubemqctl.bell import Bell, milliseconds
-from kubemqctl.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
+from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
 from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm, T
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop

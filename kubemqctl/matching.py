@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kubemqctl.errors import UsageError
-from kubemqctl.message import Received
-from kubemqctl.values import argument_bytes
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Received
+from kubemqctl.model.text import argument_bytes
 
 Wanted = Callable[[Received], bool]
 

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
 from kubemqctl.expiring import Expiring
 from kubemqctl.invocation import Invocation
 from kubemqctl.matching import Wanted
-from kubemqctl.message import Affected, Message, Policy, Received, SendResult
-from kubemqctl.quantity import count_text
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
+from kubemqctl.model.messages import Affected, Message, Policy, Received, SendResult
+from kubemqctl.model.text import count_text
+from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.stop import Stop
-from kubemqctl.values import MAX_QUEUE_SECONDS, SECOND
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

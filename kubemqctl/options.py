@@ -12,8 +12,14 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from kubemqctl import usage
-from kubemqctl.errors import UsageError
-from kubemqctl.values import MAX_QUEUE_SECONDS, parse_delimiter, parse_duration, parse_rate, whole_seconds
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.values import (
+    MAX_QUEUE_SECONDS,
+    parse_delimiter,
+    parse_duration,
+    parse_rate,
+    whole_seconds,
+)
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.aside import Aside
-from kubemqctl.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.invocation import Invocation, is_terminal
 from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
-from kubemqctl.message import Message, SendResult
+from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
+from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.payload import body_source, file_batches, single_body
 from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
 from kubemqctl.progress import Progress

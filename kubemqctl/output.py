@@ -10,23 +10,13 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-from kubemqctl.errors import KubemqctlError, UsageError
-from kubemqctl.message import (
-    Affected,
-    Answered,
-    BenchResult,
-    ChannelInfo,
-    Check,
-    Event,
-    Message,
-    Pong,
-    Received,
-    Response,
-    SendResult,
-)
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.model.messages import Affected, Answered, Event, Message, Received, Response, SendResult
+from kubemqctl.model.records import to_record
+from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.text import escaped, text_bytes
 from kubemqctl.page import BLUE, BOLD, RED
-from kubemqctl.record import to_record
-from kubemqctl.terminal import escaped
 
 FormName = Literal["human", "json", "yaml", "raw", "template"]
 FORMS = ("auto", "human", "json", "yaml", "raw")
@@ -129,14 +119,6 @@ def raw_renderer(delimiter: bytes | None) -> Callable[[object], bytes]:
     end = delimiter or b""
     values = _RAW
     return lambda noun: values[type(noun)](noun) + end
-
-
-def text_bytes(text: str) -> bytes:
-    """UTF-8; what came from a file name in another encoding goes back as the bytes it was."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace")
 
 
 # --- json ---

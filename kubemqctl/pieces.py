@@ -15,16 +15,12 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from kubemqctl.errors import KubemqctlError, NotFound, UsageError
-from kubemqctl.values import quoted
+from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
+from kubemqctl.model.text import quoted
+from kubemqctl.model.values import MAX_BODY
 
-MAX_MESSAGE = 104_857_600
-"""The server's limit for a whole gRPC message, in bytes."""
-MAX_BODY = MAX_MESSAGE - 64
-"""No message has room for a larger body: channel, client id and lengths take the rest."""
 MAX_COUNT = 1000
 MAX_BYTES = 4 << 20
-
 READ = 256 << 10
 _LINGER = 0.001
 """Seconds without input until a batch goes out unfilled, in all at most five times that. A fast writer needs

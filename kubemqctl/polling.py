@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.errors import KubemqctlError, Unreachable
-from kubemqctl.watching import Sample
+from kubemqctl.model.channels import Sample
+from kubemqctl.model.errors import KubemqctlError, Unreachable
 
 # What a read that hangs may hold up the end of the run: seconds.
 LAST_MOMENT = 0.5

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from kubemqctl.credential import reason
-from kubemqctl.errors import ConfigError, NotFound
+from kubemqctl.model.errors import ConfigError, NotFound
 
 
 def state_path(environ: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from kubemqctl.address import refusal
 from kubemqctl.credential import Token, expanded, fetch, readable_by_others
-from kubemqctl.errors import ConfigError, KubemqctlError, NotFound
+from kubemqctl.model.errors import ConfigError, KubemqctlError, NotFound
 from kubemqctl.sources import CONNECT_TIMEOUT, DEFAULTS, Source, of_environment, of_flags, of_profile
 
 NO_LINES: Mapping[tuple[str, ...], int] = MappingProxyType({})

@@ -9,8 +9,8 @@ from typing import Any
 from kubemqctl.address import parse_addresses
 from kubemqctl.configfile import KEYS, OUTPUTS
 from kubemqctl.credential import command_words
-from kubemqctl.errors import ConfigError, UsageError
-from kubemqctl.names import check_client_id
+from kubemqctl.model.channels import check_client_id
+from kubemqctl.model.errors import ConfigError, UsageError
 from kubemqctl.profile import Flags, Profile, Tls
 from kubemqctl.sources import CONNECT_TIMEOUT
 

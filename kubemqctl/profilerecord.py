@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from kubemqctl.configfile import as_mapping
 from kubemqctl.credential import Token, variable_in
+from kubemqctl.model.values import format_duration
 from kubemqctl.profile import Config, Profile, Settings, Tls
-from kubemqctl.values import format_duration
 
 Record = dict[str, object]
 MASK = "***"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import Message
+from kubemqctl.model.messages import Message
 from kubemqctl.outgoing import Outgoing, Outlet, send_many, send_one
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from kubemqctl.errors import KubemqctlError, TimedOut, Unreachable
+from kubemqctl.model.errors import KubemqctlError, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

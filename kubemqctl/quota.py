@@ -7,7 +7,7 @@ import time
 
 from kubemqctl.expiring import Expiring
 from kubemqctl.intake import LONGEST_PAUSE, ROUND, SHORTEST_PAUSE, Source, Wish
-from kubemqctl.message import Received
+from kubemqctl.model.messages import Received
 
 
 class Quota:

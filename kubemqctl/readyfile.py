@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from kubemqctl.errors import NotFound, OutputError
+from kubemqctl.model.errors import NotFound, OutputError
 
 
 def clear(path: str) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import KubemqctlError, Partial, ReaderGone
 from kubemqctl.intake import PASSING, Intake
-from kubemqctl.message import Received
+from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone
+from kubemqctl.model.messages import Received
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.answering import Arrived, refusal
-from kubemqctl.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
-from kubemqctl.message import Reply
+from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.messages import Reply
 
 if TYPE_CHECKING:
     from kubemqctl.client.stream import Pending

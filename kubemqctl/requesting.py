@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import Refused, UsageError
 from kubemqctl.invocation import Invocation, is_terminal
-from kubemqctl.message import Request, Response
+from kubemqctl.model.errors import Refused
+from kubemqctl.model.messages import Request, Response
+from kubemqctl.model.values import check_timeout
 from kubemqctl.payload import single_body
 
 if TYPE_CHECKING:
     from kubemqctl.client.requests import Kind
-
-LONGEST_TIMEOUT = (2**31 - 1) / 1000
-"""Seconds; the wire has 32 bits of milliseconds."""
 
 
 class Asking(NamedTuple):
@@ -46,9 +44,3 @@ def ask(run: Invocation, kind: Kind, asking: Asking) -> int:
             server_message=response.error,
         )
     return 0
-
-
-def check_timeout(seconds: float) -> None:
-    """Raise UsageError for a timeout that no server takes."""
-    if not 0.001 <= seconds <= LONGEST_TIMEOUT:
-        raise UsageError("--timeout takes 1ms to 24d: how long to wait for the answer")

@@ -17,10 +17,10 @@ from kubemqctl import answering
 from kubemqctl.answering import Arrived, Rule
 from kubemqctl.bell import Bell
 from kubemqctl.child import to_stderr
-from kubemqctl.errors import KubemqctlError
 from kubemqctl.handed import Input
 from kubemqctl.handler import Crew, Outcome, Setup, Task
-from kubemqctl.message import Answered, Reply
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.messages import Answered, Reply
 from kubemqctl.replies import Letter, Replies, Send
 from kubemqctl.stop import Stop
 

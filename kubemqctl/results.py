@@ -6,10 +6,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kubemqctl.errors import KubemqctlError
 from kubemqctl.hands import Hands, Work
 from kubemqctl.intake import PASSING
-from kubemqctl.message import Received
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.messages import Received
 from kubemqctl.settling import OUTCOMES, Decision
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from kubemqctl import __version__, errors
-from kubemqctl.errors import ExitCode, KubemqctlError
-from kubemqctl.recordschema import schemas
+from kubemqctl import __version__
+from kubemqctl.model import errors
+from kubemqctl.model.errors import ExitCode, KubemqctlError
+from kubemqctl.model.record_schema import schemas
 from kubemqctl.tree import Argument, Command, Option, Tree, Value
 
 Document = dict[str, Any]

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.errors import (
+from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
+from kubemqctl.model.errors import (
     AuthError,
     InvalidRequest,
     KubemqctlError,
@@ -20,8 +21,7 @@ from kubemqctl.errors import (
     Unreachable,
     Unsupported,
 )
-from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
-from kubemqctl.message import Message, SendResult
+from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.pieces import MAX_COUNT, Batch
 from kubemqctl.stop import Stop
 from kubemqctl.tally import Tally

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl import answering
 from kubemqctl.answering import Arrived
-from kubemqctl.errors import UsageError
 from kubemqctl.handler import GRACE, StopWithHandlers, parse_form, set_up
 from kubemqctl.invocation import Invocation
 from kubemqctl.live import Live
-from kubemqctl.message import NO_TAGS, Answered, Reply
-from kubemqctl.names import check_channel, check_group
+from kubemqctl.model.channels import check_channel, check_group
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import NO_TAGS, Answered, Reply
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import parse_tags
 from kubemqctl.payload import single_body
 from kubemqctl.pulse import line
 from kubemqctl.responding import Responder, Service
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
-from kubemqctl.values import check_text, parse_tags
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

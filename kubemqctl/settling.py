@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from kubemqctl.bell import Bell, milliseconds
-from kubemqctl.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
-from kubemqctl.message import Message, Received
-from kubemqctl.quantity import count_text
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
+from kubemqctl.model.messages import Message, Received
+from kubemqctl.model.text import count_text
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

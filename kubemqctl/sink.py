@@ -18,7 +18,7 @@ import stat
 import sys
 import time
 
-from kubemqctl.errors import KubemqctlError, OutputError, ReaderGone
+from kubemqctl.model.errors import KubemqctlError, OutputError, ReaderGone
 
 # How long a reader may take, at the end of a run, to fetch what is still in the pipe: seconds.
 LAST_MOMENT = 0.2

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubemqctl.address import parse_addresses, refusal
 from kubemqctl.credential import Token
-from kubemqctl.errors import ConfigError
+from kubemqctl.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from kubemqctl.profile import Config, Flags, Profile

@@ -11,7 +11,7 @@ import os
 import signal
 from types import FrameType, TracebackType
 
-from kubemqctl.errors import Stopped
+from kubemqctl.model.errors import Stopped
 
 # Seconds: what the system can count to, rounded down to 31 years.
 LONGEST = 1e9

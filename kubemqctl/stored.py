@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.checkpoint import Checkpoint, Position
 from kubemqctl.course import Course
-from kubemqctl.errors import ConfigError, NotReady, TimedOut, Unreachable
-from kubemqctl.message import End, Event, Start
+from kubemqctl.model.errors import ConfigError, NotReady, TimedOut, Unreachable
+from kubemqctl.model.messages import Event
+from kubemqctl.model.values import End, Start
 from kubemqctl.start import absolute
 
 if TYPE_CHECKING:

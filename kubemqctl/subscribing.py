@@ -14,11 +14,12 @@ from kubemqctl import readyfile
 from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.course import Course
 from kubemqctl.delivery import Delivery, Keep, Render, ToHandler, ToOutput
-from kubemqctl.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.handler import Setup, StopWithHandlers
 from kubemqctl.invocation import Invocation
 from kubemqctl.live import NO_LIMITS, Limits, Live
-from kubemqctl.message import End, Event, HandledEvent, Start
+from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
+from kubemqctl.model.messages import Event, HandledEvent
+from kubemqctl.model.values import End, Start
 from kubemqctl.pulse import RHYTHM, Rhythm, line
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop

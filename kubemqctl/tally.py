@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kubemqctl.errors import KubemqctlError, Partial, TimedOut, UsageError
-from kubemqctl.quantity import count_text
+from kubemqctl.model.errors import KubemqctlError, Partial, TimedOut, UsageError
+from kubemqctl.model.text import count_text
 
 
 class Tally:

@@ -10,12 +10,10 @@ import re
 from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 
-from kubemqctl.errors import UsageError
-from kubemqctl.output import text_bytes
-from kubemqctl.record import POLICY_FIELDS, field, fields
-from kubemqctl.spelling import nearest
-from kubemqctl.terminal import escaped
-from kubemqctl.values import parse_delimiter
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.records import POLICY_FIELDS, field, fields
+from kubemqctl.model.text import escaped, nearest, text_bytes
+from kubemqctl.model.values import parse_delimiter
 
 Part = Callable[[object], bytes]
 

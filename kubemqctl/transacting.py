@@ -10,17 +10,10 @@ from contextlib import closing
 from typing import NamedTuple
 
 from kubemqctl.control import WORDS, Lines, decision
-from kubemqctl.errors import (
-    ExitCode,
-    HandlerFailed,
-    NothingArrived,
-    ReaderGone,
-    Stopped,
-    UsageError,
-)
 from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
 from kubemqctl.invocation import Invocation, say
-from kubemqctl.message import Decided, Received
+from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
+from kubemqctl.model.messages import Decided, Received
 from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
 from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple, get_args
 
-from kubemqctl.names import ChannelType
+from kubemqctl.model.channels import ChannelType
 
 CHANNEL_TYPES: dict[str, ChannelType] = {
     "queue": "queues",

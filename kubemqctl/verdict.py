@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubemqctl.child import Lines
-from kubemqctl.errors import UsageError
 from kubemqctl.handler import Outcome
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import HandledMessage, Received
-from kubemqctl.names import check_channel
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import HandledMessage, Received
+from kubemqctl.model.text import escaped
 from kubemqctl.settling import Decision
-from kubemqctl.terminal import escaped
 
 
 def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:

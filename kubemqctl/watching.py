@@ -8,16 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from kubemqctl.message import ChannelInfo
-from kubemqctl.terminal import escaped
-
-
-class Sample(NamedTuple):
-    """A channel with its counters: how many messages ever came in and went out; None where untold."""
-
-    info: ChannelInfo
-    incoming: int | None = None
-    outgoing: int | None = None
+from kubemqctl.model.channels import ChannelInfo, Sample
+from kubemqctl.model.text import escaped
 
 
 class Row(NamedTuple):
@@ -39,7 +31,6 @@ ORDERS: dict[str, Callable[[Row], float | None]] = {
     "active": lambda row: row.info.last_activity,
 }
 SORTS = ("name", "type", *ORDERS)
-
 _ENTER, _ESCAPE, _BACKSPACE, _KILL = ("\r", "\n"), "\x1b", ("\x7f", "\x08"), "\x15"
 _ARROWS = {"\x1b[C": "s", "\x1bOC": "s", "\x1b[D": "S", "\x1bOD": "S"}
 LONGEST_FILTER = 200

@@ -13,12 +13,12 @@ import select
 import time
 
 from kubemqctl.bell import Bell, milliseconds
-from kubemqctl.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.hands import Hands, Work
 from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import Received
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
+from kubemqctl.model.messages import Received
 from kubemqctl.quota import Quota
 from kubemqctl.results import Results
 from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name

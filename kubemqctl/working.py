@@ -7,11 +7,11 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from kubemqctl.bell import Bell
-from kubemqctl.errors import HandlerFailed, NothingArrived, ReaderGone
 from kubemqctl.handler import Setup, StopWithHandlers
 from kubemqctl.intake import Source, Wish
 from kubemqctl.invocation import Invocation
-from kubemqctl.quantity import count_text
+from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
+from kubemqctl.model.text import count_text
 from kubemqctl.settling import Decision
 from kubemqctl.sink import Sink
 from kubemqctl.worker import Worker

@@ -21,7 +21,7 @@ from kubemqctl.bench.assertion import hold, parse
 from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard, scoreboard
 from kubemqctl.bench.chart import draw_bench
 from kubemqctl.bench.crew import Crew, Heard
-from kubemqctl.bench.latency import Latencies, latency_text, rounded
+from kubemqctl.bench.latency import Latencies, rounded
 from kubemqctl.bench.line import Line, picture
 from kubemqctl.bench.load import Load, produce
 from kubemqctl.bench.reckoning import reckon
@@ -32,7 +32,8 @@ from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli import main
 from kubemqctl.connect import connect
-from kubemqctl.errors import (
+from kubemqctl.model.channels import ChannelType
+from kubemqctl.model.errors import (
     ConnectionLost,
     InvalidRequest,
     KubemqctlError,
@@ -41,12 +42,12 @@ from kubemqctl.errors import (
     TimedOut,
     UsageError,
 )
-from kubemqctl.message import BenchResult
-from kubemqctl.names import ChannelType
+from kubemqctl.model.reports import BenchResult
+from kubemqctl.model.text import latency_text
+from kubemqctl.model.values import SECOND
 from kubemqctl.page import DIM, ORANGE, RED, Page
 from kubemqctl.profile import Flags, resolve
 from kubemqctl.stop import Stop
-from kubemqctl.values import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues
 

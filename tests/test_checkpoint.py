@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.checkpoint import Checkpoint
-from kubemqctl.errors import ConfigError
-from kubemqctl.message import Event
+from kubemqctl.model.errors import ConfigError
+from kubemqctl.model.messages import Event
 from tests.program import Argument, Result, Run, Start
 from tests.publishing import publish, store
 from tests.stub import Stub

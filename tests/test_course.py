@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl.course import Course
-from kubemqctl.message import Event, Start
+from kubemqctl.model.messages import Event
+from kubemqctl.model.values import Start
 
 
 def event(sequence: int, timestamp: int = 0) -> Event:

@@ -15,9 +15,9 @@ import pytest
 
 from kubemqctl.case import Case, Finding, examine
 from kubemqctl.diagnosis import CONNECTION, EVERYTHING, clock
-from kubemqctl.errors import ConfigError, KubemqctlError, NotFound, Unreachable
 from kubemqctl.handshake import Endpoint, Peer, context, look, speaks_plainly, speaks_tls
-from kubemqctl.message import Check, Pong
+from kubemqctl.model.errors import ConfigError, KubemqctlError, NotFound, Unreachable
+from kubemqctl.model.reports import Check, Pong
 from kubemqctl.profile import Flags, Tls
 from tests.papers import Papers, issue
 

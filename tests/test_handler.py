@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.errors import HandlerFailed, NotFound
 from kubemqctl.executable import Command, find
 from kubemqctl.handed import stdin_bytes, variables
 from kubemqctl.handler import Crew, Outcome, Task, task
-from kubemqctl.message import NO_POLICY, Received
+from kubemqctl.model.errors import HandlerFailed, NotFound
+from kubemqctl.model.messages import NO_POLICY, Received
 from tests.waiting import until
 
 MESSAGE = Received(

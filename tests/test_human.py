@@ -11,19 +11,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kubemqctl.human import human_renderer
-from kubemqctl.message import (
-    NO_POLICY,
-    NO_TAGS,
-    Affected,
-    ChannelInfo,
-    Event,
-    Policy,
-    Pong,
-    Received,
-    SendResult,
-)
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Event, Policy, Received, SendResult
+from kubemqctl.model.reports import Pong
+from kubemqctl.model.text import count_text, moment_text, relative_text, size_text, span_text
 from kubemqctl.page import DIM, GREEN
-from kubemqctl.quantity import count_text, moment_text, relative_text, size_text, span_text
 
 NOW = 1795441240123456789
 SECOND = 10**9

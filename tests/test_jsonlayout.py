@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kubemqctl.human import human_renderer
 from kubemqctl.jsonlayout import DEEPEST, LARGEST, LONGEST_LINE, laid_out
-from kubemqctl.message import NO_POLICY, NO_TAGS, Received
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.page import BLUE, BOLD, DIM, GREEN, ORANGE, PURPLE, RED, Page
 
 TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')

@@ -14,9 +14,10 @@ from kubemqctl import stored
 from kubemqctl.client.call import Client
 from kubemqctl.client.events import Store, subscribe_events
 from kubemqctl.course import Course
-from kubemqctl.errors import TimedOut, Unreachable
 from kubemqctl.live import Limits, Live
-from kubemqctl.message import Event, Start
+from kubemqctl.model.errors import TimedOut, Unreachable
+from kubemqctl.model.messages import Event
+from kubemqctl.model.values import Start
 from kubemqctl.profile import Flags, resolve
 from kubemqctl.pulse import Rhythm, line
 from kubemqctl.stop import Stop

@@ -11,9 +11,9 @@ import pytest
 
 from kubemqctl import moving
 from kubemqctl.client.queues import Depth, Held
-from kubemqctl.errors import Partial, TooLarge
 from kubemqctl.matching import Wanted
-from kubemqctl.message import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
+from kubemqctl.model.errors import Partial, TooLarge
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.moving import Mover, Order, Ways
 from kubemqctl.stop import Stop
 

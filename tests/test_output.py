@@ -10,10 +10,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.errors import InvalidRequest, KubemqctlError, NotReady, Refused, UsageError
-from kubemqctl.message import NO_POLICY, NO_TAGS, Affected, ChannelInfo, Pong, Received, SendResult
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotReady, Refused, UsageError
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Received, SendResult
+from kubemqctl.model.records import to_record
+from kubemqctl.model.reports import Pong
 from kubemqctl.output import Form, FormName, decide, error_json, error_text, make_renderer
-from kubemqctl.record import to_record
 
 NASTY = st.text(
     st.sampled_from(" \n\t#:-'\"|>%@&*{}[],?\\ab1.e\r\x85\u2028\ufeff\x00\x1b\x7f\x9b😀~"), max_size=20

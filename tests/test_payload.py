@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemqctl import payload, pieces
-from kubemqctl.errors import InvalidRequest, KubemqctlError, NotFound, TooLarge, UsageError
+from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotFound, TooLarge, UsageError
+from kubemqctl.model.values import MAX_BODY
 from kubemqctl.payload import body_source, file_batches, single_body
-from kubemqctl.pieces import MAX_BODY, Batch, Cutter, split_bytes, split_stream
+from kubemqctl.pieces import Batch, Cutter, split_bytes, split_stream
 
 BINARY = bytes(range(256)) + b"\r\n\0"
 

@@ -15,7 +15,7 @@ import pytest
 
 from kubemqctl import credential
 from kubemqctl.configfile import changing
-from kubemqctl.errors import AuthError, ConfigError, KubemqctlError, NotFound, UsageError
+from kubemqctl.model.errors import AuthError, ConfigError, KubemqctlError, NotFound, UsageError
 from kubemqctl.profile import (
     Config,
     Flags,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kubemqctl.errors import ExitCode
+from kubemqctl.model.errors import ExitCode
 from kubemqctl.schema import MEANINGS
 from tests.program import Run
 from tests.server import Broker
@@ -103,7 +103,8 @@ def _anchor(title: str) -> str:
 
 def test_every_file_and_target_that_is_named_is_there() -> None:
     named = re.findall(
-        r"`((?:kubemqctl|tests|commands|broker|client|wire|proto|completions)/[a-z_0-9/.*]*)`", TEXT
+        r"`((?:kubemqctl|tests|commands|model|output|config|runtime|messaging|cli|bench|broker|client|wire|proto|completions)/[a-z_0-9/.*]*)`",
+        TEXT,
     )
     named += re.findall(r"`([a-z_]+\.py)`", TEXT)
     assert len(named) > 20

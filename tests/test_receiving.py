@@ -14,7 +14,7 @@ from kubemqctl.cli import main
 from kubemqctl.client import queues
 from kubemqctl.incoming import wished
 from kubemqctl.intake import Wish
-from kubemqctl.message import NO_POLICY, NO_TAGS, Received
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.receiving import Ledger, Tally
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.program import Run

@@ -9,21 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.errors import RecordError
-from kubemqctl.message import (
-    NO_POLICY,
-    NO_TAGS,
-    Affected,
-    ChannelInfo,
-    Message,
-    Policy,
-    Pong,
-    Received,
-    SendResult,
-)
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import RecordError
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Message, Policy, Received, SendResult
+from kubemqctl.model.record_parser import message_from_line, message_from_record
+from kubemqctl.model.records import field, fields, to_record
+from kubemqctl.model.reports import Pong
 from kubemqctl.output import json_renderer
-from kubemqctl.record import field, fields, to_record
-from kubemqctl.recordparser import message_from_line, message_from_record
 
 NS = 1795441240123456789
 WHEN = "2026-11-23T13:40:40.123456789Z"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from kubemqctl.answering import Arrived
-from kubemqctl.errors import ConnectionLost, InvalidRequest, KubemqctlError, TooLarge
-from kubemqctl.message import Reply, Request
+from kubemqctl.model.errors import ConnectionLost, InvalidRequest, KubemqctlError, TooLarge
+from kubemqctl.model.messages import Reply, Request
 from kubemqctl.replies import Letter, Replies
 from tests.waiting import until
 

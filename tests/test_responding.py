@@ -10,10 +10,10 @@ import pytest
 
 from kubemqctl import responding
 from kubemqctl.answering import Arrived, same
-from kubemqctl.errors import KubemqctlError, OutputError
 from kubemqctl.executable import find
 from kubemqctl.handler import Setup
-from kubemqctl.message import Answered, Reply, Request
+from kubemqctl.model.errors import KubemqctlError, OutputError
+from kubemqctl.model.messages import Answered, Reply, Request
 from kubemqctl.responding import Responder, Service
 from kubemqctl.stop import Stop
 from tests.waiting import until

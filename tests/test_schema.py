@@ -12,12 +12,13 @@ from typing import get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from kubemqctl import errors, message, record, recordparser, schema
+from kubemqctl import schema
 from kubemqctl.cli import COMMANDS, VALUED, build
-from kubemqctl.errors import ExitCode
-from kubemqctl.names import ChannelType
+from kubemqctl.model import errors, messages, record_parser, records
+from kubemqctl.model.channels import ChannelType
+from kubemqctl.model.errors import ExitCode
+from kubemqctl.model.record_schema import MEANINGS, NOUNS, schemas
 from kubemqctl.output import FORMS, decide, error_json
-from kubemqctl.recordschema import MEANINGS, NOUNS, schemas
 from kubemqctl.sources import _VARIABLES, DEFAULTS
 from kubemqctl.tree import CHANNEL_TYPES, VARIABLES, Command, describe
 from tests.generated import files
@@ -26,7 +27,7 @@ from tests.server import Broker
 
 TREE = describe(build())
 DOCUMENT = schema.document(TREE)
-PACKAGE = Path(schema.__file__).parent
+PACKAGE = Path(__file__).parents[1] / "kubemqctl"
 Scenario = Callable[["Bench"], list[Result]]
 SCENARIOS: dict[str, Scenario] = {}
 
@@ -302,8 +303,8 @@ def test_the_schemas_are_schemas_and_refuse_what_is_not_of_them() -> None:
 
 
 def test_every_noun_that_has_a_record_has_a_schema_and_every_field_a_meaning() -> None:
-    assert set(NOUNS.values()) == set(record.COLUMNS) - {message.Message}
-    fields = {field for noun in NOUNS.values() for field in record.fields(noun)} | set(recordparser.TYPES)
+    assert set(NOUNS.values()) == set(records.COLUMNS) - {messages.Message}
+    fields = {field for noun in NOUNS.values() for field in records.fields(noun)} | set(record_parser.TYPES)
     assert fields == set(MEANINGS) - ({"body_base64"} - fields)
 
 
@@ -321,7 +322,7 @@ def test_what_a_program_sends_is_described_as_it_is_taken() -> None:
     ]
     for line in lines:
         try:
-            recordparser.message_from_record(line, keep_id=False)
+            record_parser.message_from_record(line, keep_id=False)
             taken = True
         except errors.UsageError:
             taken = False

@@ -8,7 +8,8 @@ import pytest
 
 from kubemqctl.aside import Aside
 from kubemqctl.drafting import bodies
-from kubemqctl.errors import (
+from kubemqctl.link import Link, UnderWay, in_doubt, insist, is_unknown
+from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
     KubemqctlError,
@@ -18,8 +19,7 @@ from kubemqctl.errors import (
     Unreachable,
     UsageError,
 )
-from kubemqctl.link import Link, UnderWay, in_doubt, insist, is_unknown
-from kubemqctl.message import Message, SendResult
+from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.pieces import Batch
 from kubemqctl.sending import Job, Pace, Sender
 from kubemqctl.stop import Stop

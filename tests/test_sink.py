@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.errors import OutputError, ReaderGone
+from kubemqctl.model.errors import OutputError, ReaderGone
 from kubemqctl.sink import Sink
 from tests.waiting import until
 
@@ -198,7 +198,7 @@ def test_a_full_device_is_an_error_that_says_so() -> None:
 def test_what_went_out_before_the_disk_was_full_is_counted(tmp_path: Path) -> None:
     script = (
         "import os, resource, signal, sys\n"
-        "from kubemqctl.errors import OutputError\n"
+        "from kubemqctl.model.errors import OutputError\n"
         "from kubemqctl.sink import Sink\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kubemqctl.errors import UsageError
-from kubemqctl.message import End, Pong, Start
-from kubemqctl.start import absolute, check_order, parse_end, parse_start, server_clock
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.reports import Pong
+from kubemqctl.model.values import End, Start, check_order, parse_end, parse_start
+from kubemqctl.start import absolute, server_clock
 
 SECOND = 1_000_000_000
 

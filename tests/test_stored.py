@@ -10,7 +10,8 @@ import pytest
 
 from kubemqctl import stored
 from kubemqctl.course import Course
-from kubemqctl.message import Event, Start
+from kubemqctl.model.messages import Event
+from kubemqctl.model.values import Start
 from kubemqctl.stored import Reader
 
 

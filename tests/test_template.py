@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.errors import UsageError
-from kubemqctl.message import NO_POLICY, Affected, ChannelInfo, Policy, Received, SendResult
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import NO_POLICY, Affected, Policy, Received, SendResult
 from kubemqctl.template import compile_template
 
 MESSAGE = Received(

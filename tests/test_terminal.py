@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.terminal import colour_wanted, escaped
+from kubemqctl.model.text import escaped
+from kubemqctl.terminal import colour_wanted
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 

@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.errors import InvalidRequest, UsageError
-from kubemqctl.names import ChannelType, check_channel, check_client_id, check_group
-from kubemqctl.values import (
-    argument_bytes,
+from kubemqctl.model.channels import ChannelType, check_channel, check_client_id, check_group
+from kubemqctl.model.errors import InvalidRequest, UsageError
+from kubemqctl.model.text import argument_bytes, check_text, quoted
+from kubemqctl.model.values import (
     ceil_seconds,
-    check_text,
     format_duration,
     parse_delimiter,
     parse_duration,
@@ -23,7 +22,6 @@ from kubemqctl.values import (
     parse_tag,
     parse_tags,
     parse_time,
-    quoted,
     whole_seconds,
 )
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kubemqctl.bench.latency import rounded
 from kubemqctl.bench.workload import HEAD, MEASURED, SMALLEST, Due
-from kubemqctl.errors import AuthError, KubemqctlError, Unreachable, UsageError
+from kubemqctl.model.errors import AuthError, KubemqctlError, Unreachable, UsageError
 
 # Numbers beyond come from no run: a body that merely looks like ours must not cost memory.
 MOST_NUMBERED = 1 << 36

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
-from kubemqctl.bench.latency import latency_text
-from kubemqctl.errors import Partial, UsageError
-from kubemqctl.message import BenchResult
-from kubemqctl.values import duration_ns, parse_rate, parse_size, quoted
+from kubemqctl.model.errors import Partial, UsageError
+from kubemqctl.model.reports import BenchResult
+from kubemqctl.model.text import latency_text, quoted
+from kubemqctl.model.values import duration_ns, parse_rate, parse_size
 
 Unit = Literal["time", "rate", "bytes", "count"]
 
@@ -85,7 +85,7 @@ def _metric(name: str) -> str:
     metric = _ALIASES.get(name, name)
     if metric in _UNITS:
         return metric
-    from kubemqctl.spelling import nearest
+    from kubemqctl.model.text import nearest
 
     hint = nearest(name, NAMES) or f"there are p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
     raise UsageError(f"{quoted(name)} is nothing that is measured", hint=hint)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from kubemqctl.bench.latency import latency_text
-from kubemqctl.message import BenchResult
+from kubemqctl.model.reports import BenchResult
+from kubemqctl.model.text import count_text, escaped, latency_text, size_text
 from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
-from kubemqctl.quantity import count_text, size_text
-from kubemqctl.terminal import escaped
 
 PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
 LIMITS = {

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kubemqctl.bench.worker import Order, Report, Role
-from kubemqctl.errors import KubemqctlError
+from kubemqctl.model.errors import KubemqctlError
 
 # Not `-m`: that would look for our modules in the working directory first.
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from kubemqctl.bench.worker import main; main()"

@@ -13,8 +13,9 @@ from kubemqctl.client.events import Store
 from kubemqctl.client.queues import Downstream
 from kubemqctl.client.requests import Kind
 from kubemqctl.client.status import translated
-from kubemqctl.errors import ConnectionLost
-from kubemqctl.message import Response, Start
+from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.model.messages import Response
+from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from kubemqctl.errors import UsageError
-from kubemqctl.values import SECOND
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.values import SECOND
 
 LONGEST = 86_400 * SECOND
 FIGURES = 3
@@ -29,15 +29,6 @@ def rounded(nanoseconds: int) -> int:
     """To the bits that a histogram tells apart."""
     shift = nanoseconds.bit_length() - BITS
     return nanoseconds >> shift << shift if shift > 0 else nanoseconds
-
-
-def latency_text(nanoseconds: int) -> str:
-    """Three figures: `412 µs`, `12.3 ms`, `1.24 s`."""
-    for unit, factor in (("µs", 1e3), ("ms", 1e6), ("s", 1e9)):
-        value = nanoseconds / factor
-        if value < 999.5 or unit == "s":
-            break
-    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
 
 
 class Latencies:

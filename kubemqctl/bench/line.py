@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from kubemqctl.bench.run import Stage
-from kubemqctl.quantity import count_text
+from kubemqctl.model.text import count_text
 
 PAUSE = 0.1
 """Seconds between two pictures."""

@@ -19,8 +19,8 @@ from kubemqctl.client import queues, requests
 from kubemqctl.client.call import Client
 from kubemqctl.client.requests import Kind
 from kubemqctl.client.status import server_error, translated
-from kubemqctl.errors import ConnectionLost, KubemqctlError, NotReady, Refused
-from kubemqctl.message import Message, Request
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Refused
+from kubemqctl.model.messages import Message, Request
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

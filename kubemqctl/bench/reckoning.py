@@ -10,8 +10,8 @@ from kubemqctl.bench.account import Receipt
 from kubemqctl.bench.latency import Latencies
 from kubemqctl.bench.run import Measured
 from kubemqctl.bench.workload import Workload
-from kubemqctl.message import BenchResult
-from kubemqctl.values import SECOND
+from kubemqctl.model.reports import BenchResult
+from kubemqctl.model.values import SECOND
 
 PERCENTILES = {"min": 0.0, "max": 100.0, "p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
 # From this share of a processor on, a process has no time to do more; the rest is the waiting for its calls.

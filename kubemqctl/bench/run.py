@@ -16,10 +16,10 @@ from kubemqctl.bench.crew import Crew, Heard, Load, load
 from kubemqctl.bench.worker import Order, Role
 from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
 from kubemqctl.credential import Token
-from kubemqctl.errors import KubemqctlError, TimedOut
+from kubemqctl.model.errors import KubemqctlError, TimedOut
+from kubemqctl.model.values import SECOND
 from kubemqctl.profile import Settings, read_token
 from kubemqctl.stop import Stop
-from kubemqctl.values import SECOND
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -260,7 +260,7 @@ class Run:
 def _probe(client: Client, work: Workload, run: bytes) -> None:
     """Send one message that counts for nothing."""
     from kubemqctl.client import events, requests
-    from kubemqctl.message import Message, Request
+    from kubemqctl.model.messages import Message, Request
 
     body = writer(run, 0, work.size)(Due(WARM, 0, time.monotonic_ns()))
     if work.is_asking:

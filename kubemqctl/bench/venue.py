@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kubemqctl.errors import KubemqctlError, NotFound, Unsupported, UsageError
-from kubemqctl.message import Start
-from kubemqctl.names import ChannelType
+from kubemqctl.model.channels import ChannelType
+from kubemqctl.model.errors import KubemqctlError, NotFound, Unsupported, UsageError
+from kubemqctl.model.values import Start
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

@@ -17,7 +17,7 @@ from kubemqctl.bench.account import Account, Receipt
 from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard
 from kubemqctl.bench.workload import Schedule, Workload, writer
 from kubemqctl.connect import connect
-from kubemqctl.errors import KubemqctlError
+from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.profile import Settings
 
 if TYPE_CHECKING:

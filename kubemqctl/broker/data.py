@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kubemqctl.broker import journal
-from kubemqctl.errors import ConfigError, KubemqctlError
+from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 DATABASE = "broker.db"
 LOCK = "lock"

@@ -23,7 +23,7 @@ from kubemqctl.broker.patterns import Patterns
 from kubemqctl.broker.refusals import MAX_MESSAGE
 from kubemqctl.broker.service import Service
 from kubemqctl.broker.tls import Tls, credentials
-from kubemqctl.errors import KubemqctlError, UsageError
+from kubemqctl.model.errors import KubemqctlError, UsageError
 
 GRACE = 0.5  # seconds: for calls under way when the broker is told to stop
 # Above the limit, so that it is ours to refuse with the real server's text; far above, gRPC does.

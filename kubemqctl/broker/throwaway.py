@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from kubemqctl.errors import KubemqctlError, NotFound, UsageError
+from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
 
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import grpc
 
 from kubemqctl.credential import read_file
-from kubemqctl.errors import ConfigError
+from kubemqctl.model.errors import ConfigError
 
 
 class Tls(NamedTuple):

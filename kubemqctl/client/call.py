@@ -17,10 +17,10 @@ import grpc
 from kubemqctl.client.status import translated
 from kubemqctl.client.stream import Pending, Stream, there
 from kubemqctl.credential import read_file
-from kubemqctl.errors import ConfigError, Unreachable
+from kubemqctl.model.errors import ConfigError, Unreachable
 from kubemqctl.profile import read_token
 from kubemqctl.wire import kubemq_pb2 as pb
-from kubemqctl.wire.decoding import decoder
+from kubemqctl.wire.lenient_decoding import decoder
 
 if TYPE_CHECKING:
     from kubemqctl.profile import Settings

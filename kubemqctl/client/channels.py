@@ -14,7 +14,8 @@ from typing import Any, get_args
 from kubemqctl.client import queues
 from kubemqctl.client.call import Client
 from kubemqctl.client.status import server_error
-from kubemqctl.errors import (
+from kubemqctl.model.channels import ChannelInfo, ChannelType, Sample
+from kubemqctl.model.errors import (
     InvalidRequest,
     KubemqctlError,
     NotFound,
@@ -23,10 +24,7 @@ from kubemqctl.errors import (
     TimedOut,
     Unsupported,
 )
-from kubemqctl.message import ChannelInfo
-from kubemqctl.names import ChannelType
-from kubemqctl.strictjson import parse
-from kubemqctl.watching import Sample
+from kubemqctl.model.record_parser import parse
 from kubemqctl.wire import kubemq_pb2 as pb
 
 CHANNEL = "kubemq.cluster.internal.requests"

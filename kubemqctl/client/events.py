@@ -12,8 +12,9 @@ from kubemqctl.client.call import CALL_TIMEOUT, Client
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.queues import ping
 from kubemqctl.client.status import server_error, translated
-from kubemqctl.errors import ConnectionLost
-from kubemqctl.message import Event, Message, SendResult, Start
+from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.model.messages import Event, Message, SendResult
+from kubemqctl.model.values import Start
 from kubemqctl.start import server_clock
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb

@@ -17,7 +17,7 @@ import grpc
 from kubemqctl.client.call import Client
 from kubemqctl.client.status import rpc_error
 from kubemqctl.client.stream import Pending
-from kubemqctl.errors import ConnectionLost, KubemqctlError
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError
 from kubemqctl.wire import kubemq_pb2 as pb
 
 T = TypeVar("T")

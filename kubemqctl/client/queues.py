@@ -13,9 +13,11 @@ from typing import NamedTuple
 from kubemqctl.client.call import CALL_TIMEOUT, Client
 from kubemqctl.client.status import server_error
 from kubemqctl.client.stream import Pending
-from kubemqctl.errors import ConnectionLost, Partial, Unsupported
-from kubemqctl.message import ChannelInfo, Message, Pong, Received, SendResult
-from kubemqctl.values import ceil_seconds
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import ConnectionLost, Partial, Unsupported
+from kubemqctl.model.messages import Message, Received, SendResult
+from kubemqctl.model.reports import Pong
+from kubemqctl.model.values import ceil_seconds
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

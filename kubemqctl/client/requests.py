@@ -8,8 +8,8 @@ from typing import Literal, TypeVar
 from kubemqctl.client.call import Client
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.stream import Pending
-from kubemqctl.errors import ConnectionLost, TimedOut
-from kubemqctl.message import Request, Response
+from kubemqctl.model.errors import ConnectionLost, TimedOut
+from kubemqctl.model.messages import Request, Response
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

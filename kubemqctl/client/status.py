@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import grpc
 
-from kubemqctl.errors import (
+from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
     InvalidRequest,

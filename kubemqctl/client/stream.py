@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import grpc
 
 from kubemqctl.client.status import rpc_error, translated, unreadable
-from kubemqctl.errors import ConnectionLost, KubemqctlError, TimedOut
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut
 
 Q = TypeVar("Q")
 R = TypeVar("R")

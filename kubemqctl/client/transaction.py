@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from kubemqctl.client.call import CALL_TIMEOUT, Client
 from kubemqctl.client.status import server_error
-from kubemqctl.errors import KubemqctlError, NothingArrived
-from kubemqctl.message import Message, Received
+from kubemqctl.model.errors import KubemqctlError, NothingArrived
+from kubemqctl.model.messages import Message, Received
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

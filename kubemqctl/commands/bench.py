@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
+from kubemqctl.model.values import parse_rate, parse_size
 from kubemqctl.options import F
-from kubemqctl.values import parse_rate, parse_size
 
 group = o.CommandGroup("bench", "Measure throughput and latency, pattern by pattern.")
 register = group.register

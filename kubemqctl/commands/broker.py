@@ -11,10 +11,10 @@ import typer
 
 from kubemqctl import credential, readyfile
 from kubemqctl import options as o
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.text import count_text
 from kubemqctl.profile import Flags
-from kubemqctl.quantity import count_text
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended

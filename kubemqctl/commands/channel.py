@@ -7,13 +7,11 @@ from typing import Annotated, get_args
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import ChannelInfo
-from kubemqctl.names import ChannelType, check_channel
+from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output import Renderer
-from kubemqctl.spelling import nearest
-from kubemqctl.terminal import escaped
 
 group = o.CommandGroup("channel", "List, create and delete channels of every type.")
 register = group.register

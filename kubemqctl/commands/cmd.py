@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.message import NO_TAGS, Request
-from kubemqctl.names import check_channel
-from kubemqctl.values import check_text, parse_tags
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.messages import NO_TAGS, Request
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import parse_tags
 
 group = o.CommandGroup("cmd", "Send commands, which are carried out or refused, and respond.")
 register = group.register

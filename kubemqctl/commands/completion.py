@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.errors import OutputError, UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.terminal import escaped
+from kubemqctl.model.errors import OutputError, UsageError
+from kubemqctl.model.text import escaped
 
 SHELLS = ("bash", "zsh", "fish")
 _WORDS = {

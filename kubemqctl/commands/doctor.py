@@ -6,7 +6,7 @@ import typer
 
 from kubemqctl import options
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import Check
+from kubemqctl.model.reports import Check
 
 
 def register(root: typer.Typer, only: str) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.message import NO_TAGS, Message
-from kubemqctl.names import check_channel, check_group
-from kubemqctl.values import check_text, parse_tags
+from kubemqctl.model.channels import check_channel, check_group
+from kubemqctl.model.messages import NO_TAGS, Message
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import parse_tags
 
 group = o.CommandGroup("events", "Publish events to whoever listens, and listen to them.")
 register = group.register

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.spelling import nearest
-from kubemqctl.terminal import escaped
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.text import escaped, nearest
 from kubemqctl.topic import TOPICS, about, text
 
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import Pong
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.reports import Pong
 from kubemqctl.options import duration
 from kubemqctl.stop import Stop
 

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl.errors import ConfigError, NotFound, UsageError
 from kubemqctl.invocation import Invocation
+from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.options import CommandGroup, Confirm, Yes
 from kubemqctl.profile import Config, Profile, config_path, find, load, resolve, save
 
@@ -173,7 +173,7 @@ def check(
     """
     from kubemqctl.case import diagnose
     from kubemqctl.diagnosis import CONNECTION
-    from kubemqctl.message import Check
+    from kubemqctl.model.reports import Check
 
     run: Invocation = ctx.obj
     flags = run.common.flags

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.errors import UsageError
-from kubemqctl.message import NO_TAGS, Request
-from kubemqctl.names import check_channel
-from kubemqctl.values import MAX_WIRE_SECONDS, check_text, parse_tags
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import NO_TAGS, Request
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import MAX_WIRE_SECONDS, parse_tags
 
 group = o.CommandGroup("query", "Send queries, which are answered, and respond to them.")
 register = group.register

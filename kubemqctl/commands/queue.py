@@ -10,11 +10,12 @@ import typer
 from kubemqctl import options as o
 from kubemqctl.commands.queue_move import move
 from kubemqctl.commands.queue_tx import OnFail, tx
-from kubemqctl.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.invocation import Invocation
-from kubemqctl.message import NO_TAGS, Affected, ChannelInfo, Message, Policy
-from kubemqctl.names import check_channel
-from kubemqctl.values import check_text, parse_tags
+from kubemqctl.model.channels import ChannelInfo, check_channel
+from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
+from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import parse_tags
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

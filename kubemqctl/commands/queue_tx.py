@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation, is_terminal
-from kubemqctl.names import check_channel
-from kubemqctl.values import whole_seconds
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.values import whole_seconds
 
 DEFAULT_VISIBILITY = 60  # seconds, the server's
 DECISIONS = "--ack, --reject, --resend CHANNEL, --modify, or -- COMMAND"

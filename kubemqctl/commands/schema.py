@@ -7,8 +7,8 @@ import json
 import typer
 
 from kubemqctl import options
-from kubemqctl.errors import UsageError
 from kubemqctl.invocation import Invocation
+from kubemqctl.model.errors import UsageError
 
 
 def register(root: typer.Typer, only: str) -> None:

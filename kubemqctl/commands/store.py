@@ -7,23 +7,24 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.errors import UsageError
-from kubemqctl.message import NO_TAGS, End, Message, Start
-from kubemqctl.names import check_channel, check_client_id, check_group
-from kubemqctl.values import check_text, parse_tags
+from kubemqctl.model.channels import check_channel, check_client_id, check_group
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import NO_TAGS, Message
+from kubemqctl.model.text import check_text
+from kubemqctl.model.values import End, Start, parse_tags
 
 group = o.CommandGroup("store", "Publish events that are kept, and read them from any point.")
 register = group.register
 
 
 def _start(text: str) -> Start:
-    from kubemqctl.start import parse_start
+    from kubemqctl.model.values import parse_start
 
     return parse_start(text)
 
 
 def _end(text: str) -> End:
-    from kubemqctl.start import parse_end
+    from kubemqctl.model.values import parse_end
 
     return parse_end(text)
 
@@ -143,7 +144,7 @@ def sub(
     """
     from kubemqctl.handler import set_up
     from kubemqctl.live import Limits
-    from kubemqctl.start import check_order
+    from kubemqctl.model.values import check_order
     from kubemqctl.subscribing import StoreWish, Wish, subscribe_store
 
     check_channel(channel, "events_store")

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.invocation import Invocation, is_terminal
-from kubemqctl.message import ChannelInfo
-from kubemqctl.names import ChannelType
-from kubemqctl.spelling import nearest
+from kubemqctl.model.channels import ChannelInfo, ChannelType
+from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.model.text import escaped, nearest
 from kubemqctl.stop import Stop
-from kubemqctl.terminal import colour_wanted, escaped
+from kubemqctl.terminal import colour_wanted
 from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kubemqctl.errors import KubemqctlError
-from kubemqctl.message import (
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.messages import (
     NO_POLICY,
     NO_TAGS,
-    ChannelInfo,
     Event,
     Message,
     Policy,
-    Pong,
     Received,
     Request,
     Response,
     SendResult,
-    Start,
 )
+from kubemqctl.model.reports import Pong
+from kubemqctl.model.values import Start
 from kubemqctl.wire import kubemq_pb2 as pb
 
 LARGEST = 2**63 - 1

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.broker import data, schema
-from kubemqctl.errors import ConfigError, KubemqctlError
+from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 
 def claim_and_let_go(directory: Path) -> None:

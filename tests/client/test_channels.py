@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl.client.channels import merged, samples
-from kubemqctl.errors import KubemqctlError
-from kubemqctl.message import ChannelInfo
-from kubemqctl.record import to_record
-from kubemqctl.watching import Sample
+from kubemqctl.model.channels import ChannelInfo, Sample
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.records import to_record
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 ANYTHING = st.recursive(

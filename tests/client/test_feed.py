@@ -12,8 +12,8 @@ import pytest
 
 from kubemqctl.bell import Bell
 from kubemqctl.client.feed import Feed
-from kubemqctl.errors import ConnectionLost
-from kubemqctl.message import Event
+from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.model.messages import Event
 from tests.waiting import until
 
 

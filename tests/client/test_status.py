@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from kubemqctl.client.status import rpc_error, server_error
-from kubemqctl.errors import KubemqctlError
+from kubemqctl.model.errors import KubemqctlError
 
 Status = grpc.StatusCode
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.cli import build, main
-from kubemqctl.errors import ExitCode
+from kubemqctl.model.errors import ExitCode
 from kubemqctl.schema import MEANINGS
 from kubemqctl.topic import TOPICS, text
 from tests.program import Run, environment

@@ -13,10 +13,10 @@ from kubemqctl import moving
 from kubemqctl.bell import Bell
 from kubemqctl.client.call import Client
 from kubemqctl.client.transaction import Transaction
-from kubemqctl.errors import KubemqctlError, TimedOut
 from kubemqctl.handler import set_up
 from kubemqctl.intake import Intake, Wish
-from kubemqctl.message import NO_POLICY, Received
+from kubemqctl.model.errors import KubemqctlError, TimedOut
+from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.moving import Mover, Order
 from kubemqctl.receiving import Printer
 from kubemqctl.settling import Decision, Room, Taking, modified

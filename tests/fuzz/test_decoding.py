@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from kubemqctl.wire.decoding import decoder
+from kubemqctl.wire.lenient_decoding import decoder
 from tests.fuzz.examples import examples
 from tests.fuzz.wirebytes import JUNK, LENGTH, NOT_UTF8, message_bytes, tagged
 

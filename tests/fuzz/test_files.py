@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kubemqctl import configfile
 from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.configfile import KEYS
-from kubemqctl.errors import KubemqctlError
-from kubemqctl.message import Event
+from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.messages import Event
 from kubemqctl.namecache import NameCache
 from kubemqctl.previous import previous, state_path
 from kubemqctl.profile import Config, Flags, Profile, Tls, load, resolve, save

@@ -16,9 +16,9 @@ from kubemqctl import expiring
 from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.child import Child
 from kubemqctl.client import queues
-from kubemqctl.errors import ConfigError
 from kubemqctl.executable import find
 from kubemqctl.handler import Crew, Outcome, Task
+from kubemqctl.model.errors import ConfigError
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz import inprocess
 from tests.fuzz.hostile import HostileServer, Move, Plan, hostile_server

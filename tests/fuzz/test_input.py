@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.errors import UsageError
-from kubemqctl.message import Message
-from kubemqctl.names import check_channel
-from kubemqctl.recordparser import message_from_line
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Message
+from kubemqctl.model.record_parser import message_from_line
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import examples
 from tests.fuzz.hostile import HostileServer, Plan, hostile_server

@@ -16,27 +16,37 @@ from kubemqctl.broker.server import _split as parse_listen
 from kubemqctl.configfile import check_name
 from kubemqctl.control import decision
 from kubemqctl.credential import Token, command_words, expanded, fetch, variable_in
-from kubemqctl.errors import KubemqctlError, UsageError
 from kubemqctl.matching import where
-from kubemqctl.message import End, Received, Start
-from kubemqctl.names import check_channel, check_client_id, check_group
-from kubemqctl.output import error_json, error_text
-from kubemqctl.quantity import moment_text, relative_text, second_text, size_text, span_text, time_text
-from kubemqctl.start import parse_end, parse_start
-from kubemqctl.template import compile_template
-from kubemqctl.terminal import escaped
-from kubemqctl.values import (
+from kubemqctl.model.channels import check_channel, check_client_id, check_group
+from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.model.messages import Received
+from kubemqctl.model.text import (
+    escaped,
+    moment_text,
+    relative_text,
+    second_text,
+    size_text,
+    span_text,
+    time_text,
+)
+from kubemqctl.model.values import (
+    End,
+    Start,
     ceil_seconds,
     duration_ns,
     format_duration,
     parse_delimiter,
     parse_duration,
+    parse_end,
     parse_rate,
     parse_size,
+    parse_start,
     parse_tag,
     parse_time,
     whole_seconds,
 )
+from kubemqctl.output import error_json, error_text
+from kubemqctl.template import compile_template
 from tests.fuzz.examples import examples
 from tests.fuzz.texts import ARGUMENTS, INT64, RECEIVED, TEXTS
 

@@ -10,30 +10,28 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.errors import UsageError
-from kubemqctl.message import (
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import (
     Affected,
     Answered,
-    ChannelInfo,
-    Check,
     Decided,
     Event,
     HandledEvent,
     HandledMessage,
     Message,
     Policy,
-    Pong,
     Received,
     Request,
     Response,
     SendResult,
 )
+from kubemqctl.model.record_parser import message_from_line, parse, reply_from_line
+from kubemqctl.model.records import field, fields, to_record
+from kubemqctl.model.reports import Check, Pong
+from kubemqctl.model.text import escaped
+from kubemqctl.model.values import MAX_QUEUE_SECONDS, MAX_RECEIVES
 from kubemqctl.output import Form, make_renderer
-from kubemqctl.record import field, fields, to_record
-from kubemqctl.recordparser import MAX_RECEIVES, message_from_line, reply_from_line
-from kubemqctl.strictjson import parse
-from kubemqctl.terminal import escaped
-from kubemqctl.values import MAX_QUEUE_SECONDS
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal
 from tests.fuzz.texts import BODIES, INT32, INT64, POLICIES, RECEIVED, STRINGS, TAGS, UINT64

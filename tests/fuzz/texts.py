@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from kubemqctl.message import NO_POLICY, NO_TAGS, Policy, Received
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Policy, Received
 
 # A command line holds bytes; those that are no UTF-8 arrive as lone surrogates.
 ARGUMENTS = st.binary(max_size=40).map(lambda data: data.decode("utf-8", "surrogateescape"))

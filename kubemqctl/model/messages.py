@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
@@ -108,20 +108,6 @@ class HandledEvent(NamedTuple):
     handler_exit: int
 
 
-class Start(NamedTuple):
-    """Where in a store to begin. `value` is a sequence, a time, or for `ago` a duration in nanoseconds."""
-
-    kind: Literal["new", "first", "last", "sequence", "time", "ago"]
-    value: int = 0
-
-
-class End(NamedTuple):
-    """Up to where to read a store, inclusive. `value` is a sequence or a time."""
-
-    kind: Literal["now", "sequence", "time"]
-    value: int = 0
-
-
 class SendResult(NamedTuple):
     """What became of one message sent; `error` is empty when the server accepted it."""
 
@@ -201,83 +187,3 @@ class Affected(NamedTuple):
     channel: str
     affected: int
     target: str = ""
-
-
-class ChannelInfo(NamedTuple):
-    """A channel and what the server tells of it; None where it tells nothing."""
-
-    name: str
-    type: str
-    messages: int | None = None
-    bytes: int | None = None
-    waiting: int | None = None
-    subscribers: int | None = None
-    first_sequence: int | None = None
-    last_sequence: int | None = None
-    active: bool | None = None
-    last_activity: int | None = None
-    rate_in: float | None = None  # messages a second, as `top` measures them
-    rate_out: float | None = None
-
-
-class Check(NamedTuple):
-    """One thing that was looked at: what was found, and what to do about it where that is known.
-
-    `error` is why it failed, as it would have ended a command.
-    """
-
-    name: str
-    outcome: Literal["ok", "warning", "failed", "skipped"]
-    found: str
-    advice: str = ""
-    error: Exception | None = None
-
-
-class Pong(NamedTuple):
-    """A ping's answer: `started_at` in Unix seconds, `uptime` in seconds, `round_trip` in nanoseconds."""
-
-    host: str
-    version: str
-    started_at: int
-    uptime: int
-    round_trip: int
-
-
-class BenchResult(NamedTuple):
-    """What a benchmark measured: `rate` and `send_rate` in messages a second, `byte_rate` in bytes a second.
-
-    `elapsed` and the latencies are nanoseconds; latencies and `loss` are None where nobody knows. `histogram`
-    counts latencies, each up to so many nanoseconds. `busy` is the share of a processor that the busiest
-    process of the benchmark used, from 0 to 1.
-    """
-
-    pattern: str
-    channel: str
-    producers: int
-    consumers: int
-    size: int
-    batch: int
-    in_flight: int
-    target_rate: float
-    elapsed: int
-    sent: int
-    received: int
-    send_rate: float
-    rate: float
-    byte_rate: float
-    loss: int | None
-    doubles: int
-    disorder: int
-    errors: int
-    min: int | None
-    mean: int | None
-    p50: int | None
-    p90: int | None
-    p95: int | None
-    p99: int | None
-    p999: int | None
-    max: int | None
-    limit: Literal["", "rate", "tool", "machine", "server"]
-    busy: float
-    stopped: str
-    histogram: tuple[tuple[int, int], ...]

@@ -1,7 +1,7 @@
-"""The names that are safe to send: of channels, groups and clients.
+"""Channels: what a server tells of one, and the names that are safe to send.
 
-Server 2.4.0 hangs on some others, breaks on some for everybody, and swallows what is sent to the rest, so
-they are refused here, before anything is sent. Each function raises InvalidRequest.
+Server 2.4.0 hangs on some other names, breaks on some for everybody, and swallows what is sent to the
+rest, so they are refused here, before anything is sent. Each check raises InvalidRequest.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from kubemqctl.errors import InvalidRequest
-from kubemqctl.values import is_utf8, quoted
+from kubemqctl.model.errors import InvalidRequest
+from kubemqctl.model.text import is_utf8, quoted
 
 MAX_NAME_BYTES = 240
 """Server 2.4.0 turns names into directory names, prefixed; longer ones fail or vanish."""
-
 ChannelType = Literal["queues", "events", "events_store", "commands", "queries"]
 
 
@@ -103,3 +102,28 @@ def _is_control(char: str) -> bool:
 
 def _space_name(char: str) -> str:
     return "a space" if char == " " else f"U+{ord(char):04X}"
+
+
+class ChannelInfo(NamedTuple):
+    """A channel and what the server tells of it; None where it tells nothing."""
+
+    name: str
+    type: str
+    messages: int | None = None
+    bytes: int | None = None
+    waiting: int | None = None
+    subscribers: int | None = None
+    first_sequence: int | None = None
+    last_sequence: int | None = None
+    active: bool | None = None
+    last_activity: int | None = None
+    rate_in: float | None = None  # messages a second, as `top` measures them
+    rate_out: float | None = None
+
+
+class Sample(NamedTuple):
+    """A channel with its counters: how many messages ever came in and went out; None where untold."""
+
+    info: ChannelInfo
+    incoming: int | None = None
+    outgoing: int | None = None

@@ -2,7 +2,7 @@
 
 Servers take such text and hand it on: 2.4.0 stores it. Protobuf refuses the whole message for it, which would
 let one careless sender block a queue for every receiver of ours. So a text's stray bytes are written out, as
-`\\xe9`, like those of a file name; bodies are bytes and stay what they are.
+`\xe9`, like those of a file name; bodies are bytes and stay what they are.
 """
 
 from __future__ import annotations

@@ -1,23 +1,22 @@
-"""The small languages that option values are written in: durations, sizes, tags, times.
+"""Option values from the text that was typed: durations, sizes, rates, tags, times, store positions.
 
-Pure functions from what was typed to a type. Each raises UsageError with a message that says what to
-write instead.
-Every command imports this module, so what only some values need is imported or compiled where it is used.
+Pure functions. Each raises UsageError with a message that says what to write instead. Every command
+imports this module, so what only some values need is imported or compiled where it is used.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Literal, NamedTuple
 
-from kubemqctl.errors import UsageError
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.text import argument_bytes, check_text, quoted
 
 MAX_QUEUE_SECONDS = 43_200
 """The server's maximum for expiration, delay and visibility."""
 MAX_WIRE_SECONDS = 2**31 - 1
-
 SECOND = 1_000_000_000
 """In nanoseconds, as every number of the table below."""
 _DURATION_UNITS = {
@@ -37,21 +36,6 @@ _RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
 _LONGEST_NUMBER = 40
 """Longer texts are refused before they become integers: int() itself stops at 4300 digits."""
-
-
-def quoted(text: str, limit: int = 60) -> str:
-    """`text` for an error message: what a terminal would act on is escaped, and it ends at `limit`."""
-    if not text:
-        return "''"
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else _escaped(c) for c in cut)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
 
 
 # Durations
@@ -207,27 +191,6 @@ def parse_delimiter(text: str) -> bytes:
     return out
 
 
-def argument_bytes(text: str) -> bytes:
-    """The exact bytes of a command-line argument, whether they are text or not."""
-    return os.fsencode(text)
-
-
-def check_text(option: str, text: str) -> None:
-    """Refuse what the wire cannot carry as text: a command line may hold any bytes, a string only UTF-8."""
-    if not is_utf8(text):
-        raise UsageError(
-            f"{option} {quoted(text)} is not valid UTF-8: bytes that are no text belong in the body"
-        )
-
-
-def is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 # Times and positions
 
 
@@ -255,3 +218,86 @@ def parse_time(text: str) -> int:
     if not -(2**63) <= time < 2**63:
         raise UsageError(f"{text} is out of range: times go from the year 1678 to 2262")
     return time
+
+
+LARGEST = 2**63 - 1
+
+
+def parse_start(text: str) -> Start:
+    """`new`, `first`, `last`, a sequence, a time, or a duration: so long ago."""
+    if text in ("new", "first", "last"):
+        return Start(text)  # type: ignore[arg-type]
+    if _is_sequence(text):
+        return Start("sequence", _sequence(text))
+    if _looks_like_time(text):
+        return Start("time", parse_time(text))
+    try:
+        return Start("ago", duration_ns(text))
+    except UsageError:
+        raise UsageError(
+            f"{quoted(text)} is no place to begin: write new, first, last, a sequence such as 42,"
+            " a time such as 2024-05-31T08:30:00Z, or how long ago, such as 2h"
+        ) from None
+
+
+def parse_end(text: str) -> End:
+    """`now`, a sequence or a time."""
+    if text == "now":
+        return End("now")
+    if _is_sequence(text):
+        return End("sequence", _sequence(text))
+    if _looks_like_time(text):
+        return End("time", parse_time(text))
+    raise UsageError(
+        f"{quoted(text)} is no place to end: write now, a sequence such as 42, or a time such as"
+        " 2024-05-31T08:30:00Z"
+    )
+
+
+def check_order(start: Start, end: End) -> None:
+    """Refuse an end before its start, as far as that can be known without a server."""
+    if start.kind == end.kind and start.value > end.value:
+        raise UsageError("--until is before --from: nothing lies between them")
+
+
+def _is_sequence(text: str) -> bool:
+    return re.fullmatch(r"[0-9]+", text) is not None
+
+
+def _sequence(text: str) -> int:
+    if len(text) > 19 or not 1 <= int(text) <= LARGEST:
+        raise UsageError(f"{quoted(text)} is no sequence: they begin at 1 and end at {LARGEST}")
+    return int(text)
+
+
+def _looks_like_time(text: str) -> bool:
+    return re.match(r"[0-9]{4}-", text) is not None
+
+
+class Start(NamedTuple):
+    """Where in a store to begin. `value` is a sequence, a time, or for `ago` a duration in nanoseconds."""
+
+    kind: Literal["new", "first", "last", "sequence", "time", "ago"]
+    value: int = 0
+
+
+class End(NamedTuple):
+    """Up to where to read a store, inclusive. `value` is a sequence or a time."""
+
+    kind: Literal["now", "sequence", "time"]
+    value: int = 0
+
+
+MAX_MESSAGE = 104_857_600
+"""The server's limit for a whole gRPC message, in bytes."""
+MAX_BODY = MAX_MESSAGE - 64
+"""No message has room for a larger body: channel, client id and lengths take the rest."""
+MAX_RECEIVES = 1_024
+LONGEST_TIMEOUT = (2**31 - 1) / 1000
+"""Seconds; the wire has 32 bits of milliseconds."""
+
+
+def check_timeout(seconds: float) -> None:
+    """Raise UsageError for a timeout that no server takes."""
+    if not 0.001 <= seconds <= LONGEST_TIMEOUT:
+        raise UsageError("--timeout takes 1ms to 24d: how long to wait for the answer")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kubemqctl import message as m
-from kubemqctl import record as r
-from kubemqctl import recordparser as parser
+from kubemqctl.model import channels, reports, values
+from kubemqctl.model import messages as m
+from kubemqctl.model import record_parser as parser
+from kubemqctl.model import records as r
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
 NOUNS: dict[str, type] = {
     "message": m.Received,
     "handled-message": m.HandledMessage,
@@ -27,10 +27,10 @@ NOUNS: dict[str, type] = {
     "answered-request": m.Answered,
     "response": m.Response,
     "affected": m.Affected,
-    "channel": m.ChannelInfo,
-    "check": m.Check,
-    "benchmark": m.BenchResult,
-    "pong": m.Pong,
+    "channel": channels.ChannelInfo,
+    "check": reports.Check,
+    "benchmark": reports.BenchResult,
+    "pong": reports.Pong,
 }
 MEANINGS = {
     "active": "whether it is in use now",
@@ -108,7 +108,6 @@ MEANINGS = {
     "version": "the server's version",
     "waiting": "how many messages wait in it",
 }
-
 _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}
 _COUNT: Schema = {"type": "integer"}
@@ -125,7 +124,7 @@ _POLICY: Schema = {
     "properties": {
         "expiration": _DURATION,
         "delay": _DURATION,
-        "max_receives": {"type": "integer", "minimum": 0, "maximum": parser.MAX_RECEIVES},
+        "max_receives": {"type": "integer", "minimum": 0, "maximum": values.MAX_RECEIVES},
         "dead_letter": _TEXT,
     },
     "additionalProperties": False,

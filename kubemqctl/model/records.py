@@ -10,29 +10,26 @@ from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from kubemqctl.message import (
+from kubemqctl.model.channels import ChannelInfo
+from kubemqctl.model.messages import (
     NO_POLICY,
     Affected,
     Answered,
-    BenchResult,
-    ChannelInfo,
-    Check,
     Decided,
     Event,
     HandledEvent,
     HandledMessage,
     Message,
     Policy,
-    Pong,
     Received,
     Request,
     Response,
     SendResult,
 )
-from kubemqctl.quantity import second_text, time_text
+from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.text import second_text, time_text
 
 Record = dict[str, object]
-
 POLICY_FIELDS = ("expiration", "delay", "max_receives", "dead_letter")
 
 

@@ -1,0 +1,68 @@
+"""What the program itself finds out: a check, a ping's answer, a benchmark's result."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+
+class Check(NamedTuple):
+    """One thing that was looked at: what was found, and what to do about it where that is known.
+
+    `error` is why it failed, as it would have ended a command.
+    """
+
+    name: str
+    outcome: Literal["ok", "warning", "failed", "skipped"]
+    found: str
+    advice: str = ""
+    error: Exception | None = None
+
+
+class Pong(NamedTuple):
+    """A ping's answer: `started_at` in Unix seconds, `uptime` in seconds, `round_trip` in nanoseconds."""
+
+    host: str
+    version: str
+    started_at: int
+    uptime: int
+    round_trip: int
+
+
+class BenchResult(NamedTuple):
+    """What a benchmark measured: `rate` and `send_rate` in messages a second, `byte_rate` in bytes a second.
+
+    `elapsed` and the latencies are nanoseconds; latencies and `loss` are None where nobody knows. `histogram`
+    counts latencies, each up to so many nanoseconds. `busy` is the share of a processor that the busiest
+    process of the benchmark used, from 0 to 1.
+    """
+
+    pattern: str
+    channel: str
+    producers: int
+    consumers: int
+    size: int
+    batch: int
+    in_flight: int
+    target_rate: float
+    elapsed: int
+    sent: int
+    received: int
+    send_rate: float
+    rate: float
+    byte_rate: float
+    loss: int | None
+    doubles: int
+    disorder: int
+    errors: int
+    min: int | None
+    mean: int | None
+    p50: int | None
+    p90: int | None
+    p95: int | None
+    p99: int | None
+    p999: int | None
+    max: int | None
+    limit: Literal["", "rate", "tool", "machine", "server"]
+    busy: float
+    stopped: str
+    histogram: tuple[tuple[int, int], ...]

@@ -1,0 +1,186 @@
+"""Text for people: what strangers sent made safe to print, and counts, sizes and times written out.
+
+Nothing here imports rich: errors go through `escaped` on every command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+
+from kubemqctl.model.errors import UsageError
+
+# What acts on a terminal or reorders, hides or splits the text around it: C0, DEL, C1, bidirectional
+# marks, overrides and isolates, line and paragraph separators, fillers and invisible operators, tag
+# characters, lone surrogates. The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
+_ACTING = (
+    "\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escaped(text: str, multiline: bool = False) -> str:
+    """`text` with every character that would act on a terminal written out, such as `\\x1b` or `\\u202e`.
+
+    With `multiline`, line feeds and tabs stay as they are. A byte that Python could not decode is `\\xHH`.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _acting(multiline).sub(_written_out, text)
+
+
+@lru_cache(maxsize=2)
+def _acting(multiline: bool) -> re.Pattern[str]:
+    return re.compile(f"(?![\n\t])[{_ACTING}]" if multiline else f"[{_ACTING}]")
+
+
+def _written_out(match: re.Match[str]) -> str:
+    character = match[0]
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        code -= 0xDC00
+    if code < 0x100:
+        return _SHORT.get(character) or f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name: the known one that was probably meant, or nothing."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(name[:60], known, n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+SECOND = 1_000_000_000
+"""In nanoseconds."""
+
+
+def time_text(nanoseconds: int) -> str:
+    """Unix nanoseconds as RFC 3339 in UTC, all nine digits; `@SECONDS` outside the years 1 to 9999."""
+    seconds, rest = divmod(nanoseconds, SECOND)
+    clock = _clock(seconds)
+    return f"{clock}.{rest:09d}Z" if clock else f"@{seconds}.{rest:09d}"
+
+
+def second_text(seconds: int) -> str:
+    """Unix seconds as RFC 3339 in UTC; `@SECONDS` outside the years 1 to 9999."""
+    clock = _clock(seconds)
+    return f"{clock}Z" if clock else f"@{seconds}"
+
+
+@lru_cache(maxsize=1024)
+def _clock(seconds: int) -> str:
+    """Date and time without a zone, or empty outside the calendar. Messages come many a second: cached."""
+    try:
+        year, *rest = time.gmtime(seconds)[:6]
+    except (OverflowError, OSError, ValueError):
+        return ""
+    return "{:04d}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(year, *rest) if 1 <= year <= 9999 else ""
+
+
+def count_text(count: int, noun: str = "") -> str:
+    """`12,345`; with a noun, `1 message` or `12,345 messages`."""
+    if not noun:
+        return f"{count:,}"
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def size_text(size: int) -> str:
+    """Bytes to read: `512 B`, `1.2 MiB`."""
+    if abs(size) < 1024:
+        return f"{size} B"
+    value = size / 1024
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        if abs(value) < 999.95:
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:,.1f} EiB"
+
+
+def span_text(seconds: int) -> str:
+    """A length of time in its two greatest units: `45s`, `3m 5s`, `2d 4h`."""
+    parts = []
+    for unit, length in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, length)
+        if count:
+            parts.append(f"{count:,}{unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0s"
+
+
+def relative_text(then: int, now: int) -> str:
+    """`3s ago`, `in 2m 5s`, `now`; both in Unix nanoseconds."""
+    if then > now:
+        return f"in {span_text(-((now - then) // SECOND))}"
+    seconds = (now - then) // SECOND
+    return f"{span_text(seconds)} ago" if seconds else "now"
+
+
+def moment_text(then: int, now: int) -> str:
+    """A moment both ways: `3s ago (2026-11-23 13:40:40.123Z)`."""
+    return f"{relative_text(then, now)} ({exact_text(then)})"
+
+
+def exact_text(then: int) -> str:
+    """Unix nanoseconds as UTC to the millisecond: `2026-11-23 13:40:40.123Z`."""
+    exact = time_text(then)
+    return f"{exact[:-7]}Z".replace("T", " ") if exact.endswith("Z") else exact
+
+
+def latency_text(nanoseconds: int) -> str:
+    """Three figures: `412 µs`, `12.3 ms`, `1.24 s`."""
+    for unit, factor in (("µs", 1e3), ("ms", 1e6), ("s", 1e9)):
+        value = nanoseconds / factor
+        if value < 999.5 or unit == "s":
+            break
+    return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
+
+
+def text_bytes(text: str) -> bytes:
+    """UTF-8; what came from a file name in another encoding goes back as the bytes it was."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+def quoted(text: str, limit: int = 60) -> str:
+    """`text` for an error message: what a terminal would act on is escaped, and it ends at `limit`."""
+    if not text:
+        return "''"
+    cut = text if len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(c if c.isprintable() else _escaped(c) for c in cut)
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def argument_bytes(text: str) -> bytes:
+    """The exact bytes of a command-line argument, whether they are text or not."""
+    return os.fsencode(text)
+
+
+def check_text(option: str, text: str) -> None:
+    """Refuse what the wire cannot carry as text: a command line may hold any bytes, a string only UTF-8."""
+    if not is_utf8(text):
+        raise UsageError(
+            f"{option} {quoted(text)} is not valid UTF-8: bytes that are no text belong in the body"
+        )
+
+
+def is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
