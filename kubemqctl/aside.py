@@ -51,7 +51,7 @@ class Aside:
             return _forget
         fd = _emptied(option, path, taken)
         self._files.append(fd)
-        from kubemqctl.output import json_renderer
+        from kubemqctl.output.forms import json_renderer
 
         render = json_renderer()
         return lambda messages: _write(fd, path, b"".join(map(render, messages)))

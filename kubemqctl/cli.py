@@ -129,7 +129,7 @@ def _print_version() -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except OSError as e:
-        from kubemqctl.invocation import report
+        from kubemqctl.output.stderr import report
 
         report(_unwritten(e))
         return ExitCode.UNEXPECTED

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from kubemqctl.listing import Column
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.text import count_text, escaped, relative_text, size_text
-from kubemqctl.page import BOLD, DIM, RED, Page
-from kubemqctl.table import draw_table
+from kubemqctl.output.human.tables import Column, draw_table
+from kubemqctl.output.stderr import BOLD, DIM, RED, Page
 from kubemqctl.watching import Row, Watch, rate_text
 
 _KEYS = "q quit · s sort · r reverse · / filter"

@@ -15,7 +15,7 @@ from kubemqctl.child import to_stderr
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
-from kubemqctl.sink import Sink
+from kubemqctl.output.stdout import Sink
 from kubemqctl.stop import Stop
 
 Keep = Callable[[Event], None]

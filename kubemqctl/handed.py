@@ -55,6 +55,6 @@ def stdin_bytes(noun: Any, form: Input) -> bytes:
     """What the handler reads: the body's exact bytes, or the whole record as a line of JSON."""
     if form == "body":
         return bytes(noun.body)
-    from kubemqctl.output import json_renderer
+    from kubemqctl.output.forms import json_renderer
 
     return json_renderer()(noun)

@@ -11,9 +11,9 @@ from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
-from kubemqctl.output import Renderer
+from kubemqctl.output.forms import Renderer
+from kubemqctl.output.stdout import Sink
 from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

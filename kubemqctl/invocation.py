@@ -5,7 +5,6 @@ A command gets it as `ctx.obj`. Nothing is resolved, connected or opened before 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
@@ -14,11 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.exposure import exposure
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
-from kubemqctl.output import Form, Renderer, decide, error_json, error_text, label, make_renderer
-from kubemqctl.page import ORANGE
+from kubemqctl.output.forms import Form, Renderer, decide, make_renderer
+from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
+from kubemqctl.output.stdout import Sink
 from kubemqctl.profile import Flags, Settings, resolve, wished_output
-from kubemqctl.sink import Sink
-from kubemqctl.terminal import colour_wanted
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
@@ -193,30 +191,3 @@ class Invocation:
         said = sys.stdin.readline().strip()
         if said != answer and not (answer == "y" and said.lower() in ("y", "yes")):
             raise UsageError("not confirmed, nothing was done")
-
-
-def is_terminal(fd: int) -> bool:
-    """Whether `fd` is open and a terminal."""
-    try:
-        return os.isatty(fd)
-    except OSError:
-        return False
-
-
-def colours_errors(environ: Mapping[str, str]) -> bool:
-    """Whether what is said on stderr is in colour."""
-    return colour_wanted(environ, is_terminal(2))
-
-
-def say(line: str) -> None:
-    """Write a line to stderr, if there is anybody."""
-    with contextlib.suppress(OSError):
-        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
-
-
-def report(error: KubemqctlError, *, as_json: bool = False, verbose: bool = False) -> None:
-    """Print an error on stderr: for people, or as one JSON object."""
-    if as_json:
-        say(error_json(error))
-    else:
-        say(error_text(error, verbose, colours_errors(os.environ)))

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Generic, NamedTuple
 from kubemqctl import readyfile
 from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
+from kubemqctl.output.stdout import Sink
 from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm, T
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ def where(conditions: Iterable[str]) -> Wanted | None:
 
 
 def _condition(text: str) -> Wanted:
-    from kubemqctl.template import compile_template
+    from kubemqctl.output.template import compile_template
 
     name, equals, value = text.partition("=")
     if not equals or not name:

@@ -10,15 +10,16 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.aside import Aside
-from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.invocation import Invocation
 from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.messages import Message, SendResult
+from kubemqctl.output.progress import Progress
+from kubemqctl.output.stderr import is_terminal
+from kubemqctl.output.stdout import Sink
 from kubemqctl.payload import body_source, file_batches, single_body
 from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
-from kubemqctl.progress import Progress
 from kubemqctl.sending import Job, Pace, Piece, Sender
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.intake import PASSING, Intake
 from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone
 from kubemqctl.model.messages import Received
-from kubemqctl.sink import Sink
+from kubemqctl.output.stdout import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Answered, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
+from kubemqctl.output.stdout import Sink
 from kubemqctl.payload import single_body
 from kubemqctl.pulse import line
 from kubemqctl.responding import Responder, Service
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

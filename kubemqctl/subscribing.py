@@ -20,8 +20,8 @@ from kubemqctl.live import NO_LIMITS, Limits, Live
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
+from kubemqctl.output.stdout import Sink
 from kubemqctl.pulse import RHYTHM, Rhythm, line
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 from kubemqctl.stored import Horizon, Reader, where_to_begin
 

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from kubemqctl.control import WORDS, Lines, decision
 from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
-from kubemqctl.invocation import Invocation, say
+from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
+from kubemqctl.output.stderr import say
+from kubemqctl.output.stdout import Sink
 from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 

@@ -207,7 +207,7 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
 
 
 def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
-    from kubemqctl.output import FORMS
+    from kubemqctl.output.forms import FORMS
 
     if option in _HANDLER_FORMS:
         return ("body", "json")

@@ -19,10 +19,10 @@ from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Sour
 from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Received
+from kubemqctl.output.stdout import Sink
 from kubemqctl.quota import Quota
 from kubemqctl.results import Results
 from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name
-from kubemqctl.sink import Sink
 from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 

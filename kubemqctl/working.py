@@ -12,8 +12,8 @@ from kubemqctl.intake import Source, Wish
 from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
 from kubemqctl.model.text import count_text
+from kubemqctl.output.stdout import Sink
 from kubemqctl.settling import Decision
-from kubemqctl.sink import Sink
 from kubemqctl.worker import Worker
 
 if TYPE_CHECKING:

@@ -18,14 +18,14 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from kubemqctl import page, screen
 from kubemqctl.cli import main
+from kubemqctl.output import screen, stderr
 
 LONGEST = 20
 """Seconds."""
 
-_STYLES = (page.BOLD, page.DIM, page.RED, page.GREEN, page.ORANGE, page.BLUE, page.PURPLE)
-_COLOURS = {"0", *_STYLES, *(f"{page.BOLD};{style}" for style in _STYLES)}
+_STYLES = (stderr.BOLD, stderr.DIM, stderr.RED, stderr.GREEN, stderr.ORANGE, stderr.BLUE, stderr.PURPLE)
+_COLOURS = {"0", *_STYLES, *(f"{stderr.BOLD};{style}" for style in _STYLES)}
 _PAGE = {part.decode() for part in (screen._ENTER, screen._LEAVE)} | {"\x1b[H", "\x1b[K"}
 # What acts on a terminal or misleads who reads it; a terminal's driver writes \r\n for \n.
 ACTING = re.compile(

@@ -19,7 +19,6 @@ from kubemqctl.bench import run as running
 from kubemqctl.bench.account import Account, Receipt
 from kubemqctl.bench.assertion import hold, parse
 from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard, scoreboard
-from kubemqctl.bench.chart import draw_bench
 from kubemqctl.bench.crew import Crew, Heard
 from kubemqctl.bench.latency import Latencies, rounded
 from kubemqctl.bench.line import Line, picture
@@ -45,7 +44,8 @@ from kubemqctl.model.errors import (
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import latency_text
 from kubemqctl.model.values import SECOND
-from kubemqctl.page import DIM, ORANGE, RED, Page
+from kubemqctl.output.human.benchmark import draw_bench
+from kubemqctl.output.stderr import DIM, ORANGE, RED, Page
 from kubemqctl.profile import Flags, resolve
 from kubemqctl.stop import Stop
 from kubemqctl.wire import kubemq_pb2 as pb

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from kubemqctl.human import human_renderer
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Event, Policy, Received, SendResult
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.text import count_text, moment_text, relative_text, size_text, span_text
-from kubemqctl.page import DIM, GREEN
+from kubemqctl.output.human.renderer import human_renderer
+from kubemqctl.output.stderr import DIM, GREEN
 
 NOW = 1795441240123456789
 SECOND = 10**9

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.human import human_renderer
-from kubemqctl.jsonlayout import DEEPEST, LARGEST, LONGEST_LINE, laid_out
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
-from kubemqctl.page import BLUE, BOLD, DIM, GREEN, ORANGE, PURPLE, RED, Page
+from kubemqctl.output.human.json_body import DEEPEST, LARGEST, LONGEST_LINE, laid_out
+from kubemqctl.output.human.renderer import human_renderer
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, GREEN, ORANGE, PURPLE, RED, Page
 
 TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
 STYLE = re.compile(r"\x1b\[[0-9;]*m")

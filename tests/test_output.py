@@ -15,7 +15,8 @@ from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotReady, Ref
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Received, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import Pong
-from kubemqctl.output import Form, FormName, decide, error_json, error_text, make_renderer
+from kubemqctl.output.forms import Form, FormName, decide, make_renderer
+from kubemqctl.output.stderr import error_json, error_text
 
 NASTY = st.text(
     st.sampled_from(" \n\t#:-'\"|>%@&*{}[],?\\ab1.e\r\x85\u2028\ufeff\x00\x1b\x7f\x9b😀~"), max_size=20

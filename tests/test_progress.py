@@ -13,8 +13,8 @@ from typing import IO
 
 import pytest
 
+from kubemqctl.output.progress import Progress
 from kubemqctl.pieces import Batch
-from kubemqctl.progress import Progress
 from tests.program import environment
 from tests.scripted import scripted
 

@@ -15,7 +15,7 @@ from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Message, Poli
 from kubemqctl.model.record_parser import message_from_line, message_from_record
 from kubemqctl.model.records import field, fields, to_record
 from kubemqctl.model.reports import Pong
-from kubemqctl.output import json_renderer
+from kubemqctl.output.forms import json_renderer
 
 NS = 1795441240123456789
 WHEN = "2026-11-23T13:40:40.123456789Z"

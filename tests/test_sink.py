@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.model.errors import OutputError, ReaderGone
-from kubemqctl.sink import Sink
+from kubemqctl.output.stdout import Sink
 from tests.waiting import until
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux")
@@ -199,7 +199,7 @@ def test_what_went_out_before_the_disk_was_full_is_counted(tmp_path: Path) -> No
     script = (
         "import os, resource, signal, sys\n"
         "from kubemqctl.model.errors import OutputError\n"
-        "from kubemqctl.sink import Sink\n"
+        "from kubemqctl.output.stdout import Sink\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "sink = Sink()\n"

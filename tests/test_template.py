@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_POLICY, Affected, Policy, Received, SendResult
-from kubemqctl.template import compile_template
+from kubemqctl.output.template import compile_template
 
 MESSAGE = Received(
     channel="orders",

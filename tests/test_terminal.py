@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemqctl.model.text import escaped
-from kubemqctl.terminal import colour_wanted
+from kubemqctl.output.stderr import colour_wanted
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 

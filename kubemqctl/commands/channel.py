@@ -11,7 +11,7 @@ from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
-from kubemqctl.output import Renderer
+from kubemqctl.output.forms import Renderer
 
 group = o.CommandGroup("channel", "List, create and delete channels of every type.")
 register = group.register

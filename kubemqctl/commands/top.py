@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.invocation import Invocation, is_terminal
+from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
+from kubemqctl.output.stderr import colour_wanted, is_terminal
 from kubemqctl.stop import Stop
-from kubemqctl.terminal import colour_wanted
 from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:
@@ -110,8 +110,8 @@ def _plain(run: Invocation, watch: Watch) -> str:
 
 def _live(run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: Stop) -> int:
     from kubemqctl.dashboard import Dashboard
+    from kubemqctl.output.screen import Screen, keyboard
     from kubemqctl.polling import Poller
-    from kubemqctl.screen import Screen, keyboard
     from kubemqctl.watching import keys
 
     def regain() -> None:

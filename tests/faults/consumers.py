@@ -13,8 +13,8 @@ from typing import NamedTuple
 from kubemqctl.client.call import Client
 from kubemqctl.connect import connect
 from kubemqctl.invocation import Common, Invocation
+from kubemqctl.output.stdout import Sink
 from kubemqctl.profile import Flags, resolve
-from kubemqctl.sink import Sink
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.faults.proxy import Proxy, some_plan
 from tests.stub import Stub

@@ -45,8 +45,8 @@ from kubemqctl.model.values import (
     parse_time,
     whole_seconds,
 )
-from kubemqctl.output import error_json, error_text
-from kubemqctl.template import compile_template
+from kubemqctl.output.stderr import error_json, error_text
+from kubemqctl.output.template import compile_template
 from tests.fuzz.examples import examples
 from tests.fuzz.texts import ARGUMENTS, INT64, RECEIVED, TEXTS
 

@@ -31,7 +31,7 @@ from kubemqctl.model.records import field, fields, to_record
 from kubemqctl.model.reports import Check, Pong
 from kubemqctl.model.text import escaped
 from kubemqctl.model.values import MAX_QUEUE_SECONDS, MAX_RECEIVES
-from kubemqctl.output import Form, make_renderer
+from kubemqctl.output.forms import Form, make_renderer
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal
 from tests.fuzz.texts import BODIES, INT32, INT64, POLICIES, RECEIVED, STRINGS, TAGS, UINT64

@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from kubemqctl.sink import Sink
+from kubemqctl.output.stdout import Sink
 
 # Another buffer, no cursor, no wrapping: a line that is too long ends at the edge.
 _ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l"

@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from kubemqctl.model.text import escaped
-from kubemqctl.page import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
+from kubemqctl.output.stderr import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
 
 LARGEST = 64 << 10
 """Characters; a longer text is nothing to read at a glance, and is printed as it is."""
@@ -20,7 +20,6 @@ DEEPEST = 32
 LONGEST_LINE = 100
 """Columns; more on one line is hard to follow, however wide the page is."""
 INDENT = 2
-
 _TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
 
 

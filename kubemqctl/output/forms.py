@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from kubemqctl.model.channels import ChannelInfo
-from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Affected, Answered, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, Pong
 from kubemqctl.model.text import escaped, text_bytes
-from kubemqctl.page import BLUE, BOLD, RED
 
 FormName = Literal["human", "json", "yaml", "raw", "template"]
 FORMS = ("auto", "human", "json", "yaml", "raw")
@@ -77,7 +76,7 @@ def make_renderer(
     template.
     """
     if form.name == "human":
-        from kubemqctl.human import human_renderer
+        from kubemqctl.output.human.renderer import human_renderer
 
         return Renderer(*human_renderer(colour, width, spread=spread))
     one = _one(form, noun_type, delimiter)
@@ -91,7 +90,7 @@ def _one(form: Form, noun_type: type, delimiter: bytes | None) -> Callable[[obje
         return json_renderer()
     if form.name == "yaml":
         return yaml_renderer()
-    from kubemqctl.template import compile_template
+    from kubemqctl.output.template import compile_template
 
     return compile_template(form.template, noun_type)
 
@@ -184,47 +183,3 @@ def _style(value: str) -> str | None:
     if "\n" in value:
         return '"' if value[0].isspace() else "|"
     return "'" if re.match(r"[-+.0-9]", value) else None
-
-
-# --- errors ---
-
-
-def error_text(error: KubemqctlError, verbose: bool, colour: bool = False) -> str:
-    """`error: …` and, where there is one, `hint: …`: one line each, with no newline at the end.
-
-    With `verbose`, the gRPC status and the server's own words as well, where they say more.
-    """
-    lines = [f"{label('error', RED, colour)} {escaped(error.message)}"]
-    if verbose:
-        lines[0] += _server_words(error)
-    if error.hint:
-        lines.append(f"{label('hint', BLUE, colour)} {escaped(error.hint)}")
-    return "\n".join(lines)
-
-
-def label(word: str, style: str, colour: bool) -> str:
-    """What a line on stderr begins with: `warning:`."""
-    return f"\x1b[{BOLD};{style}m{word}:\x1b[0m" if colour else f"{word}:"
-
-
-def _server_words(error: KubemqctlError) -> str:
-    words = error.server_message if error.server_message not in error.message else ""
-    said = ": ".join(escaped(part) for part in (error.grpc_status, words) if part)
-    return f" [{said}]" if said else ""
-
-
-def error_json(error: KubemqctlError) -> str:
-    """One JSON object on one line, all keys always there, for programs that read stderr."""
-    import json
-
-    return json.dumps(
-        {
-            "error": error.code,
-            "message": error.message,
-            "hint": error.hint,
-            "exit_code": int(error.exit_code),
-            "retryable": error.retryable,
-            "grpc_status": error.grpc_status,
-            "server_message": error.server_message,
-        }
-    )

@@ -9,14 +9,27 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from kubemqctl.letter import details, draw_body, draw_event, draw_header, draw_message, published
-from kubemqctl.listing import channel_columns, channel_pairs, record_columns, value_text
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.messages import Affected, Answered, Event, Response, SendResult
 from kubemqctl.model.reports import BenchResult, Check, Pong
 from kubemqctl.model.text import count_text, escaped, moment_text, second_text, span_text
-from kubemqctl.page import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Page
-from kubemqctl.table import draw_table, is_too_wide
+from kubemqctl.output.human.message import (
+    details,
+    draw_body,
+    draw_event,
+    draw_header,
+    draw_message,
+    published,
+)
+from kubemqctl.output.human.tables import (
+    channel_columns,
+    channel_pairs,
+    draw_table,
+    is_too_wide,
+    record_columns,
+    value_text,
+)
+from kubemqctl.output.stderr import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Page
 
 
 def human_renderer(
@@ -89,7 +102,7 @@ def _draw_pong(pong: Pong, page: Page) -> str:
 
 
 def _draw_bench(result: BenchResult, page: Page) -> str:
-    from kubemqctl.bench.chart import draw_bench
+    from kubemqctl.output.human.benchmark import draw_bench
 
     return draw_bench(result, page)
 

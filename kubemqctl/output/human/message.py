@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from kubemqctl.jsonlayout import laid_out
 from kubemqctl.model.messages import Event, Policy
 from kubemqctl.model.text import count_text, escaped, exact_text, relative_text, size_text
-from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, Page
+from kubemqctl.output.human.json_body import laid_out
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, Page
 
 HEX_BYTES = 64
 RULE = "── "
 INDENT = " " * len(RULE)
-
 # One thing that a header tells: pieces of text, each with its style.
 Detail = Sequence[tuple[str, str]]
 

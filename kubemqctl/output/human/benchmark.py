@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import count_text, escaped, latency_text, size_text
-from kubemqctl.page import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
 
 PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
 LIMITS = {

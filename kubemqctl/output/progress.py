@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+
 FIRST = 1.0
 """Seconds of work before there is anything to see."""
 PAUSE = 0.1

@@ -1,4 +1,4 @@
-"""`--format` templates: `'{sequence}\\t{tags[kind]}\\t{body}'`.
+"""`--format` templates: `'{sequence}\t{tags[kind]}\t{body}'`.
 
 A field is a record's field, or one key of its `tags` or `policy`; `{{` and `}}` are braces; escapes are
 those of `--delimiter`. Nothing else is understood: a template reaches no attribute and calls nothing.
@@ -16,7 +16,6 @@ from kubemqctl.model.text import escaped, nearest, text_bytes
 from kubemqctl.model.values import parse_delimiter
 
 Part = Callable[[object], bytes]
-
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _FIELD = re.compile(r"(\w+)(?:\[(.+)\])?", re.ASCII | re.DOTALL)
 

@@ -1,0 +1,1 @@
+"""Nouns to bytes, and bytes to the terminal or pipe."""
