@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.credential import Token
+from kubemqctl.config.settings import Settings
+from kubemqctl.config.sources import Flags
+from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.reports import Check, Pong
-from kubemqctl.profile import Flags, Settings
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

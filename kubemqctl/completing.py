@@ -16,13 +16,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubemqctl.cli import VALUED, split
+from kubemqctl.config.config_file import config_path, load
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
-from kubemqctl.profile import Flags, config_path, load, resolve
 
 if TYPE_CHECKING:
+    from kubemqctl.config.settings import Settings
     from kubemqctl.model.channels import ChannelType
     from kubemqctl.namecache import NameCache
-    from kubemqctl.profile import Settings
 
 LIMIT = 0.7
 """Seconds that a server has to answer, connecting included."""

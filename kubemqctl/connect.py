@@ -11,8 +11,8 @@ from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client
+    from kubemqctl.config.settings import Settings
     from kubemqctl.model.reports import Pong
-    from kubemqctl.profile import Settings
     from kubemqctl.stop import Stop
 
 # Seconds between two tries to reach a server.

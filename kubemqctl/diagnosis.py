@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from kubemqctl import premises
 from kubemqctl.case import Case, Finding, Step
-from kubemqctl.credential import Token, reason
+from kubemqctl.config.files import reason
+from kubemqctl.config.settings import read_token
+from kubemqctl.config.token import Token
 from kubemqctl.handshake import Endpoint, look, speaks_plainly, speaks_tls
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
 from kubemqctl.model.text import escaped, second_text, span_text
-from kubemqctl.profile import read_token
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

@@ -14,10 +14,10 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from kubemqctl.credential import read_file, reason
+from kubemqctl.config.files import read_file, reason
+from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError, KubemqctlError, Unreachable
 from kubemqctl.model.text import escaped, second_text, span_text
-from kubemqctl.profile import Tls
 
 # The client's half of an HTTP/2 connection: its preface and empty settings. The answer is a settings frame.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"

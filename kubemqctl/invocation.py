@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.exposure import exposure
+from kubemqctl.config.settings import Settings, exposure, resolve, wished_output
+from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, Renderer, decide, make_renderer
 from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
 from kubemqctl.output.stdout import Sink
-from kubemqctl.profile import Flags, Settings, resolve, wished_output
 
 if TYPE_CHECKING:
     from kubemqctl.client.call import Client

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from kubemqctl import readyfile
 from kubemqctl.bell import Bell, milliseconds
+from kubemqctl.config import files
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
 from kubemqctl.output.stdout import Sink
 from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm, T
@@ -81,7 +81,7 @@ class Live(Generic[T]):
 
     def __enter__(self) -> Live[T]:
         if self._ready_file is not None:
-            readyfile.clear(self._ready_file)
+            files.clear(self._ready_file)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,7 +187,7 @@ class Live(Generic[T]):
         if self._began is None:
             self._began = now
             if self._ready_file is not None:
-                readyfile.write(self._ready_file)
+                files.write(self._ready_file)
             self._on_live()
 
     # --- a lost connection ---

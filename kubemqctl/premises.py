@@ -9,9 +9,9 @@ import os
 import stat
 
 from kubemqctl.case import Case, Finding
-from kubemqctl.exposure import exposed
+from kubemqctl.config.config_file import config_path
+from kubemqctl.config.settings import exposed, read_token, resolve
 from kubemqctl.handshake import context
-from kubemqctl.profile import config_path, read_token, resolve
 
 PACKAGES = ("grpcio", "protobuf", "typer", "rich", "PyYAML")
 

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import __version__
+from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.invocation import Common, Invocation
 from kubemqctl.options import duration
-from kubemqctl.profile import Flags
-from kubemqctl.sources import CONNECT_TIMEOUT
 
 PATH = "PATH"
 

@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl import readyfile
 from kubemqctl.checkpoint import Checkpoint
+from kubemqctl.config import files
 from kubemqctl.course import Course
 from kubemqctl.delivery import Delivery, Keep, Render, ToHandler, ToOutput
 from kubemqctl.handler import Setup, StopWithHandlers
@@ -115,7 +115,7 @@ class Plan(NamedTuple):
 def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rhythm) -> int:
     render = _render(run, wish)
     if wish.ready_file is not None:
-        readyfile.clear(wish.ready_file)
+        files.clear(wish.ready_file)
     with StopWithHandlers() if wish.handler else Stop() as stop:
         sink = Sink(1, stop.fd)
         try:

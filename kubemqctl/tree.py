@@ -218,7 +218,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
     if metavar == "SHELL":
         return ("bash", "zsh", "fish")
     if metavar == "KEY" and path[:1] == ("profile",):
-        from kubemqctl.configfile import KEYS
+        from kubemqctl.config.config_file import KEYS
 
         return KEYS
     if metavar == "COLUMN":

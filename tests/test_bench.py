@@ -30,6 +30,8 @@ from kubemqctl.bench.worker import Order, Report
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli import main
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.connect import connect
 from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import (
@@ -46,7 +48,6 @@ from kubemqctl.model.text import latency_text
 from kubemqctl.model.values import SECOND
 from kubemqctl.output.human.benchmark import draw_bench
 from kubemqctl.output.stderr import DIM, ORANGE, RED, Page
-from kubemqctl.profile import Flags, resolve
 from kubemqctl.stop import Stop
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues

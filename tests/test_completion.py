@@ -17,8 +17,8 @@ import pytest
 from kubemqctl.cli import build
 from kubemqctl.completing import flags, usable
 from kubemqctl.completion import FILES, script, tables
+from kubemqctl.config.sources import Flags
 from kubemqctl.namecache import NameCache
-from kubemqctl.profile import Flags
 from kubemqctl.topic import TOPICS
 from kubemqctl.tree import describe
 from tests.keyboard import Keyboard, missing

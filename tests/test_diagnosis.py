@@ -14,11 +14,12 @@ from types import MappingProxyType
 import pytest
 
 from kubemqctl.case import Case, Finding, examine
+from kubemqctl.config.profiles import Tls
+from kubemqctl.config.sources import Flags
 from kubemqctl.diagnosis import CONNECTION, EVERYTHING, clock
 from kubemqctl.handshake import Endpoint, Peer, context, look, speaks_plainly, speaks_tls
 from kubemqctl.model.errors import ConfigError, KubemqctlError, NotFound, Unreachable
 from kubemqctl.model.reports import Check, Pong
-from kubemqctl.profile import Flags, Tls
 from tests.papers import Papers, issue
 
 SETTINGS = b"\0\0\0\4\0\0\0\0\0"

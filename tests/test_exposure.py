@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.exposure import exposure, is_loopback
-from kubemqctl.profile import Flags, resolve
+from kubemqctl.config.settings import exposure, is_loopback, resolve
+from kubemqctl.config.sources import Flags
 from tests.conftest import NewBroker
 from tests.program import Run
 from tests.test_architecture import modules

@@ -13,12 +13,13 @@ import pytest
 from kubemqctl import stored
 from kubemqctl.client.call import Client
 from kubemqctl.client.events import Store, subscribe_events
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.course import Course
 from kubemqctl.live import Limits, Live
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
-from kubemqctl.profile import Flags, resolve
 from kubemqctl.pulse import Rhythm, line
 from kubemqctl.stop import Stop
 from tests.publishing import publish

@@ -13,23 +13,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from kubemqctl import credential
-from kubemqctl.configfile import changing
+from kubemqctl.config import token
+from kubemqctl.config.config_file import changing, config_path, load, save
+from kubemqctl.config.profiles import Config, Profile, Tls, find
+from kubemqctl.config.settings import Settings, read_token, resolve, wished_output
+from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import AuthError, ConfigError, KubemqctlError, NotFound, UsageError
-from kubemqctl.profile import (
-    Config,
-    Flags,
-    Profile,
-    Settings,
-    Tls,
-    config_path,
-    find,
-    load,
-    read_token,
-    resolve,
-    save,
-    wished_output,
-)
 
 Write = Callable[..., Path]
 
@@ -459,7 +448,7 @@ def test_a_token_command_gets_no_shell_and_no_stdin(write: Write) -> None:
 
 
 def test_a_token_command_that_does_not_end_is_given_up(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credential, "LONGEST_COMMAND", 0.1)
+    monkeypatch.setattr(token, "LONGEST_COMMAND", 0.1)
     found = with_token(write, "token_command: sleep 60")
     assert "sleep printed no token within 0.1 s" in failure(AuthError, lambda: read_token(found)).message
 
@@ -848,7 +837,7 @@ def imported(*lines: str) -> set[str]:
 
 def test_resolving_without_a_file_imports_next_to_nothing(tmp_path: Path) -> None:
     call = f"resolve(Flags(), {{'KUBEMQCTL_CONFIG': {str(tmp_path / 'none')!r}}})"
-    modules = imported("from kubemqctl.profile import Flags, resolve", call)
+    modules = imported("from kubemqctl.config.settings import Flags, resolve", call)
     assert not modules & {
         "yaml",
         "grpc",
@@ -856,11 +845,9 @@ def test_resolving_without_a_file_imports_next_to_nothing(tmp_path: Path) -> Non
         "shlex",
         "difflib",
         "dataclasses",
-        "kubemqctl.configfile",
     }
 
 
 def test_an_empty_file_needs_no_yaml() -> None:
-    modules = imported("from kubemqctl.profile import load", "load('/dev/null')")
-    assert "kubemqctl.configfile" in modules
+    modules = imported("from kubemqctl.config.config_file import load", "load('/dev/null')")
     assert "yaml" not in modules

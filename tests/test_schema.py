@@ -14,13 +14,13 @@ from jsonschema import Draft202012Validator
 
 from kubemqctl import schema
 from kubemqctl.cli import COMMANDS, VALUED, build
+from kubemqctl.config.sources import _VARIABLES, DEFAULTS
 from kubemqctl.model import errors, messages, record_parser, records
 from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import ExitCode
 from kubemqctl.model.record_schema import MEANINGS, NOUNS, schemas
 from kubemqctl.output.forms import FORMS, decide
 from kubemqctl.output.stderr import error_json
-from kubemqctl.sources import _VARIABLES, DEFAULTS
 from kubemqctl.tree import CHANNEL_TYPES, VARIABLES, Command, describe
 from tests.generated import files
 from tests.program import Result, Run, Start

@@ -15,10 +15,10 @@ from kubemqctl.bench.board import HEARD, MEASURED, Scoreboard, scoreboard
 from kubemqctl.bench.crew import Crew, Heard, Load, load
 from kubemqctl.bench.worker import Order, Role
 from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
-from kubemqctl.credential import Token
+from kubemqctl.config.settings import Settings, read_token
+from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.values import SECOND
-from kubemqctl.profile import Settings, read_token
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:

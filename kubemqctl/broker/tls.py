@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import grpc
 
-from kubemqctl.credential import read_file
+from kubemqctl.config.files import read_file
 from kubemqctl.model.errors import ConfigError
 
 

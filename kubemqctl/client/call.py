@@ -16,14 +16,14 @@ import grpc
 
 from kubemqctl.client.status import translated
 from kubemqctl.client.stream import Pending, Stream, there
-from kubemqctl.credential import read_file
+from kubemqctl.config.files import read_file
+from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import ConfigError, Unreachable
-from kubemqctl.profile import read_token
 from kubemqctl.wire import kubemq_pb2 as pb
 from kubemqctl.wire.lenient_decoding import decoder
 
 if TYPE_CHECKING:
-    from kubemqctl.profile import Settings
+    from kubemqctl.config.settings import Settings
 
 MAX_MESSAGE = 104_857_600
 # What a call may take beyond the waiting that was asked for: a busy server, a slow link.

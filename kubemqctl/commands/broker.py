@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kubemqctl import credential, readyfile
 from kubemqctl import options as o
+from kubemqctl.config import files, token
+from kubemqctl.config.sources import Flags
 from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import count_text
-from kubemqctl.profile import Flags
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended
@@ -130,20 +130,18 @@ def _serve(run: Invocation, listen: str, data: Path | None, flags: Flags, ready_
     from kubemqctl.broker import server
 
     if ready_file is not None:
-        readyfile.clear(ready_file)
+        files.clear(ready_file)
 
     def ready(address: str) -> None:
         run.note(f"listening on {address}, keeping messages {f'in {data}' if data else 'in memory only'}")
         if ready_file is not None:
-            readyfile.write(ready_file, address)
+            files.write(ready_file, address)
 
     return server.run(server.BrokerConfig(listen, data, _token(flags), _tls(flags)), ready)
 
 
 def _token(flags: Flags) -> str:
-    return (
-        credential.fetch(credential.Token(file=flags.token_file), "--token-file") if flags.token_file else ""
-    )
+    return token.fetch(token.Token(file=flags.token_file), "--token-file") if flags.token_file else ""
 
 
 def _tls(flags: Flags) -> Tls | None:

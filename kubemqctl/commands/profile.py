@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from kubemqctl.config.config_file import config_path, load, save
+from kubemqctl.config.profiles import Config, Profile, find
+from kubemqctl.config.settings import resolve
 from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.options import CommandGroup, Confirm, Yes
-from kubemqctl.profile import Config, Profile, config_path, find, load, resolve, save
 
 group = CommandGroup("profile", "Keep connections under a name: addresses, credentials, TLS.")
 register = group.register
@@ -29,7 +31,7 @@ def list_(ctx: typer.Context) -> None:
       kubemqctl profile list
       kubemqctl profile list -o json
     """
-    from kubemqctl.profilerecord import row
+    from kubemqctl.config.profile_editing import row
 
     run: Invocation = ctx.obj
     config = load(config_path(run.environ))
@@ -58,8 +60,8 @@ def show(
       kubemqctl profile show --effective
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile show dev -o yaml
     """
-    from kubemqctl.profilerecord import effective as as_used
-    from kubemqctl.profilerecord import stored
+    from kubemqctl.config.profile_editing import effective as as_used
+    from kubemqctl.config.profile_editing import stored
 
     run: Invocation = ctx.obj
     if effective:
@@ -106,8 +108,8 @@ def set_(
       kubemqctl profile set prod -a kubemq.example.com:50000 --tls --token-command 'pass kubemq' --protected
       kubemqctl profile set dev --unset client_id --default-output json
     """
-    from kubemqctl.configfile import changing, check_name
-    from kubemqctl.profilechange import change
+    from kubemqctl.config.config_file import changing, check_name
+    from kubemqctl.config.profile_editing import change
 
     run: Invocation = ctx.obj
     check_name(name)
@@ -144,8 +146,8 @@ def use(ctx: typer.Context, name: Name) -> None:
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile use dev
       kubemqctl profile set lab -a localhost:50001 --current && kubemqctl profile use -
     """
-    from kubemqctl.configfile import changing
-    from kubemqctl.previous import previous
+    from kubemqctl.config.config_file import changing
+    from kubemqctl.config.profile_editing import previous
 
     run: Invocation = ctx.obj
     with changing(config_path(run.environ)) as config:
@@ -192,7 +194,7 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = 
     Examples:
       kubemqctl profile set old -a localhost:50000 && kubemqctl profile remove old --yes
     """
-    from kubemqctl.configfile import changing
+    from kubemqctl.config.config_file import changing
 
     run: Invocation = ctx.obj
     path = config_path(run.environ)
@@ -262,7 +264,7 @@ def _files(profile: Profile | None) -> set[str]:
 @contextmanager
 def _changing_for(run: Invocation, new_name: str) -> Iterator[Config]:
     """The file's content, for a profile that is to be called `new_name`, which no other may be."""
-    from kubemqctl.configfile import changing, check_name
+    from kubemqctl.config.config_file import changing, check_name
 
     check_name(new_name)
     with changing(config_path(run.environ)) as config:
@@ -285,7 +287,7 @@ def _applying(run: Invocation, config: Config) -> str:
 
 def _remember(run: Invocation, before: Config, current: str) -> None:
     """Keep which profile was current, for `profile use -`."""
-    from kubemqctl.previous import remember
+    from kubemqctl.config.profile_editing import remember
 
     if not before.current or before.current == current:
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.profile import load
+from kubemqctl.config.config_file import load
 from tests.conftest import NewBroker
 from tests.imposter import imposter
 from tests.papers import Papers, issue

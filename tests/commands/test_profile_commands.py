@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.profile import Config, Profile, Tls, load, save
+from kubemqctl.config.config_file import load, save
+from kubemqctl.config.profiles import Config, Profile, Tls
 from tests.program import Result, Run, environment
 
 Profiles = Callable[..., Result]

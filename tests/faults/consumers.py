@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kubemqctl.client.call import Client
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.connect import connect
 from kubemqctl.invocation import Common, Invocation
 from kubemqctl.output.stdout import Sink
-from kubemqctl.profile import Flags, resolve
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.faults.proxy import Proxy, some_plan
 from tests.stub import Stub

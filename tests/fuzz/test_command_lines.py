@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from kubemqctl import completing
 from kubemqctl.cli import COMMANDS, SWITCHES, VALUED, build
-from kubemqctl.configfile import KEYS
+from kubemqctl.config.config_file import KEYS
 from kubemqctl.tree import CHANNEL_TYPES, Command, Option, describe
 from tests.fuzz.examples import examples
 from tests.fuzz.inprocess import run

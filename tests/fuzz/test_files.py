@@ -9,14 +9,16 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import configfile
 from kubemqctl.checkpoint import Checkpoint
-from kubemqctl.configfile import KEYS
+from kubemqctl.config import config_file
+from kubemqctl.config.config_file import KEYS, load, save
+from kubemqctl.config.profile_editing import previous, state_path
+from kubemqctl.config.profiles import Config, Profile, Tls
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Event
 from kubemqctl.namecache import NameCache
-from kubemqctl.previous import previous, state_path
-from kubemqctl.profile import Config, Flags, Profile, Tls, load, resolve, save
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal
 from tests.fuzz.texts import INT64, STRINGS, TEXTS
@@ -147,7 +149,7 @@ def test_profiles_come_back_from_their_file_as_they_were(profiles: list[Profile]
 @given(name=TEXTS)
 def test_a_profile_of_any_name_is_refused_or_comes_back(name: str) -> None:
     def keep() -> None:
-        configfile.check_name(name)
+        config_file.check_name(name)
         path = os.path.abspath("named.yaml")
         save(Config(path, name, {name: Profile(name)}))
         assert list(load(path).profiles) == [name]

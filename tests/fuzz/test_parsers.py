@@ -11,11 +11,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kubemqctl.address import parse_addresses
 from kubemqctl.broker.server import _split as parse_listen
-from kubemqctl.configfile import check_name
+from kubemqctl.config.config_file import check_name
+from kubemqctl.config.profiles import parse_addresses
+from kubemqctl.config.token import Token, command_words, expanded, fetch, variable_in
 from kubemqctl.control import decision
-from kubemqctl.credential import Token, command_words, expanded, fetch, variable_in
 from kubemqctl.matching import where
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import KubemqctlError, UsageError

@@ -1,11 +1,13 @@
-"""`HOST:PORT`, the one way to name a server."""
+"""Profiles as nouns, and the addresses they name. Raises ConfigError, or UsageError where a flag is wrong."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
-from kubemqctl.model.errors import ConfigError, UsageError
+from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.model.text import quoted
 
 
@@ -56,3 +58,56 @@ def _what_to_write(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_.-]+:[0-9-]+", text):
         return "a port is a number from 1 to 65535"
     return "for instance localhost:50000 or [::1]:50000"
+
+
+NO_LINES: Mapping[tuple[str, ...], int] = MappingProxyType({})
+
+
+class Tls(NamedTuple):
+    """TLS settings; paths are of PEM files. `enabled` is None only in a profile that does not say."""
+
+    enabled: bool | None = None
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    server_name: str = ""
+
+
+class Profile(NamedTuple):
+    """One profile as its file has it; empty is "not said". `token` may be `${NAME}`, of a variable."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    client_id: str = ""
+    token: str = ""
+    token_file: str = ""
+    token_command: str = ""
+    tls: Tls = Tls()
+    output: str = ""
+    protected: bool = False
+
+    def __repr__(self) -> str:
+        return f"Profile(name={self.name!r}, addresses={self.addresses!r}, …)"
+
+
+class Config(NamedTuple):
+    """The configuration file. `lines` has the line of each key, as ("profiles", NAME, "tls", "ca")."""
+
+    path: str
+    current: str
+    profiles: dict[str, Profile]
+    lines: Mapping[tuple[str, ...], int] = NO_LINES
+
+
+def find(config: Config, name: str) -> Profile:
+    """The profile called `name`; raises NotFound with the nearest names."""
+    if profile := config.profiles.get(name):
+        return profile
+    if not config.profiles:
+        hint = "make it with: kubemqctl profile set NAME --address HOST:PORT"
+        raise NotFound(f"no profile {name!r}: there is none yet", hint=hint)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, config.profiles)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(config.profiles)}"
+    raise NotFound(f"no profile {name!r} in {config.path}", hint=hint)

@@ -1,12 +1,9 @@
-"""Where a command connects to, and as whom: profiles, and the settings that come out of all sources.
+"""The settings of a run, out of all sources; and whether a token would be seen on its way.
 
-The sources, first wins: flag; the profile named with -p; environment; the profile of KUBEMQCTL_PROFILE
-or the current one; default. A profile's credentials and TLS settings travel with that profile's address
-only, so that a KUBEMQ_ADDRESS left in a shell never receives a production token. The default address is
-the profile's own when the profile names none and nothing else does.
-
-Every command loads this module, so it imports next to nothing: the file's reader and writer, and with
-them yaml (23 ms), are in configfile.py and come only when there is a file.
+The sources, first wins: flag; the profile named with -p; environment; the profile of KUBEMQCTL_PROFILE or
+the current one; default. A profile's credentials and TLS settings travel with that profile's address only,
+so that a KUBEMQ_ADDRESS left in a shell never receives a production token. The default address is the
+profile's own when the profile names none and nothing else does.
 """
 
 from __future__ import annotations
@@ -14,66 +11,14 @@ from __future__ import annotations
 import os
 from collections import ChainMap
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from kubemqctl.address import refusal
-from kubemqctl.credential import Token, expanded, fetch, readable_by_others
-from kubemqctl.model.errors import ConfigError, KubemqctlError, NotFound
-from kubemqctl.sources import CONNECT_TIMEOUT, DEFAULTS, Source, of_environment, of_flags, of_profile
-
-NO_LINES: Mapping[tuple[str, ...], int] = MappingProxyType({})
-
-
-class Tls(NamedTuple):
-    """TLS settings; paths are of PEM files. `enabled` is None only in a profile that does not say."""
-
-    enabled: bool | None = None
-    ca: str = ""
-    cert: str = ""
-    key: str = ""
-    server_name: str = ""
-
-
-class Profile(NamedTuple):
-    """One profile as its file has it; empty is "not said". `token` may be `${NAME}`, of a variable."""
-
-    name: str
-    addresses: tuple[str, ...] = ()
-    client_id: str = ""
-    token: str = ""
-    token_file: str = ""
-    token_command: str = ""
-    tls: Tls = Tls()
-    output: str = ""
-    protected: bool = False
-
-    def __repr__(self) -> str:
-        return f"Profile(name={self.name!r}, addresses={self.addresses!r}, …)"
-
-
-class Config(NamedTuple):
-    """The configuration file. `lines` has the line of each key, as ("profiles", NAME, "tls", "ca")."""
-
-    path: str
-    current: str
-    profiles: dict[str, Profile]
-    lines: Mapping[tuple[str, ...], int] = NO_LINES
-
-
-class Flags(NamedTuple):
-    """The connection options of the command line; None, or no address, where one was not given."""
-
-    profile: str | None = None
-    addresses: tuple[str, ...] = ()
-    client_id: str | None = None
-    token_file: str | None = None
-    tls: bool | None = None
-    tls_ca: str | None = None
-    tls_cert: str | None = None
-    tls_key: str | None = None
-    tls_server_name: str | None = None
-    connect_timeout: float = CONNECT_TIMEOUT
+from kubemqctl.config.config_file import config_path, load
+from kubemqctl.config.files import readable_by_others
+from kubemqctl.config.profiles import Config, Profile, Tls, find, refusal
+from kubemqctl.config.sources import DEFAULTS, Flags, Source, of_environment, of_flags, of_profile
+from kubemqctl.config.token import Token, expanded, fetch
+from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 
 class Settings(NamedTuple):
@@ -93,49 +38,6 @@ class Settings(NamedTuple):
     connect_timeout: float
     sources: dict[str, str]
     notes: tuple[str, ...]
-
-
-def config_path(environ: Mapping[str, str]) -> str:
-    """The configuration file's path, whether it exists or not."""
-    if chosen := environ.get("KUBEMQCTL_CONFIG"):
-        return chosen
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
-    return os.path.join(base, "kubemqctl", "config.yaml")
-
-
-def load(path: str) -> Config:
-    """The file at `path`; an empty Config when there is none.
-
-    Raises ConfigError for a file that is broken, unreadable, or holds a token that others can read.
-    """
-    if not os.path.lexists(path):
-        return Config(path, "", {})
-    from kubemqctl.configfile import read
-
-    return read(path)
-
-
-def save(config: Config) -> None:
-    """Write the file whole or not at all, for its owner's eyes only. Raises ConfigError when it cannot be."""
-    from kubemqctl.configfile import write
-
-    write(config)
-
-
-def find(config: Config, name: str) -> Profile:
-    """The profile called `name`; raises NotFound with the nearest names."""
-    if profile := config.profiles.get(name):
-        return profile
-    if not config.profiles:
-        hint = "make it with: kubemqctl profile set NAME --address HOST:PORT"
-        raise NotFound(f"no profile {name!r}: there is none yet", hint=hint)
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, config.profiles)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(config.profiles)}"
-    raise NotFound(f"no profile {name!r} in {config.path}", hint=hint)
 
 
 def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
@@ -267,3 +169,30 @@ def _notes(profile: Profile | None, token: Token, withheld: str) -> list[str]:
     if readable_by_others(token.file):
         notes.append(f"others can read the token file {token.file}; mend it with: chmod 600 {token.file}")
     return notes
+
+
+def exposed(settings: Settings) -> list[str]:
+    """The addresses that a token would go to in plain text, were they connected to."""
+    token = settings.token
+    if settings.tls.enabled or not (token.value or token.file or token.command):
+        return []
+    return [address for address in settings.addresses if not is_loopback(address.rpartition(":")[0])]
+
+
+def exposure(settings: Settings) -> list[str]:
+    """What to warn of, if anything."""
+    found = exposed(settings)
+    if not found:
+        return []
+    where = " or ".join(found)
+    return [f"the token goes to {where} in plain text, for all on the way to read: speak TLS (--tls)"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, an IPv6 address with or without brackets, is this machine as far as its name tells."""
+    from ipaddress import ip_address
+
+    try:
+        return ip_address(host.strip("[]").partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

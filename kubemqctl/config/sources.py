@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kubemqctl.address import parse_addresses, refusal
-from kubemqctl.credential import Token
+from kubemqctl.config.profiles import parse_addresses, refusal
+from kubemqctl.config.token import Token
 from kubemqctl.model.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kubemqctl.profile import Config, Flags, Profile
+    from kubemqctl.config.profiles import Config, Profile
+
 
 Source = dict[str, tuple[Any, str]]
-
 DEFAULT_ADDRESS = "localhost:50000"
 CONNECT_TIMEOUT = 5.0
 """In seconds."""
@@ -138,3 +138,18 @@ def _turned_on(given: Source) -> Source:
     if (field := _tls_option(given)) and "tls" not in given:
         given["tls"] = True, given[field][1]
     return given
+
+
+class Flags(NamedTuple):
+    """The connection options of the command line; None, or no address, where one was not given."""
+
+    profile: str | None = None
+    addresses: tuple[str, ...] = ()
+    client_id: str | None = None
+    token_file: str | None = None
+    tls: bool | None = None
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_server_name: str | None = None
+    connect_timeout: float = CONNECT_TIMEOUT

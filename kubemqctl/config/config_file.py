@@ -1,21 +1,17 @@
-"""config.yaml, both ways: profiles out of it with the line of every error, and back.
-
-It is read as YAML nodes rather than as Python objects: nodes know their line, and a scalar is the text
-that was written (`client_id: 0123` and a profile called `no` stay what they are).
-"""
+"""The configuration file, both ways: YAML to profiles and back, with the line of every error."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kubemqctl.address import parse_addresses
-from kubemqctl.credential import readable_by_others, reason, variable_in
+from kubemqctl.config.files import _cannot_write, readable_by_others, reason
+from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
+from kubemqctl.config.token import variable_in
 from kubemqctl.model.errors import ConfigError
-from kubemqctl.profile import Config, Profile, Tls, load
 
 OUTPUTS = ("auto", "human", "json", "yaml", "raw")
 KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
@@ -211,17 +207,6 @@ def write(config: Config) -> None:
         _replace(path, _yaml(config).encode())
 
 
-@contextmanager
-def _cannot_write(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = "inside `broker exec` no profile applies" if path.startswith("/dev/null/") else ""
-        raise ConfigError(
-            f"cannot write the configuration file {path}: {reason(error)}", hint=hint
-        ) from error
-
-
 def _replace(path: str, data: bytes) -> None:
     from tempfile import mkstemp  # its files are 0600 from the start
 
@@ -255,3 +240,30 @@ def as_mapping(profile: Profile) -> dict[str, Any]:
         "tls": tls,
     }
     return {key: said[key] for key in KEYS if said[key]}
+
+
+def config_path(environ: Mapping[str, str]) -> str:
+    """The configuration file's path, whether it exists or not."""
+    if chosen := environ.get("KUBEMQCTL_CONFIG"):
+        return chosen
+    base = environ.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
+    return os.path.join(base, "kubemqctl", "config.yaml")
+
+
+def load(path: str) -> Config:
+    """The file at `path`; an empty Config when there is none.
+
+    Raises ConfigError for a file that is broken, unreadable, or holds a token that others can read.
+    """
+    if not os.path.lexists(path):
+        return Config(path, "", {})
+
+    return read(path)
+
+
+def save(config: Config) -> None:
+    """Write the file whole or not at all, for its owner's eyes only. Raises ConfigError when it cannot be."""
+
+    write(config)

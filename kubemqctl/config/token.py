@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from kubemqctl.config.files import read_file, reason
 from kubemqctl.model.errors import AuthError, ConfigError, NotFound
 
 LONGEST_COMMAND = 60.0
@@ -39,15 +38,6 @@ def expanded(token: Token, environ: Mapping[str, str]) -> Token:
     return Token(value=environ[name]) if environ.get(name) else Token(missing=name)
 
 
-def readable_by_others(path: str) -> bool:
-    """Whether somebody else on this machine can read the plain file at `path`."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return False  # whoever opens it learns why
-    return stat.S_ISREG(mode) and bool(mode & 0o044)
-
-
 def fetch(token: Token, where: str) -> str:
     """The token itself, or an empty string for none; `where` is for errors. Raises as profile.read_token."""
     if token.missing:
@@ -69,25 +59,6 @@ def _usable(text: str, what: str) -> str:
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(f"{what} is no token: a token is one line of printable ASCII")
     return token
-
-
-def read_file(path: str, what: str = "file") -> bytes:
-    """The bytes of a small file that a setting names; `what` is what the error calls it.
-
-    Raises NotFound when it is not there and ConfigError when it cannot be read.
-    """
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        raise NotFound(f"no such {what}: {path}") from None
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the {what} {path}: {reason(error)}") from error
-
-
-def reason(error: Exception) -> str:
-    """What the system says of a failed call, in lower case and without its number."""
-    return (getattr(error, "strerror", None) or str(error)).lower()
 
 
 def _output_of(command: str) -> str:

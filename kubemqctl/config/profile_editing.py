@@ -1,0 +1,233 @@
+"""Profiles as they are changed and shown, and the one that was in use before."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from kubemqctl.config.config_file import KEYS, OUTPUTS, as_mapping
+from kubemqctl.config.files import reason
+from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
+from kubemqctl.config.settings import Settings
+from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
+from kubemqctl.config.token import Token, command_words, variable_in
+from kubemqctl.model.channels import check_client_id
+from kubemqctl.model.errors import ConfigError, NotFound, UsageError
+from kubemqctl.model.values import format_duration
+
+
+def state_path(environ: Mapping[str, str]) -> str:
+    """Where it is kept."""
+    base = environ.get("XDG_STATE_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
+    return os.path.join(base, "kubemqctl", "previous-profile.json")
+
+
+def previous(environ: Mapping[str, str], config: str) -> str:
+    """The name of the profile that was current before in the file `config`. Raises NotFound without one."""
+    name = _known(state_path(environ)).get(os.path.realpath(config))
+    if not name:
+        raise NotFound("no profile was current before", hint="choose one with: kubemqctl profile use NAME")
+    return name
+
+
+def remember(environ: Mapping[str, str], config: str, name: str) -> None:
+    """Keep `name` as the one that was current. Raises ConfigError when that cannot be."""
+    path = state_path(environ)
+    known = {**_known(path), os.path.realpath(config): name}
+    beside = f"{path}.{os.getpid()}"
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump(known, file)
+        os.replace(beside, path)
+    except OSError as e:
+        with suppress(OSError):
+            os.unlink(beside)
+        raise ConfigError(f"cannot write {path}: {reason(e)}") from e
+
+
+def _known(path: str) -> dict[str, str]:
+    """What is kept; nothing of a file that is not there or is not ours."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            known = json.load(file)
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {config: name for config, name in known.items() if isinstance(name, str)}
+
+
+_EMPTY = Profile("")
+
+
+def change(
+    profile: Profile,
+    flags: Flags,
+    *,
+    token_command: str | None,
+    output: str | None,
+    protected: bool | None,
+    unset: Sequence[str],
+) -> Profile:
+    """`profile` without the keys of `unset`, and then with all that is given; None is "not given".
+
+    A new source of the token takes the place of the old one. Raises UsageError for what cannot be stored.
+    """
+    _refuse_unstorable(flags, token_command)
+    for key in unset:
+        profile = _without(profile, key)
+    if flags.addresses:
+        profile = profile._replace(addresses=parse_addresses(flags.addresses, "--address"))
+    if flags.client_id is not None:
+        check_client_id(flags.client_id)
+        profile = profile._replace(client_id=flags.client_id)
+    if flags.token_file is not None:
+        profile = _tokenless(profile)._replace(token_file=_path("--token-file", flags.token_file))
+    if token_command is not None:
+        profile = _tokenless(profile)._replace(token_command=_command(token_command))
+    if output is not None:
+        profile = profile._replace(output=_form(output))
+    if protected is not None:
+        profile = profile._replace(protected=protected)
+    return profile._replace(tls=_changed_tls(profile.tls, flags))
+
+
+def _refuse_unstorable(flags: Flags, token_command: str | None) -> None:
+    if flags.profile is not None:
+        raise UsageError("-p/--profile has no place here", hint="the profile to change is NAME")
+    if flags.connect_timeout != CONNECT_TIMEOUT:
+        raise UsageError("--connect-timeout cannot be stored in a profile", hint="leave it out")
+    if flags.token_file is not None and token_command is not None:
+        raise UsageError("--token-file and --token-command exclude each other", hint="give one of them")
+
+
+def _without(profile: Profile, key: str) -> Profile:
+    if key not in KEYS:
+        raise UsageError(f"--unset {key}: there is no such key", hint=f"one of {', '.join(KEYS)}")
+    field = "addresses" if key == "address" else key
+    return profile._replace(**{field: getattr(_EMPTY, field)})
+
+
+def _tokenless(profile: Profile) -> Profile:
+    return profile._replace(token="", token_file="", token_command="")
+
+
+def _changed_tls(old: Tls, flags: Flags) -> Tls:
+    """`old` with the TLS options; any of them turns TLS on."""
+    given: dict[str, Any] = {
+        field: _path(f"--tls-{field}", path)
+        for field in ("ca", "cert", "key")
+        if (path := getattr(flags, f"tls_{field}")) is not None
+    }
+    if flags.tls_server_name is not None:
+        given["server_name"] = _filled("--tls-server-name", flags.tls_server_name)
+    if flags.tls is False and given:
+        raise UsageError("--no-tls and the other TLS options contradict each other", hint="leave one out")
+    tls = old._replace(**given)
+    if bool(tls.cert) != bool(tls.key):
+        raise UsageError("a client certificate and its key go together", hint="give --tls-cert and --tls-key")
+    enabled = True if given else flags.tls
+    return tls if enabled is None else tls._replace(enabled=enabled)
+
+
+def _path(option: str, path: str) -> str:
+    # The file may be used from any directory.
+    return os.path.abspath(_filled(option, path))
+
+
+def _filled(option: str, text: str) -> str:
+    if not text:
+        raise UsageError(f"{option} is empty", hint=f"to take it out of the profile: --unset {_key(option)}")
+    return text
+
+
+def _key(option: str) -> str:
+    return "tls" if option.startswith("--tls") else option[2:].replace("-", "_")
+
+
+def _command(text: str) -> str:
+    try:
+        command_words(_filled("--token-command", text))
+    except ConfigError as error:
+        raise UsageError(f"--token-command: {error.message}") from None
+    return text
+
+
+def _form(text: str) -> str:
+    if text not in OUTPUTS:
+        raise UsageError(f"--default-output {text} is no form", hint=f"one of {', '.join(OUTPUTS)}")
+    return text
+
+
+Record = dict[str, object]
+MASK = "***"
+
+
+def row(config: Config, profile: Profile) -> Record:
+    """A line of the list; the same fields for every profile, so that it makes a table."""
+    return {
+        "name": profile.name,
+        "current": profile.name == config.current,
+        "address": ",".join(profile.addresses),
+        "protected": profile.protected,
+    }
+
+
+def stored(config: Config, profile: Profile) -> Record:
+    """All that the file says of a profile, with its keys; addresses as one text, commas between."""
+    said = as_mapping(profile)
+    if profile.addresses:
+        said["address"] = ",".join(profile.addresses)
+    if profile.token and not variable_in(profile.token):
+        said["token"] = MASK
+    return {"name": profile.name, "current": profile.name == config.current, **said}
+
+
+def effective(settings: Settings) -> Record:
+    """What a command would use, by the same keys, and in `sources` where each value comes from."""
+    tls = _tls_fields(settings.tls)
+    used: Record = {
+        "name": settings.profile,
+        "address": ",".join(settings.addresses),
+        "client_id": _client_id(settings),
+        **_token(settings.token),
+        "tls": tls,
+        "output": settings.output or "auto",
+        "protected": settings.protected,
+        "connect_timeout": format_duration(settings.connect_timeout),
+    }
+    return {**used, "sources": _sources(settings, set(tls))}
+
+
+def _client_id(settings: Settings) -> str:
+    """The id of this run would be that of no other."""
+    return "kubemqctl-<random>" if settings.sources["client_id"] == "default" else settings.client_id
+
+
+def _tls_fields(tls: Tls) -> dict[str, object]:
+    said = {key: value for key, value in tls._asdict().items() if value}
+    return {**said, "enabled": bool(tls.enabled)}
+
+
+def _token(token: Token) -> Record:
+    if token.missing:
+        return {"token": f"${{{token.missing}}}, which is not set"}
+    if token.file:
+        return {"token_file": token.file}
+    if token.command:
+        return {"token_command": token.command}
+    return {"token": MASK if token.value else ""}
+
+
+def _sources(settings: Settings, tls: set[str]) -> dict[str, str]:
+    names = {"addresses": "address", "profile": "name"}
+    unused = {f"tls_{key}" for key in ("ca", "cert", "key", "server_name") if key not in tls}
+    return {
+        names.get(field, field): where for field, where in settings.sources.items() if field not in unused
+    }
