@@ -79,7 +79,7 @@ def _asked(settings: Settings, kind: ChannelType, cache: NameCache) -> list[str]
     # gRPC's core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from kubemqctl.client import channels
-    from kubemqctl.connect import connect
+    from kubemqctl.client.connect import connect
 
     threading.Thread(target=_end_in_time, daemon=True).start()
     cache.write([])

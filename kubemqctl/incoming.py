@@ -17,7 +17,7 @@ from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 DEFAULT_WAIT = 1.0  # seconds
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
@@ -82,11 +82,11 @@ def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> in
 
 
 def _source(client: Client, channel: str) -> Source:
-    from kubemqctl.client import queues
+    from kubemqctl.client import connection, queues
 
     def reconnect() -> None:
         client.reconnect()
-        queues.ping(client)
+        connection.ping(client)
 
     def look() -> bool:
         try:

@@ -19,7 +19,7 @@ from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_te
 from kubemqctl.output.stdout import Sink
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 
 class Common(NamedTuple):
@@ -63,8 +63,7 @@ class Invocation:
         return settings
 
     def _detail_premises(self) -> None:
-        from kubemqctl.case import Case
-        from kubemqctl.premises import configuration, versions
+        from kubemqctl.client.doctor.steps import Case, configuration, versions
 
         case = Case(self.common.flags, self.environ)
         for look in (versions, configuration):
@@ -72,7 +71,7 @@ class Invocation:
 
     def client(self) -> Client:
         """A connection, to be used as a context manager."""
-        from kubemqctl.connect import connect
+        from kubemqctl.client.connect import connect
 
         return connect(self.connecting(), self.warn)
 

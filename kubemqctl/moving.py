@@ -22,7 +22,7 @@ from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.queues import Depth, Downstream, Held
 
 MOST_AT_ONCE = 500

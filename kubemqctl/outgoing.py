@@ -23,7 +23,7 @@ from kubemqctl.sending import Job, Pace, Piece, Sender
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.drafting import Parse
 
 

@@ -14,7 +14,7 @@ from kubemqctl.model.messages import Message
 from kubemqctl.outgoing import Outgoing, Outlet, send_many, send_one
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.events import Upload
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from kubemqctl.model.errors import KubemqctlError, TimedOut, Unreachable
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.feed import Feed
-    from kubemqctl.client.stream import Pending
+    from kubemqctl.client.streams import Pending
 
 T = TypeVar("T")
 Ring = Callable[[], None]
@@ -47,9 +47,9 @@ class Line(NamedTuple):
 
 def line(client: Client, open: Callable[[Ring], Feed[T]]) -> Line:
     """The line of `client`; `open` opens the subscription, each time that is needed."""
-    from kubemqctl.client import feed
+    from kubemqctl.client import connection
 
-    return Line(open, lambda patience, ring: feed.begin_ping(client, patience, ring), client.reconnect)  # type: ignore[arg-type]
+    return Line(open, lambda patience, ring: connection.begin_ping(client, patience, ring), client.reconnect)  # type: ignore[arg-type]
 
 
 class Pulse:

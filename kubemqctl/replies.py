@@ -15,7 +15,7 @@ from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge,
 from kubemqctl.model.messages import Reply
 
 if TYPE_CHECKING:
-    from kubemqctl.client.stream import Pending
+    from kubemqctl.client.streams import Pending
 
 PAUSE = 0.2
 """Seconds until a lost answer is sent again."""

@@ -198,9 +198,13 @@ OF_ROOMS: dict[str, type[KubemqctlError]] = {
 
 def error_codes() -> list[Document]:
     """Every `error` of an error record, with its exit code and whether trying again may help."""
-    from kubemqctl.client import status
+    from kubemqctl.client import error_translation
 
-    told = (*status.BY_NUMBER.values(), *(kind for _, kind in status.BY_TEXT), *status.BY_STATUS.values())
+    told = (
+        *error_translation.BY_NUMBER.values(),
+        *(kind for _, kind in error_translation.BY_TEXT),
+        *error_translation.BY_STATUS.values(),
+    )
     kinds = {cls.code: cls for cls in _classes(KubemqctlError) if cls is not errors.Stopped}
     kinds |= {code: cls for cls, code in told} | OF_ROOMS | {"server-error": KubemqctlError}
     return [

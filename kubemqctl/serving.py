@@ -22,9 +22,9 @@ from kubemqctl.responding import Responder, Service
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.requests import Kind
-    from kubemqctl.client.stream import Pending
+    from kubemqctl.client.streams import Pending
 
 
 class Subscription(NamedTuple):

@@ -26,7 +26,7 @@ from kubemqctl.stop import Stop
 from kubemqctl.stored import Horizon, Reader, where_to_begin
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.feed import Feed
 
     Open = Callable[[Callable[[], None]], Feed[Event]]

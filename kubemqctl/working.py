@@ -17,7 +17,7 @@ from kubemqctl.settling import Decision
 from kubemqctl.worker import Worker
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
 
@@ -46,11 +46,11 @@ def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision
 
 def source_of(client: Client, channel: str, ring: Callable[[], None]) -> Source:
     """Where messages come from; its streams ring when there is news."""
-    from kubemqctl.client import queues
+    from kubemqctl.client import connection, queues
 
     def reconnect() -> None:
         client.reconnect()
-        queues.ping(client)
+        connection.ping(client)
 
     return Source(lambda: queues.Downstream(client, ring), queues.Gauge(client, channel).read, reconnect)
 

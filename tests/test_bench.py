@@ -30,9 +30,9 @@ from kubemqctl.bench.worker import Order, Report
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli import main
+from kubemqctl.client.connect import connect
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.connect import connect
 from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import (
     ConnectionLost,

@@ -13,11 +13,12 @@ from types import MappingProxyType
 
 import pytest
 
-from kubemqctl.case import Case, Finding, examine
+from kubemqctl.client.doctor.server_steps import CONNECTION, EVERYTHING, clock
+from kubemqctl.client.doctor.steps import Case, Finding, examine
+from kubemqctl.client.doctor.tls_probe import Endpoint, Peer, look, speaks_plainly, speaks_tls
+from kubemqctl.client.tls import context
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.sources import Flags
-from kubemqctl.diagnosis import CONNECTION, EVERYTHING, clock
-from kubemqctl.handshake import Endpoint, Peer, context, look, speaks_plainly, speaks_tls
 from kubemqctl.model.errors import ConfigError, KubemqctlError, NotFound, Unreachable
 from kubemqctl.model.reports import Check, Pong
 from tests.papers import Papers, issue

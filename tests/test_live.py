@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from kubemqctl import stored
-from kubemqctl.client.call import Client
+from kubemqctl.client.connection import Client
 from kubemqctl.client.events import Store, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Protocol
 
 from kubemqctl.bench.workload import Workload
 from kubemqctl.client import requests
-from kubemqctl.client.call import Client
+from kubemqctl.client.connection import Client
+from kubemqctl.client.error_translation import translated
 from kubemqctl.client.events import Store
 from kubemqctl.client.queues import Downstream
 from kubemqctl.client.requests import Kind
-from kubemqctl.client.status import translated
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.model.messages import Response
 from kubemqctl.model.values import Start

@@ -16,9 +16,9 @@ from typing import NamedTuple
 from kubemqctl.bench.account import Account
 from kubemqctl.bench.workload import MEASURED, Due, Schedule, Workload
 from kubemqctl.client import queues, requests
-from kubemqctl.client.call import Client
+from kubemqctl.client.connection import Client
+from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.requests import Kind
-from kubemqctl.client.status import server_error, translated
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Refused
 from kubemqctl.model.messages import Message, Request
 from kubemqctl.wire import convert

@@ -22,7 +22,7 @@ from kubemqctl.model.values import SECOND
 from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 # Seconds: for everybody to be ready; for what was sent to be heard; between two such tries; before the start.
 READY, HEAR, AGAIN, LEAD = 60.0, 15.0, 0.05, 0.05

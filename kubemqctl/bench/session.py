@@ -11,7 +11,7 @@ from kubemqctl.bench.reckoning import is_held, reckon
 from kubemqctl.bench.run import Measured, measure
 from kubemqctl.bench.venue import Venue, fresh_name
 from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
-from kubemqctl.client.queues import ping
+from kubemqctl.client.connection import ping
 from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelType, check_channel
 from kubemqctl.model.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError

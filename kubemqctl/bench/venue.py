@@ -11,7 +11,7 @@ from kubemqctl.model.errors import KubemqctlError, NotFound, Unsupported, UsageE
 from kubemqctl.model.values import Start
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 PREFIX = "kubemqctl-bench-"
 USED = "give another --channel, or none for one of its own"

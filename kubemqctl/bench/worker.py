@@ -16,12 +16,12 @@ from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 from kubemqctl.bench.account import Account, Receipt
 from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard
 from kubemqctl.bench.workload import Schedule, Workload, writer
+from kubemqctl.client.connect import connect
 from kubemqctl.config.settings import Settings
-from kubemqctl.connect import connect
 from kubemqctl.model.errors import KubemqctlError
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
 
 Role = Literal["producer", "consumer"]
 

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
-from kubemqctl.client import queues
-from kubemqctl.client.call import Client
-from kubemqctl.client.status import server_error
+from kubemqctl.client import connection, queues
+from kubemqctl.client.connection import Client
+from kubemqctl.client.error_translation import server_error
 from kubemqctl.model.channels import ChannelInfo, ChannelType, Sample
 from kubemqctl.model.errors import (
     InvalidRequest,
@@ -48,7 +48,7 @@ def check_answered(client: Client) -> None:
     except Unsupported as e:
         raise _lacking(e) from e
     except TimedOut as e:
-        queues.ping(client, PROBE)  # a server that answers nothing at all is another matter
+        connection.ping(client, PROBE)  # a server that answers nothing at all is another matter
         raise _lacking(e) from e
 
 

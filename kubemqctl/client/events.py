@@ -8,14 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kubemqctl.client.call import CALL_TIMEOUT, Client
+from kubemqctl.client.connection import CALL_TIMEOUT, Client, ping
+from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
-from kubemqctl.client.queues import ping
-from kubemqctl.client.status import server_error, translated
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.model.messages import Event, Message, SendResult
-from kubemqctl.model.values import Start
-from kubemqctl.start import server_clock
+from kubemqctl.model.reports import Pong
+from kubemqctl.model.values import SECOND, Start
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -129,3 +128,12 @@ class Store:
     def _open(self, group: str, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)
         return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, ring)
+
+
+def server_clock(pong: Pong, local: int) -> int:
+    """The server's time in Unix nanoseconds, when ours is `local`.
+
+    A ping shows it to two seconds, cut off: within those ours is believed.
+    """
+    shown = (pong.started_at + pong.uptime) * SECOND
+    return min(max(local, shown), shown + 2 * SECOND)

@@ -14,14 +14,12 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from kubemqctl.client.call import Client
-from kubemqctl.client.status import rpc_error
-from kubemqctl.client.stream import Pending
+from kubemqctl.client.connection import Client
+from kubemqctl.client.error_translation import rpc_error
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError
 from kubemqctl.wire import kubemq_pb2 as pb
 
 T = TypeVar("T")
-
 MOST_HELD = 1_000
 MOST_BYTES_HELD = 8 << 20
 # Server 2.4.0 drops an event that a subscriber does not take within two seconds.
@@ -105,8 +103,3 @@ def subscribe(
 ) -> Feed[T]:
     """Open a subscription. What the server refuses it for comes out of `Feed.take`."""
     return Feed(client.listen(method, request), convert, ring, client.address)
-
-
-def begin_ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
-    """Begin a ping; `ring` is called when it is answered, or after `patience` seconds."""
-    return client.start("Ping", pb.Empty(), patience, ring)

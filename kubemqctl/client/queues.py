@@ -10,29 +10,20 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.client.call import CALL_TIMEOUT, Client
-from kubemqctl.client.status import server_error
-from kubemqctl.client.stream import Pending
+from kubemqctl.client.connection import CALL_TIMEOUT, Client
+from kubemqctl.client.error_translation import server_error
+from kubemqctl.client.streams import Pending
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import ConnectionLost, Partial, Unsupported
 from kubemqctl.model.messages import Message, Received, SendResult
-from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import ceil_seconds
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
-PING_TIMEOUT = 5.0  # seconds
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
 MOST_ACK_ALLS = 1_000
 SLOWEST_LINK = 100_000  # bytes a second
-
-
-def ping(client: Client, timeout: float | None = None) -> Pong:
-    """One round trip, in `timeout` seconds (PING_TIMEOUT) at most."""
-    began = time.monotonic_ns()
-    answer = client.call("Ping", pb.Empty(), PING_TIMEOUT if timeout is None else timeout)
-    return convert.pong(answer, time.monotonic_ns() - began)
 
 
 def send(client: Client, message: Message) -> SendResult:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
-from kubemqctl.client.call import Client
+from kubemqctl.client.connection import Client
 from kubemqctl.client.feed import Feed, subscribe
-from kubemqctl.client.stream import Pending
+from kubemqctl.client.streams import Pending
 from kubemqctl.model.errors import ConnectionLost, TimedOut
 from kubemqctl.model.messages import Request, Response
 from kubemqctl.wire import convert

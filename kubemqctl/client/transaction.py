@@ -9,8 +9,8 @@ import math
 import time
 from collections.abc import Callable
 
-from kubemqctl.client.call import CALL_TIMEOUT, Client
-from kubemqctl.client.status import server_error
+from kubemqctl.client.connection import CALL_TIMEOUT, Client
+from kubemqctl.client.error_translation import server_error
 from kubemqctl.model.errors import KubemqctlError, NothingArrived
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.wire import convert

@@ -27,8 +27,8 @@ def doctor(ctx: typer.Context) -> None:
       kubemqctl doctor -o json
       kubemqctl doctor --format '{outcome} {name}: {found}'
     """
-    from kubemqctl.case import diagnose
-    from kubemqctl.diagnosis import EVERYTHING
+    from kubemqctl.client.doctor.server_steps import EVERYTHING
+    from kubemqctl.client.doctor.steps import diagnose
 
     run: Invocation = ctx.obj
     render = run.renderer(Check, None)

@@ -43,7 +43,7 @@ def ping(
         from kubemqctl.connect import reach
 
         client, pong = reach(run.connecting(), wait, stop)
-        from kubemqctl.client import queues
+        from kubemqctl.client import connection
 
         with client:
             run.write(render.one(pong))
@@ -51,5 +51,5 @@ def ping(
                 stop.wait(1.0 if interval is None else interval)
                 if stop:
                     break
-                run.write(render.one(queues.ping(client)))
+                run.write(render.one(connection.ping(client)))
         return stop.exit_code

@@ -173,8 +173,8 @@ def check(
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev
       kubemqctl profile check dev --format '{outcome} {name}'
     """
-    from kubemqctl.case import diagnose
-    from kubemqctl.diagnosis import CONNECTION
+    from kubemqctl.client.doctor.server_steps import CONNECTION
+    from kubemqctl.client.doctor.steps import diagnose
     from kubemqctl.model.reports import Check
 
     run: Invocation = ctx.obj

@@ -18,7 +18,7 @@ from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
     from kubemqctl.outgoing import Outlet
 
 group = o.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")

@@ -18,8 +18,8 @@ from kubemqctl.stop import Stop
 from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
     from kubemqctl.client.channels import Survey
+    from kubemqctl.client.connection import Client
     from kubemqctl.dashboard import Dashboard
     from kubemqctl.polling import News
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from kubemqctl.client.status import rpc_error, server_error
+from kubemqctl.client.error_translation import rpc_error, server_error
 from kubemqctl.model.errors import KubemqctlError
 
 Status = grpc.StatusCode

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from kubemqctl.client.call import Client
+from kubemqctl.client.connect import connect
+from kubemqctl.client.connection import Client
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.connect import connect
 from kubemqctl.invocation import Common, Invocation
 from kubemqctl.output.stdout import Sink
 from kubemqctl.wire import kubemq_pb2 as pb

@@ -11,7 +11,7 @@ import pytest
 
 from kubemqctl import moving
 from kubemqctl.bell import Bell
-from kubemqctl.client.call import Client
+from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
 from kubemqctl.handler import set_up
 from kubemqctl.intake import Intake, Wish

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl import completing, expiring, hands, settling
-from kubemqctl.client import call, channels, events, queues, requests, transaction
+from kubemqctl.client import channels, connection, events, queues, requests, transaction
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import TIMES, examples
 from tests.fuzz.hostile import HONEST, SUBSCRIPTIONS, HostileServer, Move, Plan, hostile_server
@@ -36,12 +36,12 @@ def server() -> Iterator[HostileServer]:
 
 @pytest.fixture(autouse=True)
 def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (call, queues, transaction, events):
+    for room in (connection, queues, transaction, events):
         monkeypatch.setattr(room, "CALL_TIMEOUT", SHORT)
-    monkeypatch.setattr(queues, "PING_TIMEOUT", SHORT)
+    monkeypatch.setattr(connection, "PING_TIMEOUT", SHORT)
     monkeypatch.setattr(events, "CLOCK_TIMEOUT", SHORT)
-    monkeypatch.setattr(call.Client.call, "__defaults__", (SHORT,))
-    monkeypatch.setattr(call.Client.start, "__defaults__", (SHORT, None))
+    monkeypatch.setattr(connection.Client.call, "__defaults__", (SHORT,))
+    monkeypatch.setattr(connection.Client.start, "__defaults__", (SHORT, None))
     monkeypatch.setattr(requests, "MARGIN", SHORT)
     monkeypatch.setattr(requests, "ANSWER_TIMEOUT", SHORT)
     monkeypatch.setattr(settling, "LATE", SHORT)

@@ -1,24 +1,22 @@
-"""The steps of a diagnosis that lead to a server and look at it, and all steps in their order.
-
-Nothing is changed on the server.
-"""
+"""The steps of a diagnosis that look at the network and the server."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from kubemqctl import premises
-from kubemqctl.case import Case, Finding, Step
+from kubemqctl.client.doctor import steps
+from kubemqctl.client.doctor.steps import Case, Finding, Step
+from kubemqctl.client.doctor.tls_probe import Endpoint, look, speaks_plainly, speaks_tls
 from kubemqctl.config.files import reason
 from kubemqctl.config.settings import read_token
 from kubemqctl.config.token import Token
-from kubemqctl.handshake import Endpoint, look, speaks_plainly, speaks_tls
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
 from kubemqctl.model.text import escaped, second_text, span_text
 
 if TYPE_CHECKING:
-    from kubemqctl.client.call import Client
+    from kubemqctl.client.connection import Client
+
 
 DAY = 86_400
 # A certificate that expires sooner is worth a warning: days.
@@ -162,22 +160,22 @@ def authentication(case: Case) -> Finding:
 
 
 def _harmless(case: Case, client: Client) -> None:
-    from kubemqctl.client import queues
+    from kubemqctl.client import connection, queues
 
     try:
         queues.infos(client, client.client_id)
     except Unsupported:
         case.has_queues_info = False
-        queues.ping(client)
+        connection.ping(client)
 
 
 def ping(case: Case) -> Finding:
     """How long a round trip takes."""
-    from kubemqctl.client import queues
+    from kubemqctl.client import connection
 
     trips = []
     for _ in range(PINGS):
-        case.pong = queues.ping(case.client)
+        case.pong = connection.ping(case.client)
         case.pinged_at = time.time()
         trips.append(case.pong.round_trip / 1e6)
     trips.sort()
@@ -235,9 +233,9 @@ def features(case: Case) -> Finding:
 
 
 CONNECTION: tuple[Step, ...] = (
-    ("configuration", premises.configuration),
-    ("token", premises.token),
-    ("certificates", premises.certificates),
+    ("configuration", steps.configuration),
+    ("token", steps.token),
+    ("certificates", steps.certificates),
     ("dns", dns),
     ("tcp", tcp),
     ("tls", tls),
@@ -245,9 +243,9 @@ CONNECTION: tuple[Step, ...] = (
     ("ping", ping),
 )
 EVERYTHING: tuple[Step, ...] = (
-    ("versions", premises.versions),
+    ("versions", steps.versions),
     CONNECTION[0],
-    ("permissions", premises.permissions),
+    ("permissions", steps.permissions),
     *CONNECTION[1:],
     ("clock", clock),
     ("server", server),

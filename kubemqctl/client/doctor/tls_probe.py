@@ -1,28 +1,22 @@
-"""A look at a server's TLS with Python's own: which of the many ways to fail it is.
-
-gRPC says of most of them that the handshake failed. Here the certificate is looked at, and who hung up on
-whom. Nothing is sent but what opens an HTTP/2 connection. Times are in Unix seconds.
-"""
+"""A TLS handshake with the server, to find out in words why one fails."""
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
 import time
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
-from kubemqctl.config.files import read_file, reason
+from kubemqctl.client.tls import context, openssl_words
+from kubemqctl.config.files import reason
 from kubemqctl.config.profiles import Tls
-from kubemqctl.model.errors import ConfigError, KubemqctlError, Unreachable
+from kubemqctl.model.errors import KubemqctlError, Unreachable
 from kubemqctl.model.text import escaped, second_text, span_text
 
 # The client's half of an HTTP/2 connection: its preface and empty settings. The answer is a settings frame.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _SETTINGS = 4
-
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _WRONG_NAME = (62, 64)
 _NO_TIME_CHECK = 0x200000
@@ -53,55 +47,6 @@ class Endpoint(NamedTuple):
     def connect(self) -> socket.socket:
         """Raises OSError."""
         return socket.create_connection((self.host, int(self.address.rpartition(":")[2])), self.timeout)
-
-
-def context(tls: Tls) -> ssl.SSLContext:
-    """What `tls` trusts and shows. Raises NotFound and ConfigError for files that cannot be used."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.set_alpn_protocols(["h2"])
-    if tls.ca:
-        _trust(made, read_file(tls.ca, "CA certificate"), tls.ca)
-    else:
-        _trust_the_usual(made)
-    if tls.cert:
-        read_file(tls.cert, "client certificate")
-        read_file(tls.key, "client key")
-        _show(made, tls)
-    return made
-
-
-def _trust(made: ssl.SSLContext, pem: bytes, path: str) -> None:
-    try:
-        # Bundles name their authorities in comments, and not all of these are ASCII.
-        made.load_verify_locations(cadata=pem.decode("ascii", "ignore"))
-    except (ssl.SSLError, ValueError) as e:
-        raise ConfigError(
-            f"{path} holds no CA certificate", hint="it takes PEM: -----BEGIN CERTIFICATE-----"
-        ) from e
-
-
-def _trust_the_usual(made: ssl.SSLContext) -> None:
-    """The authorities that gRPC trusts: its own list, unless a variable names another."""
-    package = find_spec("grpc")
-    places = (package.submodule_search_locations or []) if package else []
-    own = [os.path.join(place, "_cython", "_credentials", "roots.pem") for place in places]
-    for path in (os.environ.get("GRPC_DEFAULT_SSL_ROOTS_FILE_PATH", ""), *own):
-        if path and os.path.isfile(path):
-            made.load_verify_locations(path)
-            return
-    made.load_default_certs()
-
-
-def _show(made: ssl.SSLContext, tls: Tls) -> None:
-    try:
-        made.load_cert_chain(tls.cert, tls.key, password=lambda: "")
-    except ssl.SSLError as e:
-        if e.reason == "KEY_VALUES_MISMATCH":
-            raise ConfigError(f"the key {tls.key} is not that of the certificate {tls.cert}") from e
-        hint = "both take PEM, and the key no pass phrase"
-        raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {_words(e)}", hint=hint) from e
-    except OSError as e:
-        raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {reason(e)}") from e
 
 
 def look(at: Endpoint, tls: Tls) -> Peer:
@@ -255,10 +200,10 @@ def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
     if said in _NO_TLS:
         return _failure("what listens there does not speak TLS", "is it the port of a KubeMQ server's gRPC?")
     if "ALERT" in said and not any(word in said for word in ("VERSION", "INTERNAL")):
-        return _certificate_refused(tls, _words(error))
+        return _certificate_refused(tls, openssl_words(error))
     if isinstance(error, ssl.SSLEOFError):
         return _hung_up(error, at, tls)
-    return _failure(f"the TLS handshake failed: {_words(error)}", "")
+    return _failure(f"the TLS handshake failed: {openssl_words(error)}", "")
 
 
 def _hung_up(error: OSError, at: Endpoint, tls: Tls) -> KubemqctlError:
@@ -276,7 +221,3 @@ def _certificate_refused(tls: Tls, why: str) -> Unreachable:
     return _failure(
         f"the server wants a client certificate, it seems: {why}", "give one with --tls-cert and --tls-key"
     )
-
-
-def _words(error: ssl.SSLError) -> str:
-    return (error.reason or str(error)).replace("_", " ").lower()

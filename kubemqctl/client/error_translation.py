@@ -27,7 +27,6 @@ from kubemqctl.model.errors import (
 )
 
 Kind = tuple[type[KubemqctlError], str]
-
 _INVALID: Kind = (InvalidRequest, "invalid-request")
 BY_NUMBER: dict[int, Kind] = {
     **dict.fromkeys((*range(101, 124), *range(131, 137), 206, 207), _INVALID),

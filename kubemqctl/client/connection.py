@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from kubemqctl.client.status import translated
-from kubemqctl.client.stream import Pending, Stream, there
-from kubemqctl.config.files import read_file
+from kubemqctl.client.error_translation import translated
+from kubemqctl.client.streams import Pending, Stream, there
+from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
-from kubemqctl.model.errors import ConfigError, Unreachable
+from kubemqctl.model.errors import Unreachable
+from kubemqctl.model.reports import Pong
+from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 from kubemqctl.wire.lenient_decoding import decoder
 
 if TYPE_CHECKING:
     from kubemqctl.config.settings import Settings
 
+
 MAX_MESSAGE = 104_857_600
 # What a call may take beyond the waiting that was asked for: a busy server, a slow link.
 CALL_TIMEOUT = 30.0
-
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -65,7 +67,7 @@ class Client:
         self.mended = 0  # answers whose text was no UTF-8, and is not as it was sent
         self._settings = settings
         self._token = read_token(settings)
-        self._credentials = _credentials(settings)
+        self._credentials = _credentials(settings.tls)
         self._calls: dict[str, Any] = {}
         self._open()
 
@@ -170,34 +172,6 @@ def _serialize(message: Any) -> bytes:
     return bytes(message.SerializeToString())
 
 
-def _credentials(settings: Settings) -> grpc.ChannelCredentials | None:
-    tls = settings.tls
-    if not tls.enabled:
-        return None
-    ca, key, cert = (
-        _pem(path, what) if path else None
-        for path, what in (
-            (tls.ca, "CA certificate"),
-            (tls.key, "client key"),
-            (tls.cert, "client certificate"),
-        )
-    )
-    if ca or cert:
-        from kubemqctl.handshake import context
-
-        # Python's own TLS says what is wrong with a file; gRPC says "handshaker", and only when it connects.
-        context(tls)
-    return grpc.ssl_channel_credentials(ca, key, cert)
-
-
-def _pem(path: str, what: str) -> bytes:
-    """The bytes of a PEM file. Raises ConfigError for another one: gRPC would only say "handshaker"."""
-    content = read_file(path, what)
-    if b"-----BEGIN " not in content:
-        raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
-    return content
-
-
 def _reachable(addresses: Sequence[str], timeout: float) -> str:
     """The first address that takes a TCP connection within `timeout` seconds; raises Unreachable.
 
@@ -231,3 +205,27 @@ def _reason(error: OSError, timeout: float) -> str:
     if isinstance(error, socket.gaierror):
         return "no such host"
     return (error.strerror or str(error)).lower()
+
+
+def begin_ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
+    """Begin a ping; `ring` is called when it is answered, or after `patience` seconds."""
+    return client.start("Ping", pb.Empty(), patience, ring)
+
+
+PING_TIMEOUT = 5.0  # seconds
+
+
+def ping(client: Client, timeout: float | None = None) -> Pong:
+    """One round trip, in `timeout` seconds (PING_TIMEOUT) at most."""
+    began = time.monotonic_ns()
+    answer = client.call("Ping", pb.Empty(), PING_TIMEOUT if timeout is None else timeout)
+    return convert.pong(answer, time.monotonic_ns() - began)
+
+
+def _credentials(tls: Tls) -> grpc.ChannelCredentials | None:
+    """What to speak TLS with; None for plain text, which needs neither that module nor ssl (10 ms)."""
+    if not tls.enabled:
+        return None
+    from kubemqctl.client.tls import channel_credentials
+
+    return channel_credentials(tls)

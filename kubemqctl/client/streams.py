@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import grpc
 
-from kubemqctl.client.status import rpc_error, translated, unreadable
+from kubemqctl.client.error_translation import rpc_error, translated, unreadable
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut
 
 Q = TypeVar("Q")

@@ -1,0 +1,1 @@
+"""Finding out, step by step, why a connection does not work."""
