@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Literal, NamedTuple
 
-from kubemqctl.bell import milliseconds
+from kubemqctl.runtime.waiting import milliseconds
 
 LINGER = 0.5
 """Seconds that output may stay open once the child has ended: something that it started still holds it."""

@@ -16,7 +16,7 @@ from kubemqctl import __version__
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Stopped, UsageError
 
 if TYPE_CHECKING:
-    from kubemqctl.invocation import Invocation
+    from kubemqctl.runtime.invocation import Invocation
 
 # The order of `kubemqctl --help`.
 COMMANDS = (
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
 
         return answer(argv[1:], os.environ)
     words, tail = split(argv)
-    from kubemqctl.invocation import Common, Invocation
+    from kubemqctl.runtime.invocation import Common, Invocation
 
     run = Invocation(os.environ, tail)
     try:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
     from kubemqctl.config.settings import Settings
     from kubemqctl.model.reports import Pong
-    from kubemqctl.stop import Stop
+    from kubemqctl.runtime.waiting import Stop
 
 
 # Seconds between two tries to reach a server.

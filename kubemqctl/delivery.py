@@ -16,7 +16,7 @@ from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.output.stdout import Sink
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 Keep = Callable[[Event], None]
 Render = Callable[[object], bytes]

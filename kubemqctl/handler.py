@@ -21,7 +21,7 @@ from kubemqctl.handed import MESSAGE_VARIABLES, Input, stdin_bytes, variables
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.model.values import MAX_BODY, format_duration
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 GRACE = 10.0
 """Seconds that running handlers get when the run is told to end."""

@@ -7,14 +7,14 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kubemqctl.intake import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, Intake, Source, Wish
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.forms import Renderer
 from kubemqctl.output.stdout import Sink
 from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

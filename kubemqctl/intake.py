@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.queues import Depth, Downstream, Held

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 UNKNOWN = "outcome-unknown"
 RECONNECT_PAUSE = 0.1

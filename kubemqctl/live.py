@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Generic, NamedTuple
 
-from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.config import files
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
 from kubemqctl.output.stdout import Sink
 from kubemqctl.pulse import RHYTHM, Line, Pulse, Rhythm, T
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.feed import Feed

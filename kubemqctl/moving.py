@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.expiring import Expiring
-from kubemqctl.invocation import Invocation
 from kubemqctl.matching import Wanted
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
 from kubemqctl.model.messages import Affected, Message, Policy, Received, SendResult
 from kubemqctl.model.text import count_text
 from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

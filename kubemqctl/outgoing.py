@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.aside import Aside
-from kubemqctl.invocation import Invocation
 from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.messages import Message, SendResult
@@ -19,8 +18,9 @@ from kubemqctl.output.stderr import is_terminal
 from kubemqctl.output.stdout import Sink
 from kubemqctl.payload import body_source, file_batches, single_body
 from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.sending import Job, Pace, Piece, Sender
-from kubemqctl.stop import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.messages import Message
 from kubemqctl.outgoing import Outgoing, Outlet, send_many, send_one
+from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

@@ -17,7 +17,7 @@ from kubemqctl.intake import PASSING, Intake
 from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone
 from kubemqctl.model.messages import Received
 from kubemqctl.output.stdout import Sink
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.queues import Downstream, Held

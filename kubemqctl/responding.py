@@ -15,14 +15,13 @@ from typing import NamedTuple
 
 from kubemqctl import answering
 from kubemqctl.answering import Arrived, Rule
-from kubemqctl.bell import Bell
 from kubemqctl.child import to_stderr
 from kubemqctl.handed import Input
 from kubemqctl.handler import Crew, Outcome, Setup, Task
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Answered, Reply
 from kubemqctl.replies import Letter, Replies, Send
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Bell, Stop
 
 MOST_WAITING = 10_000
 MOST_BYTES_WAITING = 256 << 20

@@ -9,8 +9,8 @@ import typer
 
 from kubemqctl import __version__
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
-from kubemqctl.invocation import Common, Invocation
 from kubemqctl.options import duration
+from kubemqctl.runtime.invocation import Common, Invocation
 
 PATH = "PATH"
 

@@ -23,7 +23,7 @@ from kubemqctl.model.errors import (
 )
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.pieces import MAX_COUNT, Batch
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.tally import Tally
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl import answering
 from kubemqctl.answering import Arrived
 from kubemqctl.handler import GRACE, StopWithHandlers, parse_form, set_up
-from kubemqctl.invocation import Invocation
 from kubemqctl.live import Live
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
@@ -19,7 +18,8 @@ from kubemqctl.output.stdout import Sink
 from kubemqctl.payload import single_body
 from kubemqctl.pulse import line
 from kubemqctl.responding import Responder, Service
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

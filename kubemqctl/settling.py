@@ -12,11 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.model.text import count_text
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.transaction import Transaction

@@ -15,14 +15,14 @@ from kubemqctl.config import files
 from kubemqctl.course import Course
 from kubemqctl.delivery import Delivery, Keep, Render, ToHandler, ToOutput
 from kubemqctl.handler import Setup, StopWithHandlers
-from kubemqctl.invocation import Invocation
 from kubemqctl.live import NO_LIMITS, Limits, Live
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
 from kubemqctl.output.stdout import Sink
 from kubemqctl.pulse import RHYTHM, Rhythm, line
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.stored import Horizon, Reader, where_to_begin
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 from kubemqctl.control import WORDS, Lines, decision
 from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say
 from kubemqctl.output.stdout import Sink
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
-from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 
 MOST_NAMED = 20

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from kubemqctl.child import Lines
 from kubemqctl.handler import Outcome
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.text import escaped
+from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.settling import Decision
 
 

@@ -12,18 +12,17 @@ import queue
 import select
 import time
 
-from kubemqctl.bell import Bell, milliseconds
 from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.hands import Hands, Work
 from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Received
 from kubemqctl.output.stdout import Sink
 from kubemqctl.quota import Quota
 from kubemqctl.results import Results
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
 from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name
-from kubemqctl.stop import Stop
 from kubemqctl.verdict import Report
 
 MOST_NAMED = 20

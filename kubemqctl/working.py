@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from kubemqctl.bell import Bell
 from kubemqctl.handler import Setup, StopWithHandlers
 from kubemqctl.intake import Source, Wish
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Bell
 from kubemqctl.settling import Decision
 from kubemqctl.worker import Worker
 

@@ -48,7 +48,7 @@ from kubemqctl.model.text import latency_text
 from kubemqctl.model.values import SECOND
 from kubemqctl.output.human.benchmark import draw_bench
 from kubemqctl.output.stderr import DIM, ORANGE, RED, Page
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues
 

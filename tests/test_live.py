@@ -21,7 +21,7 @@ from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 from kubemqctl.pulse import Rhythm, line
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 from tests.publishing import publish
 from tests.server import Broker
 from tests.stub import Stub

@@ -15,7 +15,7 @@ from kubemqctl.matching import Wanted
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.moving import Mover, Order, Ways
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 
 def received(n: int) -> Received:

@@ -15,7 +15,7 @@ from kubemqctl.handler import Setup
 from kubemqctl.model.errors import KubemqctlError, OutputError
 from kubemqctl.model.messages import Answered, Reply, Request
 from kubemqctl.responding import Responder, Service
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 from tests.waiting import until
 
 HANDLER = Setup(find(["sleep", "60"], os.environ), 1, None, "body", 0.0)

@@ -21,8 +21,8 @@ from kubemqctl.model.errors import (
 )
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.pieces import Batch
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.sending import Job, Pace, Sender
-from kubemqctl.stop import Stop
 from kubemqctl.tally import Tally
 
 

@@ -19,7 +19,7 @@ from kubemqctl.config.settings import Settings, read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.values import SECOND
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

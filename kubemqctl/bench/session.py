@@ -12,13 +12,13 @@ from kubemqctl.bench.run import Measured, measure
 from kubemqctl.bench.venue import Venue, fresh_name
 from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
 from kubemqctl.client.connection import ping
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelType, check_channel
 from kubemqctl.model.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import count_text, size_text
 from kubemqctl.model.values import SECOND, check_timeout
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 
 DURATION = 5.0
 SHORTEST = 0.01

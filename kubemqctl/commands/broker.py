@@ -12,9 +12,9 @@ import typer
 from kubemqctl import options as o
 from kubemqctl.config import files, token
 from kubemqctl.config.sources import Flags
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import count_text
+from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended

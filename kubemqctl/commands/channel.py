@@ -7,11 +7,11 @@ from typing import Annotated, get_args
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
+from kubemqctl.runtime.invocation import Invocation
 
 group = o.CommandGroup("channel", "List, create and delete channels of every type.")
 register = group.register

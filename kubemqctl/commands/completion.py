@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import OutputError, UsageError
 from kubemqctl.model.text import escaped
+from kubemqctl.runtime.invocation import Invocation
 
 SHELLS = ("bash", "zsh", "fish")
 _WORDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from kubemqctl import options
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.reports import Check
+from kubemqctl.runtime.invocation import Invocation
 
 
 def register(root: typer.Typer, only: str) -> None:

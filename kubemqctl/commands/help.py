@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
+from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.topic import TOPICS, about, text
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.reports import Pong
 from kubemqctl.options import duration
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 
 
 def register(root: typer.Typer, only: str) -> None:

@@ -12,9 +12,9 @@ import typer
 from kubemqctl.config.config_file import config_path, load, save
 from kubemqctl.config.profiles import Config, Profile, find
 from kubemqctl.config.settings import resolve
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.options import CommandGroup, Confirm, Yes
+from kubemqctl.runtime.invocation import Invocation
 
 group = CommandGroup("profile", "Keep connections under a name: addresses, credentials, TLS.")
 register = group.register

@@ -10,12 +10,12 @@ import typer
 from kubemqctl import options as o
 from kubemqctl.commands.queue_move import move
 from kubemqctl.commands.queue_tx import OnFail, tx
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
+from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

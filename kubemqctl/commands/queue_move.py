@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Policy
+from kubemqctl.runtime.invocation import Invocation
 
 
 def move(

@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.values import whole_seconds
 from kubemqctl.output.stderr import is_terminal
+from kubemqctl.runtime.invocation import Invocation
 
 DEFAULT_VISIBILITY = 60  # seconds, the server's
 DECISIONS = "--ack, --reject, --resend CHANNEL, --modify, or -- COMMAND"

@@ -7,8 +7,8 @@ import json
 import typer
 
 from kubemqctl import options
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.errors import UsageError
+from kubemqctl.runtime.invocation import Invocation
 
 
 def register(root: typer.Typer, only: str) -> None:

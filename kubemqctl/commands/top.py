@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from kubemqctl import options as o
-from kubemqctl.invocation import Invocation
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.stderr import colour_wanted, is_terminal
-from kubemqctl.stop import Stop
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Stop
 from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from contextlib import closing
 import grpc
 import pytest
 
-from kubemqctl.bell import Bell
 from kubemqctl.client.feed import Feed
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.model.messages import Event
+from kubemqctl.runtime.waiting import Bell
 from tests.waiting import until
 
 

@@ -14,8 +14,8 @@ from kubemqctl.client.connect import connect
 from kubemqctl.client.connection import Client
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.invocation import Common, Invocation
 from kubemqctl.output.stdout import Sink
+from kubemqctl.runtime.invocation import Common, Invocation
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.faults.proxy import Proxy, some_plan
 from tests.stub import Stub

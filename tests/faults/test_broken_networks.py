@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kubemqctl import moving
-from kubemqctl.bell import Bell
 from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
 from kubemqctl.handler import set_up
@@ -19,8 +18,8 @@ from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.moving import Mover, Order
 from kubemqctl.receiving import Printer
+from kubemqctl.runtime.waiting import Bell, Stop
 from kubemqctl.settling import Decision, Room, Taking, modified
-from kubemqctl.stop import Stop
 from kubemqctl.worker import Worker
 from kubemqctl.working import source_of
 from tests.faults.accounts import Account, bodies_in, rounds, settle

@@ -1,17 +1,60 @@
-"""Signals, for verbs that must settle what they hold before they end.
+"""Signals, and waking a thread that waits in poll(2).
 
-The first SIGINT, SIGTERM or SIGHUP is remembered and wakes whoever waits on `fd`; the second ends the
-process at once. Nothing is raised from a handler: an exception between a write and its accounting
-would lose count of the bytes that went out.
+The first SIGINT, SIGTERM or SIGHUP is remembered and wakes whoever waits on its descriptor; the second
+ends the process at once. Nothing is raised from a signal handler: an exception between a write and its
+accounting would lose count of the bytes that went out.
 """
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import signal
+import threading
 from types import FrameType, TracebackType
 
 from kubemqctl.model.errors import Stopped
+
+LONGEST_WAIT = 3600.0
+"""Seconds."""
+
+
+def milliseconds(wait: float) -> int:
+    """A wait of so many seconds as poll(2) takes it, rounded up; at most an hour, as it counts in 32 bits."""
+    return max(0, math.ceil(min(wait, LONGEST_WAIT) * 1000))
+
+
+class Bell:
+    """Wakes a loop from other threads: `fd` is readable from `ring` to `clear`."""
+
+    def __init__(self) -> None:
+        self.fd, self._write = os.pipe()
+        os.set_blocking(self.fd, False)
+        os.set_blocking(self._write, False)
+        self._rung = False
+        self._lock = threading.Lock()
+
+    def ring(self) -> None:
+        """Wake the loop; costs nothing while it is still to wake from the last time."""
+        with self._lock:
+            if not self._rung:
+                self._rung = True
+                os.write(self._write, b"!")
+
+    def clear(self) -> None:
+        """To be called before looking for news, so that none rings in vain."""
+        with self._lock, contextlib.suppress(BlockingIOError):
+            self._rung = False
+            os.read(self.fd, 64)
+
+    def close(self) -> None:
+        """End; whoever rings later rings for nobody."""
+        with self._lock:
+            self._rung = True
+            os.close(self.fd)
+            os.close(self._write)
+
 
 # Seconds: what the system can count to, rounded down to 31 years.
 LONGEST = 1e9

@@ -1,0 +1,1 @@
+"""What one run of the program has: options, streams, signals."""
