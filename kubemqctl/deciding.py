@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stderr import is_terminal
-from kubemqctl.payload import single_body
 from kubemqctl.settling import Decision, modified
 
 Decide = Callable[[Received], Decision]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.model.errors import Refused
 from kubemqctl.model.messages import Request, Response
 from kubemqctl.model.values import check_timeout
 from kubemqctl.output.stderr import is_terminal
-from kubemqctl.payload import single_body
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:

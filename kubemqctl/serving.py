@@ -9,13 +9,13 @@ from kubemqctl import answering
 from kubemqctl.answering import Arrived
 from kubemqctl.handler import GRACE, StopWithHandlers, parse_form, set_up
 from kubemqctl.live import Live
+from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Answered, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Sink
-from kubemqctl.payload import single_body
 from kubemqctl.pulse import line
 from kubemqctl.responding import Responder, Service
 from kubemqctl.runtime.invocation import Invocation

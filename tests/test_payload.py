@@ -20,11 +20,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl import payload, pieces
+from kubemqctl.messaging.input import bodies, splitting
+from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
+from kubemqctl.messaging.input.splitting import Batch, Cutter, split_bytes, split_stream
 from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotFound, TooLarge, UsageError
 from kubemqctl.model.values import MAX_BODY
-from kubemqctl.payload import body_source, file_batches, single_body
-from kubemqctl.pieces import Batch, Cutter, split_bytes, split_stream
 
 BINARY = bytes(range(256)) + b"\r\n\0"
 
@@ -205,14 +205,14 @@ def test_a_large_file_is_held_in_memory_once(tmp_path: Path) -> None:
 
 
 def test_a_pipe_over_the_limit_is_refused_at_the_limit(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payload, "MAX_BODY", 10)
+    monkeypatch.setattr(bodies, "MAX_BODY", 10)
     with pytest.raises(TooLarge, match="stdin is too large: a message has room for 10 bytes"):
         single_body(None, [], stdin_fd=pipe.write(b"x" * 20).read_fd, stdin_is_terminal=False)
     assert pipe.rest() == b"x" * 9
 
 
 def test_a_body_of_exactly_the_limit_passes(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(payload, "MAX_BODY", 10)
+    monkeypatch.setattr(bodies, "MAX_BODY", 10)
     pipe.write(b"x" * 10).end()
     assert single_body(None, [], stdin_fd=pipe.read_fd, stdin_is_terminal=False) == b"x" * 10
 
@@ -372,7 +372,7 @@ def test_a_batch_is_cut_at_its_bytes_also_when_one_read_brings_more(pipe: Pipe) 
 
 
 def test_it_never_waits_for_input_without_having_said_so(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pieces, "READ", 2)
+    monkeypatch.setattr(splitting, "READ", 2)
     batches = split_stream(pipe.read_fd, b"\n", max_count=1)
     pipe.write(b"a\nb")
     assert next(batches) == Batch([b"a"], [1], idle=False)
@@ -444,7 +444,7 @@ def test_a_writer_that_never_rests_does_not_hold_a_batch_back(
     pipe: Pipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait = select.select
-    clock = itertools.count(step=pieces._LINGER)
+    clock = itertools.count(step=splitting._LINGER)
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
 
     def written_meanwhile(read: list[int], write: list[int], other: list[int], timeout: float | None) -> Any:

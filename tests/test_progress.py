@@ -13,8 +13,8 @@ from typing import IO
 
 import pytest
 
+from kubemqctl.messaging.input.splitting import Batch
 from kubemqctl.output.progress import Progress
-from kubemqctl.pieces import Batch
 from tests.program import environment
 from tests.scripted import scripted
 

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from kubemqctl.aside import Aside
-from kubemqctl.drafting import bodies
-from kubemqctl.link import Link, UnderWay, in_doubt, insist, is_unknown
+from kubemqctl.messaging.input.message_parsers import Job, bodies
+from kubemqctl.messaging.input.splitting import Batch
+from kubemqctl.messaging.sending.retry import Link, UnderWay, in_doubt, insist, is_unknown
+from kubemqctl.messaging.sending.sender import Pace, Sender, Tally
+from kubemqctl.messaging.sending.unsent_files import Aside
 from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
@@ -20,10 +22,7 @@ from kubemqctl.model.errors import (
     UsageError,
 )
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.pieces import Batch
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.sending import Job, Pace, Sender
-from kubemqctl.tally import Tally
 
 
 class Clock:

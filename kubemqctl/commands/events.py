@@ -45,8 +45,7 @@ def pub(
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
     """
-    from kubemqctl.outgoing import Outgoing
-    from kubemqctl.publishing import publish
+    from kubemqctl.messaging.sending.send import Outgoing, publish
 
     check_channel(channel, "events")
     check_text("--metadata", metadata)

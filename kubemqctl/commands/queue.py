@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kubemqctl import options as o
 from kubemqctl.commands.queue_move import move
 from kubemqctl.commands.queue_tx import OnFail, tx
+from kubemqctl.messaging.sending.retry import _outlet
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy
@@ -17,13 +17,8 @@ from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
 
-if TYPE_CHECKING:
-    from kubemqctl.client.connection import Client
-    from kubemqctl.outgoing import Outlet
-
 group = o.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")
 register = group.register
-
 Expire = Annotated[int, o.seconds("--expire", "Drop it when it was not received within D.")]
 Delay = Annotated[int, o.seconds("--delay", "Hold it back for D.")]
 MaxReceives = Annotated[
@@ -67,7 +62,7 @@ def send(
       tail -f app.log | kubemqctl queue send logs --lines
       kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
     """
-    from kubemqctl.outgoing import Outgoing, send_many, send_one
+    from kubemqctl.messaging.sending.send import Outgoing, send_many, send_one
 
     check_channel(channel)
     if dead_letter:
@@ -86,13 +81,6 @@ def send(
         template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
     )
     return (send_many if out.is_many else send_one)(run, out, _outlet)
-
-
-def _outlet(client: Client) -> Outlet:
-    from kubemqctl.client import queues
-    from kubemqctl.outgoing import Outlet
-
-    return Outlet(partial(queues.send, client), partial(queues.batch, client))
 
 
 @group.command("receive", handler=True)

@@ -85,8 +85,7 @@ def pub(
       tail -f audit.log | kubemqctl store pub audit --lines
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
-    from kubemqctl.outgoing import Outgoing
-    from kubemqctl.publishing import publish
+    from kubemqctl.messaging.sending.send import Outgoing, publish
 
     check_channel(channel, "events_store")
     check_text("--metadata", metadata)

@@ -1,4 +1,4 @@
-"""What `queue send` does between its options and the rooms that do the work."""
+"""Sending one message or many, and publishing events, from the options to the exit code."""
 
 from __future__ import annotations
 
@@ -9,22 +9,33 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.aside import Aside
-from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown
+from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
+from kubemqctl.messaging.input.message_parsers import Job, Piece
+from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
+from kubemqctl.messaging.sending.retry import (
+    UNKNOWN,
+    Link,
+    Open,
+    Outlet,
+    UnderWay,
+    in_doubt,
+    insist,
+    is_unknown,
+)
+from kubemqctl.messaging.sending.sender import Pace, Sender
+from kubemqctl.messaging.sending.unsent_files import Aside
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.output.stdout import Sink
-from kubemqctl.payload import body_source, file_batches, single_body
-from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.sending import Job, Pace, Piece, Sender
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
-    from kubemqctl.drafting import Parse
+    from kubemqctl.client.events import Upload
+    from kubemqctl.messaging.input.message_parsers import Parse
 
 
 class Outgoing(NamedTuple):
@@ -62,14 +73,6 @@ class Outgoing(NamedTuple):
         return b"\n" if self.delimiter is None else self.delimiter
 
 
-class Outlet(NamedTuple):
-    """How a pattern sends. `one` raises what the message was refused for; `build` is as in Link."""
-
-    one: Callable[[Message], SendResult]
-    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
-
-
-Open = Callable[["Client"], Outlet]
 Emit = Callable[[Sequence[SendResult]], None]
 
 
@@ -209,9 +212,13 @@ def _most(template: Message) -> int:
 
 
 def _parser(out: Outgoing) -> Parse:
-    from kubemqctl import drafting
+    from kubemqctl.messaging.input import message_parsers
 
-    parse = drafting.records(out.template, out.keep_id) if out.json_lines else drafting.bodies(out.template)
+    parse = (
+        message_parsers.records(out.template, out.keep_id)
+        if out.json_lines
+        else message_parsers.bodies(out.template)
+    )
     new_id = out.new_id
     if new_id is None:
         return parse
@@ -278,3 +285,23 @@ def _emitter(run: Invocation, sink: Sink) -> Emit:
             run.warn("stopped while nobody read the output: the last results were not printed")
 
     return emit
+
+
+def publish(run: Invocation, out: Outgoing, store: bool) -> int:
+    """Publish what `out` says, as plain events or stored ones; returns and raises as `queue send` does."""
+
+    def opened(client: Client) -> Outlet:
+        from kubemqctl.client import events
+
+        def build(messages: Sequence[Message]) -> Callable[[], Upload]:
+            return events.Upload(client, messages, store).begin
+
+        return Outlet(lambda message: events.publish(client, message, store), build)
+
+    out = out._replace(new_id=new_id)
+    return (send_many if out.is_many else send_one)(run, out, opened)
+
+
+def new_id() -> str:
+    """22 characters, as long as the server's own ids."""
+    return os.urandom(11).hex()

@@ -8,10 +8,12 @@ it may be stored, so it is neither sent again nor called failed unless --retry a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from kubemqctl.link import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
+from kubemqctl.messaging.input.message_parsers import Job, Piece
+from kubemqctl.messaging.input.splitting import MAX_COUNT, Batch
+from kubemqctl.messaging.sending.retry import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
 from kubemqctl.model.errors import (
     AuthError,
     InvalidRequest,
@@ -20,41 +22,19 @@ from kubemqctl.model.errors import (
     TimedOut,
     Unreachable,
     Unsupported,
+    UsageError,
 )
-from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.pieces import MAX_COUNT, Batch
+from kubemqctl.model.messages import SendResult
+from kubemqctl.model.text import count_text
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.tally import Tally
 
 if TYPE_CHECKING:
-    from kubemqctl.aside import Aside
+    from kubemqctl.messaging.sending.unsent_files import Aside
+
 
 MOST_NAMED = 20
 # Requests in a row without an answer, each over a connection that could be made, until the run ends.
 MOST_UNANSWERED = 3
-
-
-class Job(NamedTuple):
-    """Messages to send in one request, and where in the input each came from."""
-
-    messages: Sequence[Message]
-    lines: Sequence[int]
-
-    def portions(self, most: int) -> Iterator[Job]:
-        """The job in parts of at most `most` messages."""
-        for at in range(0, len(self.messages), most):
-            yield Job(self.messages[at : at + most], self.lines[at : at + most])
-
-    def split(self, at: int) -> tuple[Job, Job]:
-        """The first `at` messages, and the rest."""
-        return Job(self.messages[:at], self.lines[:at]), Job(self.messages[at:], self.lines[at:])
-
-
-class Piece(NamedTuple):
-    """What a batch of input came to: a job, and the lines that are no messages, with the reason."""
-
-    job: Job
-    bad: Sequence[tuple[int, KubemqctlError]] = ()
 
 
 class Pace:
@@ -263,3 +243,48 @@ class Sender:
         self._named += 1
         where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
         self._complain(worded(error, f"{where}: {error.message}"))
+
+
+class Tally:
+    """The fates of a run's messages.
+
+    `bad` counts lines that are no messages, `last_line` is the last one that was dealt with, and `gave_up`
+    says why the run ended before its input.
+    """
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.failed = 0
+        self.unknown = 0
+        self.skipped = 0
+        self.bad = 0
+        self.last_line = 0
+        self.gave_up: KubemqctlError | None = None
+
+    def summary(self) -> str:
+        """One line for people: `3 sent, 1 failed`."""
+        failed = self.failed + self.bad
+        parts = (
+            (failed, f"{failed:,} failed"),
+            (self.unknown, f"{self.unknown:,} with unknown outcome"),
+            (self.skipped, f"{count_text(self.skipped, 'empty piece')} skipped"),
+        )
+        return ", ".join([f"{self.accepted:,} sent", *(text for count, text in parts if count)])
+
+    def stopping(self) -> str:
+        """How far a run came that did not come to its end."""
+        return f"stopped after line {self.last_line}" if self.last_line else "stopped before the first line"
+
+    def ending(self) -> KubemqctlError | None:
+        """None when nothing failed; else the error that the run ends with, which has the exit code."""
+        gone = self.gave_up
+        if gone and not self.accepted and not isinstance(gone, TimedOut):
+            return gone
+        if gone:
+            return Partial(f"{gone.message}; {self.stopping()}: {self.summary()}", hint=gone.hint)
+        if self.bad and not (self.accepted or self.failed or self.unknown):
+            return UsageError(
+                "nothing was sent: no line is a message",
+                hint="a record looks like what `kubemqctl queue peek CHANNEL -o json` prints",
+            )
+        return Partial(self.summary()) if self.failed or self.unknown or self.bad else None

@@ -1,16 +1,40 @@
-"""From pieces of input to messages: a body each, or a JSON record each."""
+"""Pieces of input to messages: a body each, or a JSON record each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
+from kubemqctl.messaging.input.splitting import Batch
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, TooLarge, UsageError
 from kubemqctl.model.messages import NO_POLICY, Message, Policy
 from kubemqctl.model.record_parser import message_from_line
 from kubemqctl.model.values import MAX_BODY
-from kubemqctl.pieces import Batch
-from kubemqctl.sending import Job, Piece
+
+
+class Job(NamedTuple):
+    """Messages to send in one request, and where in the input each came from."""
+
+    messages: Sequence[Message]
+    lines: Sequence[int]
+
+    def portions(self, most: int) -> Iterator[Job]:
+        """The job in parts of at most `most` messages."""
+        for at in range(0, len(self.messages), most):
+            yield Job(self.messages[at : at + most], self.lines[at : at + most])
+
+    def split(self, at: int) -> tuple[Job, Job]:
+        """The first `at` messages, and the rest."""
+        return Job(self.messages[:at], self.lines[:at]), Job(self.messages[at:], self.lines[at:])
+
+
+class Piece(NamedTuple):
+    """What a batch of input came to: a job, and the lines that are no messages, with the reason."""
+
+    job: Job
+    bad: Sequence[tuple[int, KubemqctlError]] = ()
+
 
 Parse = Callable[[Batch], Piece]
 

@@ -1,18 +1,20 @@
-"""A connection as far as sending needs it, and what a request's failure says of its messages.
-
-A request whose answer was lost may have been carried out: that doubt is kept apart from every failure.
-"""
+"""A request that may be sent again: over a new connection, and only where that cannot double a message."""
 
 from __future__ import annotations
 
 import copy
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.runtime.waiting import Stop
+
+if TYPE_CHECKING:
+    from kubemqctl.client.connection import Client
+
 
 UNKNOWN = "outcome-unknown"
 RECONNECT_PAUSE = 0.1
@@ -93,3 +95,19 @@ def worded(error: KubemqctlError, message: str) -> KubemqctlError:
     out = copy.copy(error)
     out.message = message
     return out
+
+
+def _outlet(client: Client) -> Outlet:
+    from kubemqctl.client import queues
+
+    return Outlet(partial(queues.send, client), partial(queues.batch, client))
+
+
+class Outlet(NamedTuple):
+    """How a pattern sends. `one` raises what the message was refused for; `build` is as in Link."""
+
+    one: Callable[[Message], SendResult]
+    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
+
+
+Open = Callable[["Client"], Outlet]

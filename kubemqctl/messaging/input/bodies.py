@@ -9,10 +9,10 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, READ, Batch, read_some, unreadable
 from kubemqctl.model.errors import InvalidRequest, TooLarge, UsageError
 from kubemqctl.model.text import argument_bytes, quoted
 from kubemqctl.model.values import MAX_BODY
-from kubemqctl.pieces import MAX_BYTES, MAX_COUNT, READ, Batch, read_some, unreadable
 
 # Whole bodies
 

@@ -1,0 +1,1 @@
+"""Input bytes to messages: where bodies come from, how a stream is split, how records are read."""

@@ -1,0 +1,1 @@
+"""Sending messages and publishing events, with the fate of each one known."""
