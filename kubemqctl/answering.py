@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from kubemqctl.handed import Input, stdin_bytes, variables
-from kubemqctl.handler import KILL_AFTER, Outcome, Task
+from kubemqctl.messaging.handlers.pool import KILL_AFTER, Input, Outcome, Task, stdin_bytes, variables
 from kubemqctl.model.errors import RecordError
 from kubemqctl.model.messages import Answered, Reply, Request, Response
 from kubemqctl.model.record_parser import reply_from_line

@@ -11,8 +11,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from kubemqctl.child import to_stderr
-from kubemqctl.handler import Crew, Outcome, Setup, task
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import Crew, Outcome, task
+from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.output.stdout import Sink

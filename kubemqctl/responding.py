@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from kubemqctl import answering
 from kubemqctl.answering import Arrived, Rule
-from kubemqctl.child import to_stderr
-from kubemqctl.handed import Input
-from kubemqctl.handler import Crew, Outcome, Setup, Task
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import Crew, Input, Outcome, Task
+from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Answered, Reply
 from kubemqctl.replies import Letter, Replies, Send

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl import answering
 from kubemqctl.answering import Arrived
-from kubemqctl.handler import GRACE, StopWithHandlers, parse_form, set_up
-from kubemqctl.live import Live
+from kubemqctl.messaging.handlers.options import parse_form, set_up
+from kubemqctl.messaging.handlers.pool import GRACE, StopWithHandlers
 from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.messaging.subscription import Live, line
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Answered, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Sink
-from kubemqctl.pulse import line
 from kubemqctl.responding import Responder, Service
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop

@@ -14,13 +14,13 @@ from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.config import files
 from kubemqctl.course import Course
 from kubemqctl.delivery import Delivery, Keep, Render, ToHandler, ToOutput
-from kubemqctl.handler import Setup, StopWithHandlers
-from kubemqctl.live import NO_LIMITS, Limits, Live
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import StopWithHandlers
+from kubemqctl.messaging.subscription import NO_LIMITS, RHYTHM, Limits, Live, Rhythm, line
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
 from kubemqctl.output.stdout import Sink
-from kubemqctl.pulse import RHYTHM, Rhythm, line
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
 from kubemqctl.stored import Horizon, Reader, where_to_begin

@@ -10,7 +10,8 @@ from contextlib import closing
 from typing import NamedTuple
 
 from kubemqctl.control import WORDS, Lines, decision
-from kubemqctl.handler import Crew, Outcome, Setup, StopWithHandlers, task
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say

@@ -222,7 +222,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
         return KEYS
     if metavar == "COLUMN":
-        from kubemqctl.watching import SORTS
+        from kubemqctl.messaging.channel_rates import SORTS
 
         return SORTS
     if metavar == "TYPE" and path[:1] == ("channel",):

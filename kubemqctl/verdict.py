@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubemqctl.child import Lines
-from kubemqctl.handler import Outcome
+from kubemqctl.messaging.handlers.pool import Outcome
+from kubemqctl.messaging.handlers.process import Lines
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import HandledMessage, Received

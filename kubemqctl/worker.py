@@ -12,9 +12,10 @@ import queue
 import select
 import time
 
-from kubemqctl.handler import Crew, Outcome, Setup, task
 from kubemqctl.hands import Hands, Work
 from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import Crew, Outcome, task
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Received
 from kubemqctl.output.stdout import Sink

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from kubemqctl.handler import Setup, StopWithHandlers
 from kubemqctl.intake import Source, Wish
+from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.pool import StopWithHandlers
 from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink

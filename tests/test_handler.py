@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.executable import Command, find
-from kubemqctl.handed import stdin_bytes, variables
-from kubemqctl.handler import Crew, Outcome, Task, task
+from kubemqctl.messaging.handlers.options import find
+from kubemqctl.messaging.handlers.pool import Command, Crew, Outcome, Task, stdin_bytes, task, variables
 from kubemqctl.model.errors import HandlerFailed, NotFound
 from kubemqctl.model.messages import NO_POLICY, Received
 from tests.waiting import until

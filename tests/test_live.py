@@ -16,11 +16,10 @@ from kubemqctl.client.events import Store, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.course import Course
-from kubemqctl.live import Limits, Live
+from kubemqctl.messaging.subscription import Limits, Live, Rhythm, line
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
-from kubemqctl.pulse import Rhythm, line
 from kubemqctl.runtime.waiting import Stop
 from tests.publishing import publish
 from tests.server import Broker

@@ -10,8 +10,7 @@ import pytest
 
 from kubemqctl import responding
 from kubemqctl.answering import Arrived, same
-from kubemqctl.executable import find
-from kubemqctl.handler import Setup
+from kubemqctl.messaging.handlers.options import Setup, find
 from kubemqctl.model.errors import KubemqctlError, OutputError
 from kubemqctl.model.messages import Answered, Reply, Request
 from kubemqctl.responding import Responder, Service

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubemqctl.messaging.channel_rates import LONGEST_FILTER, SORTS, Row, Watch, keys, rate_text
 from kubemqctl.model.channels import ChannelInfo, Sample
-from kubemqctl.watching import LONGEST_FILTER, SORTS, Row, Watch, keys, rate_text
 
 
 def sample(

@@ -122,8 +122,8 @@ def receive(
       kubemqctl queue receive logs --follow --idle 1m
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
     """
-    from kubemqctl.handler import set_up
     from kubemqctl.incoming import receive_messages, wished
+    from kubemqctl.messaging.handlers.options import set_up
     from kubemqctl.verdict import check_plain
     from kubemqctl.verdict import on_fail as parse_on_fail
 

@@ -90,7 +90,7 @@ def tx(
       kubemqctl queue tx orders --visibility 30s -- ./process-order
     """
     from kubemqctl.deciding import Changes, by_flags
-    from kubemqctl.handler import set_up
+    from kubemqctl.messaging.handlers.options import set_up
     from kubemqctl.settling import Taking
     from kubemqctl.transacting import Handling, by_flag, by_handler, by_lines, transact
     from kubemqctl.verdict import check_plain

@@ -141,8 +141,8 @@ def sub(
       kubemqctl store sub orders --from 2h --idle 5s
       kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
     """
-    from kubemqctl.handler import set_up
-    from kubemqctl.live import Limits
+    from kubemqctl.messaging.handlers.options import set_up
+    from kubemqctl.messaging.subscription import Limits
     from kubemqctl.model.values import check_order
     from kubemqctl.subscribing import StoreWish, Wish, subscribe_store
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from kubemqctl import options as o
+from kubemqctl.messaging.channel_rates import SORTS, Row, Watch
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.stderr import colour_wanted, is_terminal
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.watching import SORTS, Row, Watch
 
 if TYPE_CHECKING:
     from kubemqctl.client.channels import Survey
     from kubemqctl.client.connection import Client
-    from kubemqctl.dashboard import Dashboard
-    from kubemqctl.polling import News
+    from kubemqctl.messaging.dashboard import Dashboard, News
 
 SHORTEST = 0.1
 LACK = "this server does not answer channel requests: only its queues are shown"
@@ -102,17 +101,16 @@ def _measured(row: Row) -> ChannelInfo:
 
 
 def _plain(run: Invocation, watch: Watch) -> str:
-    from kubemqctl.dashboard import plain
+    from kubemqctl.messaging.dashboard import plain
 
     width = os.get_terminal_size(1).columns if is_terminal(1) else 80
     return plain(watch, width or 80, colour_wanted(run.environ, is_terminal(1)))
 
 
 def _live(run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: Stop) -> int:
-    from kubemqctl.dashboard import Dashboard
+    from kubemqctl.messaging.channel_rates import keys
+    from kubemqctl.messaging.dashboard import Dashboard, Poller
     from kubemqctl.output.screen import Screen, keyboard
-    from kubemqctl.polling import Poller
-    from kubemqctl.watching import keys
 
     def regain() -> None:
         client.reconnect()

@@ -12,8 +12,8 @@ import pytest
 from kubemqctl import moving
 from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
-from kubemqctl.handler import set_up
 from kubemqctl.intake import Intake, Wish
+from kubemqctl.messaging.handlers.options import set_up
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.moving import Mover, Order

@@ -14,10 +14,10 @@ import pytest
 
 from kubemqctl import expiring
 from kubemqctl.checkpoint import Checkpoint
-from kubemqctl.child import Child
 from kubemqctl.client import queues
-from kubemqctl.executable import find
-from kubemqctl.handler import Crew, Outcome, Task
+from kubemqctl.messaging.handlers.options import find
+from kubemqctl.messaging.handlers.pool import Crew, Outcome, Task
+from kubemqctl.messaging.handlers.process import Child
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz import inprocess

@@ -1,24 +1,20 @@
-"""Running a user's command for a message, and what came of it. One room for every pattern.
-
-The command is found before anything is taken. A `Crew` runs up to N at a time, each in a session of its
-own, so that a terminal's Ctrl-C reaches us and not it, and one signal reaches all it started.
-"""
+"""Handlers: some at a time, each given a message and heard of when it has ended."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from kubemqctl.child import Child, Ended, Ending, Limits, kill_all
-from kubemqctl.executable import Command, find
-from kubemqctl.handed import MESSAGE_VARIABLES, Input, stdin_bytes, variables
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
+from kubemqctl.messaging.handlers.process import Child, Ended, Ending, Limits, kill_all
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
+from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped
 from kubemqctl.model.values import MAX_BODY, format_duration
 from kubemqctl.runtime.waiting import Stop
@@ -83,56 +79,6 @@ def _code_text(code: int) -> str:
     with contextlib.suppress(ValueError):
         return signal.Signals(code - 128).name
     return f"exit code {code}"
-
-
-class Setup(NamedTuple):
-    """How messages are to be handled. Seconds."""
-
-    command: Command
-    concurrency: int
-    timeout: float | None
-    input: Input
-    grace: float
-
-
-def set_up(
-    words: Sequence[str] | None,
-    environ: Mapping[str, str],
-    *,
-    concurrency: int | None,
-    timeout: float | None,
-    input: str | None,
-    grace: float | None,
-) -> Setup | None:
-    """What `-- COMMAND` and its options ask for (None: not given); None without a command.
-
-    Raises NotFound for the command, UsageError for a bad form and for options that have no command.
-    """
-    given = {
-        "--concurrency": concurrency,
-        "--handler-timeout": timeout,
-        "--handler-input": input,
-        "--grace": grace,
-    }
-    if words is None:
-        for option, value in given.items():
-            if value is not None:
-                raise UsageError(f"{option} is for a handler", hint="put its command behind --")
-        return None
-    return Setup(
-        find(words, environ),
-        concurrency or 1,
-        timeout,
-        parse_form("--handler-input", input),
-        GRACE if grace is None else grace,
-    )
-
-
-def parse_form(option: str, text: str | None) -> Input:
-    """`body`, which is the default, or `json`."""
-    if text not in (None, "body", "json"):
-        raise UsageError(f"{option} takes body or json, not {escaped(text or repr(text))}")
-    return "json" if text == "json" else "body"
 
 
 def task(key: object, noun: object, form: Input = "body", timeout: float | None = None) -> Task:
@@ -271,3 +217,57 @@ class StopWithHandlers(Stop):
         if self.signum:
             kill_all()
         super()._caught(signum, frame)
+
+
+LARGEST_VARIABLE = 100 << 10
+"""Bytes; Linux takes 128 KiB for one `NAME=VALUE`."""
+Input = Literal["body", "json"]
+_VARIABLES = {
+    f"KUBEMQ_{name.upper()}": name
+    for name in ("channel", "id", "metadata", "sequence", "receive_count", "timestamp", "timeout", "tags")
+}
+_ALWAYS = {"channel", "id", "metadata", "tags"}
+_OMITTED = "KUBEMQ_OMITTED"
+MESSAGE_VARIABLES = frozenset((*_VARIABLES, _OMITTED))
+"""All that may tell of a message; those of a handler above us would tell of another one."""
+
+
+def variables(noun: object) -> dict[str, str]:
+    """The environment that tells of a message; what does not fit is left out and named in KUBEMQ_OMITTED.
+
+    Channel, id, metadata and tags are always there, the others where the message has them.
+    """
+    given: dict[str, str] = {}
+    omitted = []
+    for variable, name in _VARIABLES.items():
+        text = _text(noun, name)
+        if "\0" in text or len(text.encode()) > LARGEST_VARIABLE:
+            omitted.append(variable)
+        elif text or name in _ALWAYS:
+            given[variable] = text
+    if omitted:
+        given[_OMITTED] = " ".join(omitted)
+    return given
+
+
+def _text(noun: object, name: str) -> str:
+    if name == "tags":
+        return json.dumps(field(noun, name) or {}, separators=(",", ":"), ensure_ascii=False)
+    value = field(noun, name)
+    return "" if value is None else str(value)
+
+
+def stdin_bytes(noun: Any, form: Input) -> bytes:
+    """What the handler reads: the body's exact bytes, or the whole record as a line of JSON."""
+    if form == "body":
+        return bytes(noun.body)
+    from kubemqctl.output.forms import json_renderer
+
+    return json_renderer()(noun)
+
+
+class Command(NamedTuple):
+    """A handler that was found: the words as given, and the file that the first of them means."""
+
+    words: tuple[str, ...]
+    path: str

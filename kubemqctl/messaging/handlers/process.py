@@ -24,9 +24,7 @@ LINGER = 0.5
 LONGEST_LINE = 64 << 10
 _CHUNK = 64 << 10
 _TICK = 0.02  # how often the end is looked for where the system has no pidfd, as on macOS
-
 Ending = Literal["exited", "timed-out", "stopped", "too-much-output"]
-
 _RUNNING: set[int] = set()
 # Held until a child that has begun is among those that run.
 _STARTING = threading.RLock()

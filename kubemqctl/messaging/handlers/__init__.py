@@ -1,0 +1,1 @@
+"""The user's programs: started for each message, fed, timed and ended."""

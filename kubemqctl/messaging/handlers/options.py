@@ -1,0 +1,86 @@
+"""The options of a handler, and the program that they name, found before anything is taken."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from kubemqctl.messaging.handlers.pool import GRACE, Command, Input
+from kubemqctl.model.errors import NotFound, UsageError
+from kubemqctl.model.text import escaped
+
+
+def find(words: Sequence[str], environ: Mapping[str, str]) -> Command:
+    """The file that `words` mean, looked for as a shell does. NotFound when there is none that can be run."""
+    candidates = list(_candidates(words[0], environ))
+    files = [path for path in candidates if os.path.isfile(path)]
+    for path in files:
+        if os.access(path, os.X_OK):
+            return Command(tuple(words), path)
+    name = escaped(words[0])
+    if files:
+        raise NotFound(f"the handler {name} is not executable", hint=f"chmod +x {escaped(files[0])}")
+    if "/" in name and os.path.isdir(words[0]):
+        raise NotFound(f"the handler {name} is a directory")
+    if "/" in name:
+        raise NotFound(f"there is no handler {name}")
+    near = f"; write ./{name} for the file here" if name and os.path.isfile(words[0]) else ""
+    raise NotFound(f"there is no command {name or repr(name)} in PATH to run as handler{near}")
+
+
+def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
+    if "/" in name:
+        return [name]
+    folders = environ.get("PATH", os.defpath).split(os.pathsep)
+    return [os.path.join(folder or ".", name) for folder in folders] if name else []
+
+
+class Setup(NamedTuple):
+    """How messages are to be handled. Seconds."""
+
+    command: Command
+    concurrency: int
+    timeout: float | None
+    input: Input
+    grace: float
+
+
+def set_up(
+    words: Sequence[str] | None,
+    environ: Mapping[str, str],
+    *,
+    concurrency: int | None,
+    timeout: float | None,
+    input: str | None,
+    grace: float | None,
+) -> Setup | None:
+    """What `-- COMMAND` and its options ask for (None: not given); None without a command.
+
+    Raises NotFound for the command, UsageError for a bad form and for options that have no command.
+    """
+    given = {
+        "--concurrency": concurrency,
+        "--handler-timeout": timeout,
+        "--handler-input": input,
+        "--grace": grace,
+    }
+    if words is None:
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(f"{option} is for a handler", hint="put its command behind --")
+        return None
+    return Setup(
+        find(words, environ),
+        concurrency or 1,
+        timeout,
+        parse_form("--handler-input", input),
+        GRACE if grace is None else grace,
+    )
+
+
+def parse_form(option: str, text: str | None) -> Input:
+    """`body`, which is the default, or `json`."""
+    if text not in (None, "body", "json"):
+        raise UsageError(f"{option} takes body or json, not {escaped(text or repr(text))}")
+    return "json" if text == "json" else "body"
