@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from kubemqctl import moving
 from kubemqctl.client.queues import Depth, Held
-from kubemqctl.matching import Wanted
+from kubemqctl.messaging.queues import move
+from kubemqctl.messaging.queues.fetch import Ways
+from kubemqctl.messaging.queues.move import Mover, Order, Wanted
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
-from kubemqctl.moving import Mover, Order, Ways
 from kubemqctl.runtime.waiting import Stop
 
 
@@ -138,8 +138,8 @@ def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
 
 def test_a_message_that_expires_during_a_slow_move_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(moving, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
-    monkeypatch.setattr(moving, "MOST_AT_ONCE", 1)
+    monkeypatch.setattr(move, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+    monkeypatch.setattr(move, "MOST_AT_ONCE", 1)
     source = Source(4, room=10)
     source.expired = [3]
     slow = source.send

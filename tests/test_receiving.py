@@ -12,10 +12,9 @@ import pytest
 
 from kubemqctl.cli import main
 from kubemqctl.client import queues
-from kubemqctl.incoming import wished
-from kubemqctl.intake import Wish
+from kubemqctl.messaging.queues.fetch import Wish
+from kubemqctl.messaging.queues.receive import Ledger, Tally, wished
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
-from kubemqctl.receiving import Ledger, Tally
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.program import Run
 from tests.server import Broker

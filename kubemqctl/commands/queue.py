@@ -122,10 +122,10 @@ def receive(
       kubemqctl queue receive logs --follow --idle 1m
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
     """
-    from kubemqctl.incoming import receive_messages, wished
     from kubemqctl.messaging.handlers.options import set_up
-    from kubemqctl.verdict import check_plain
-    from kubemqctl.verdict import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.decisions import check_plain
+    from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.receive import receive_messages, wished
 
     check_channel(channel)
     if ack not in ("after-output", "auto"):
@@ -142,7 +142,7 @@ def receive(
     failing = parse_on_fail(on_fail, channel, setup is not None)
     wish = wished(channel, count, all, follow, wait, idle, lasting, ack == "auto")
     if setup:
-        from kubemqctl.working import handle_messages
+        from kubemqctl.messaging.queues.worker import handle_messages
 
         check_plain(nul, delimiter, wish.auto_ack)
         return handle_messages(run, wish, setup, failing)
@@ -170,7 +170,7 @@ def peek(
       kubemqctl queue peek orders --count 10 -o json
       kubemqctl queue peek orders --all --format '{sequence} {tags[kind]} {body}'
     """
-    from kubemqctl.incoming import peek_messages
+    from kubemqctl.messaging.queues.peek import peek_messages
 
     check_channel(channel)
     if all and count is not None:

@@ -46,8 +46,8 @@ def move(
       kubemqctl queue move orders.dead orders --all --max-receives 3 --dead-letter orders.dead
       kubemqctl queue move orders.dead orders --count 10 --where 'tags[kind]=new' --dry-run
     """
-    from kubemqctl.matching import where as parse_where
-    from kubemqctl.moving import Order, move_messages
+    from kubemqctl.messaging.queues.move import Order, move_messages
+    from kubemqctl.messaging.queues.move import where as parse_where
 
     run: Invocation = ctx.obj
     for channel in (source, target, *([dead_letter] if dead_letter else [])):

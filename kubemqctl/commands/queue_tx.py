@@ -89,12 +89,11 @@ def tx(
       printf 'extend 5m\\nack\\n' | kubemqctl queue tx orders
       kubemqctl queue tx orders --visibility 30s -- ./process-order
     """
-    from kubemqctl.deciding import Changes, by_flags
     from kubemqctl.messaging.handlers.options import set_up
-    from kubemqctl.settling import Taking
-    from kubemqctl.transacting import Handling, by_flag, by_handler, by_lines, transact
-    from kubemqctl.verdict import check_plain
-    from kubemqctl.verdict import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
+    from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
+    from kubemqctl.messaging.queues.tx_message import Taking
 
     run: Invocation = ctx.obj
     check_channel(channel)

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl import moving
 from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
-from kubemqctl.intake import Intake, Wish
 from kubemqctl.messaging.handlers.options import set_up
+from kubemqctl.messaging.queues import fetch, move
+from kubemqctl.messaging.queues.decisions import Decision, modified
+from kubemqctl.messaging.queues.fetch import Intake, Wish, source_of
+from kubemqctl.messaging.queues.move import Mover, Order
+from kubemqctl.messaging.queues.receive import Printer
+from kubemqctl.messaging.queues.tx_message import Room, Taking
+from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
-from kubemqctl.moving import Mover, Order
-from kubemqctl.receiving import Printer
 from kubemqctl.runtime.waiting import Bell, Stop
-from kubemqctl.settling import Decision, Room, Taking, modified
-from kubemqctl.worker import Worker
-from kubemqctl.working import source_of
 from tests.faults.accounts import Account, bodies_in, rounds, settle
 from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
 from tests.faults.proxy import Plan, Proxy
@@ -121,7 +121,7 @@ def test_moved_over_a_broken_network(
     broker: Broker, record_property: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = 5
-    monkeypatch.setattr(moving, "MOST_AT_ONCE", batch)
+    monkeypatch.setattr(move, "MOST_AT_ONCE", batch)
 
     def play(seed: int) -> Account:
         with scene(broker.address, seed, most=40) as s:
@@ -130,7 +130,7 @@ def test_moved_over_a_broken_network(
             order = Order(s.channel, target, None, wanted, NO_POLICY, None, False)
             said: list[str] = []
             with broken_client(s) as client:
-                Mover(order, moving.ways_of(client, s.channel), Stop(), said.append).run()
+                Mover(order, fetch.ways_of(client, s.channel), Stop(), said.append).run()
             found = bodies_in(s.stub, s.channel, target)
             account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
             assert account.doubles <= batch

@@ -14,8 +14,9 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import completing, expiring, hands, settling
+from kubemqctl import completing
 from kubemqctl.client import channels, connection, events, queues, requests, transaction
+from kubemqctl.messaging.queues import fetch, held_messages, tx_message
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import TIMES, examples
 from tests.fuzz.hostile import HONEST, SUBSCRIPTIONS, HostileServer, Move, Plan, hostile_server
@@ -44,9 +45,9 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection.Client.start, "__defaults__", (SHORT, None))
     monkeypatch.setattr(requests, "MARGIN", SHORT)
     monkeypatch.setattr(requests, "ANSWER_TIMEOUT", SHORT)
-    monkeypatch.setattr(settling, "LATE", SHORT)
-    monkeypatch.setattr(hands, "PATIENCE", SHORT)
-    monkeypatch.setattr(expiring, "LONGEST", SHORT)
+    monkeypatch.setattr(tx_message, "LATE", SHORT)
+    monkeypatch.setattr(held_messages, "PATIENCE", SHORT)
+    monkeypatch.setattr(fetch, "LONGEST", SHORT)
     monkeypatch.setattr(channels, "PAUSES", (0.01, 0.01))
     monkeypatch.setattr(channels, "TIMEOUT", SHORT)
     monkeypatch.setattr(channels, "PROBE", SHORT)

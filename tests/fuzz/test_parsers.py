@@ -15,8 +15,8 @@ from kubemqctl.broker.server import _split as parse_listen
 from kubemqctl.config.config_file import check_name
 from kubemqctl.config.profiles import parse_addresses
 from kubemqctl.config.token import Token, command_words, expanded, fetch, variable_in
-from kubemqctl.control import decision
-from kubemqctl.matching import where
+from kubemqctl.messaging.queues.move import where
+from kubemqctl.messaging.queues.tx_lines import decision
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.messages import Received

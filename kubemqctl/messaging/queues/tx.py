@@ -9,22 +9,22 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
-from kubemqctl.control import WORDS, Lines, decision
 from kubemqctl.messaging.handlers.options import Setup
 from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, name
+from kubemqctl.messaging.queues.tx_lines import WORDS, Lines, decision
+from kubemqctl.messaging.queues.tx_message import Room, Taking
+from kubemqctl.messaging.queues.worker import Report
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.settling import OUTCOMES, Decision, Room, Taking, name
-from kubemqctl.verdict import Report
 
 MOST_NAMED = 20
 # How many times within one visibility it is extended while a handler runs.
 EXTENSIONS = 3
-
 Decide = Callable[[Received], Decision]
 
 

@@ -1,7 +1,6 @@
-"""Printing messages so that none is lost on the way.
+"""`queue receive`: messages are printed, and acknowledged once their bytes are out.
 
-`Ledger` acknowledges a message only when its bytes are out, and gives back the rest in order and
-uncounted. `Printer` writes what an `Intake` brings, under its rules.
+What was not written goes back to its queue, in order and uncounted.
 """
 
 from __future__ import annotations
@@ -10,17 +9,91 @@ import time
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.intake import PASSING, Intake
-from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone
+from kubemqctl.messaging.queues.fetch import PASSING, Intake, Wish, _source
+from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, UsageError
 from kubemqctl.model.messages import Received
+from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink
+from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.queues import Downstream, Held
+
+
+DEFAULT_WAIT = 1.0  # seconds
+
+
+def wished(
+    channel: str,
+    count: int | None,
+    everything: bool,
+    follow: bool,
+    wait: float | None,
+    idle: float | None,
+    lasting: float | None,
+    auto_ack: bool,
+) -> Wish:
+    """The options of `queue receive`, None where not given, as what they mean together."""
+    if everything and (count is not None or follow):
+        raise UsageError("--all excludes --count and --follow")
+    if follow and wait is not None:
+        raise UsageError("--follow waits without an end: --wait does not go with it", hint="write --idle D")
+    endless = follow or (lasting is not None and not everything)
+    first = wait if wait is not None else idle
+    if first is None and not endless:
+        first = DEFAULT_WAIT
+    return Wish(
+        channel,
+        most=None if count is None and (everything or follow) else count or 1,
+        everything=everything,
+        follow=follow,
+        wait=first,
+        idle=idle if idle is not None else first,
+        lasting=lasting,
+        auto_ack=auto_ack,
+    )
+
+
+def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> int:
+    """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
+    render = run.renderer(Received, delimiter)
+    with closing(Sink()) as sink, run.client() as client, Stop() as stop:
+        sink.stop_fd = stop.fd
+        if wish.follow:
+            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
+        intake = Intake(_source(client, wish.channel), wish, stop, run.note)
+        printer = Printer(intake, sink, render.one, stop, wish.auto_ack)
+        try:
+            printer.run()
+        except ReaderGone:
+            if not stop:
+                raise
+        finally:
+            _summarize(run, printer.tally, wish)
+        if stop:
+            return stop.exit_code
+    if not printer.tally.arrived and not wish.may_be_empty:
+        raise NothingArrived(f"nothing arrived on {wish.channel}", hint="wait longer with --wait 30s")
+    return 0
+
+
+def _summarize(run: Invocation, tally: Tally, wish: Wish) -> None:
+    if wish.most != 1 or tally.given_back or tally.unconfirmed:
+        parts = [f"{count_text(tally.arrived, 'message')} received"]
+        if not wish.auto_ack:
+            parts.append(f"{count_text(tally.acked)} acknowledged")
+        if tally.given_back:
+            parts.append(f"{count_text(tally.given_back)} given back")
+        run.note(", ".join(parts))
+    if tally.unconfirmed:
+        what = count_text(tally.unconfirmed, "message")
+        run.warn(f"{what} printed but not confirmed as acknowledged: this may come again")
+
 
 # How much is written in one go: a signal is looked for in between.
 BYTES_IN_A_PIECE = 64 << 10

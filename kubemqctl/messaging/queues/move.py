@@ -1,29 +1,57 @@
 """`queue move`: messages from one queue to another, in batches, so that none is lost on the way.
 
 A batch is held under a transaction, sent, and acknowledged when the target has it: whatever breaks in
-between leaves it in the source, and at worst in the target as well. What is not wanted stays held until the
-end and is then closed back: to its place, uncounted.
+between leaves it in the source, and at worst in the target as well. What is not wanted stays held until
+the end and is then closed back: to its place, uncounted.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.expiring import Expiring
-from kubemqctl.matching import Wanted
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
-from kubemqctl.model.messages import Affected, Message, Policy, Received, SendResult
-from kubemqctl.model.text import count_text
+from kubemqctl.messaging.queues.fetch import Expiring, Ways, ways_of
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
+from kubemqctl.model.messages import Affected, Message, Policy, Received
+from kubemqctl.model.text import argument_bytes, count_text
 from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
-    from kubemqctl.client.connection import Client
-    from kubemqctl.client.queues import Depth, Downstream, Held
+    from kubemqctl.client.queues import Depth, Held
+
+
+Wanted = Callable[[Received], bool]
+
+
+def where(conditions: Iterable[str]) -> Wanted | None:
+    """Whether a message fulfils all of `FIELD=VALUE`, FIELD as in a template; None for no condition.
+
+    Raises UsageError.
+    """
+    tests = [_condition(text) for text in conditions]
+    if not tests:
+        return None
+    return lambda message: all(test(message) for test in tests)
+
+
+def _condition(text: str) -> Wanted:
+    from kubemqctl.output.template import compile_template
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--where takes FIELD=VALUE, not {text}", hint="as in --where 'tags[kind]=new'")
+    try:
+        render = compile_template(f"{{{name}}}", Received)
+    except UsageError as e:
+        e.message = e.message.replace("--format", "--where", 1)
+        raise
+    expected = argument_bytes(value) + b"\n"
+    return lambda message: render(message) == expected
+
 
 MOST_AT_ONCE = 500
 BYTES_AT_ONCE = 8 << 20
@@ -45,15 +73,6 @@ class Order(NamedTuple):
     policy: Policy
     rate: float | None
     dry: bool
-
-
-class Ways(NamedTuple):
-    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers."""
-
-    open: Callable[[], Downstream]
-    depth: Callable[[], Depth | None]
-    send: Callable[[Sequence[Message]], Sequence[SendResult]]
-    mended: Callable[[], int] = lambda: 0
 
 
 class Mover:
@@ -272,15 +291,3 @@ def move_messages(run: Invocation, order: Order) -> int:
 def _summary(order: Order, mover: Mover) -> str:
     verb = "would be moved" if order.dry else "moved"
     return f"{count_text(mover.moved, 'message')} {verb} from {order.source} to {order.target}"
-
-
-def ways_of(client: Client, source: str) -> Ways:
-    """The calls of `client` that move from `source`."""
-    from kubemqctl.client import queues
-
-    return Ways(
-        lambda: queues.Downstream(client),
-        queues.Gauge(client, source).read,
-        lambda messages: queues.batch(client, messages)().results(),
-        lambda: client.mended,
-    )

@@ -1,7 +1,7 @@
 """`queue receive` with a handler: take, run, settle, many at a time.
 
-One thread decides. It hears of messages, of handlers that ended and of signals through a bell, and has as
-many messages in hand as handlers may run. A message is settled when its handler has ended and what is printed
+One thread decides. It is woken when messages arrive, when handlers end and by signals, and has as many
+messages in hand as handlers may run. A message is settled when its handler has ended and what is printed
 of it is out, so that whatever breaks leaves it in its queue.
 """
 
@@ -11,20 +11,30 @@ import math
 import queue
 import select
 import time
+from collections.abc import Callable
+from contextlib import closing
 
-from kubemqctl.hands import Hands, Work
-from kubemqctl.intake import LONGEST_PAUSE, PASSING, ROUND, SHORTEST_PAUSE, Source, Wish
 from kubemqctl.messaging.handlers.options import Setup
-from kubemqctl.messaging.handlers.pool import Crew, Outcome, task
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
-from kubemqctl.model.messages import Received
+from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
+from kubemqctl.messaging.handlers.process import Lines
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, after_reject, is_last, name
+from kubemqctl.messaging.queues.fetch import (
+    LONGEST_PAUSE,
+    PASSING,
+    ROUND,
+    SHORTEST_PAUSE,
+    Quota,
+    Source,
+    Wish,
+    source_of,
+)
+from kubemqctl.messaging.queues.held_messages import Hands, Results, Work
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NothingArrived, ReaderGone
+from kubemqctl.model.messages import HandledMessage, Received
+from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink
-from kubemqctl.quota import Quota
-from kubemqctl.results import Results
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
-from kubemqctl.settling import OUTCOMES, Decision, after_reject, is_last, name
-from kubemqctl.verdict import Report
 
 MOST_NAMED = 20
 # How often a pipe is asked whether its reader has taken what is in it: seconds.
@@ -278,3 +288,54 @@ class Worker:
             self._bell.ring()
             self._run.note("connected again")
             return
+
+
+_WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
+
+
+def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision) -> int:
+    """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
+    with closing(Sink()) as sink, run.client() as client, StopWithHandlers() as stop, closing(Bell()) as bell:
+        sink.stop_fd = stop.fd
+        if wish.follow:
+            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
+        source = source_of(client, wish.channel, bell.ring)
+        worker = Worker(run, wish, setup, on_fail, source, sink, stop, bell)
+        try:
+            worker.run()
+        except (HandlerFailed, ReaderGone):
+            if not stop:
+                raise
+        finally:
+            _summarize_handled(run, wish, worker)
+        if stop:
+            return stop.exit_code
+    if not worker.taken and not wish.may_be_empty:
+        raise NothingArrived(f"nothing arrived on {wish.channel}", hint="wait longer with --wait 30s")
+    return 0
+
+
+def _summarize_handled(run: Invocation, wish: Wish, worker: Worker) -> None:
+    if wish.most != 1 or worker.results.unconfirmed or worker.results.outcomes["returned"]:
+        told = [f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in worker.results.outcomes.items() if n]
+        run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
+    if worker.results.unconfirmed:
+        what = count_text(worker.results.unconfirmed, "message")
+        run.warn(f"{what} handled but not confirmed as acknowledged: may come again")
+
+
+class Report:
+    """What goes to stdout: what handlers print, each whole; or, where the form asks for it, a record each."""
+
+    def __init__(self, run: Invocation) -> None:
+        passes = run.form().name in ("raw", "human")
+        self._render: Callable[[object], bytes] | None = None if passes else run.renderer(HandledMessage).one
+
+    def of(self, message: Received, run: Outcome, outcome: str) -> bytes:
+        """The bytes to print of `message`; with a record, the handler's own go to stderr at once."""
+        if self._render is None:
+            return run.stdout
+        lines = Lines()
+        lines.feed(run.stdout)
+        lines.end()
+        return self._render(HandledMessage(*message, outcome, run.exit_code))

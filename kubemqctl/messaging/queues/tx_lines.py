@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from kubemqctl.messaging.queues.decisions import Decision, modified
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, RecordError, UsageError
 from kubemqctl.model.messages import Message, Received
@@ -13,7 +14,6 @@ from kubemqctl.model.record_parser import message_from_record, parse
 from kubemqctl.model.records import to_record
 from kubemqctl.model.text import escaped
 from kubemqctl.model.values import whole_seconds
-from kubemqctl.settling import Decision, modified
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
 # A record in a line may be as large as a message; its JSON up to six times that.

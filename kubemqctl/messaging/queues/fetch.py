@@ -1,8 +1,9 @@
 """What to ask a server for, so that messages come the moment they are there, many at a time.
 
-A Get is answered when it is full or its wait is over, so `Intake` asks for what QueuesInfo says is there,
-or for one message where that is not known. Nothing may be unsettled while it asks for more than one: an
-answer over the size limit ends the stream, and all that the stream held would come, and be printed, again.
+A Get is answered when it is full or its wait is over, so the Fetcher asks for what QueuesInfo says is
+there, or for one message where that is not known. Nothing may be unsettled while it asks for more than
+one: an answer over the size limit ends the stream, and all that the stream held would come, and be
+printed, again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,38 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.messages import Message, Received, SendResult
 from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
+    from kubemqctl.client.connection import Client
     from kubemqctl.client.queues import Depth, Downstream, Held
+
+
+LONGEST = 10.0
+"""Seconds. A server that goes on longer with such answers is not waited for, and not kept busy by us."""
+
+
+class Expiring:
+    """Since when there have been no other answers; `now` is monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def is_too_long(self, now: float) -> bool:
+        """One more; whether it has been so for too long."""
+        if self._since is None:
+            self._since = now
+        return now - self._since >= LONGEST
+
+    def ended(self) -> None:
+        """Another answer came."""
+        self._since = None
+
 
 # Seconds that one Get waits: servers wait at least one, and a stream must not end before its Get has
 # answered, so this is also how long a first Ctrl-C may take.
@@ -27,7 +52,6 @@ BYTES_AT_ONCE = 8 << 20
 # With --ack auto an answer over the size limit (100 MiB) is lost: no more than this is at stake at once.
 BYTES_AT_RISK = 64 << 20
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-
 # What a run that follows lives through.
 PASSING = (Unreachable, NotReady, TimedOut)
 
@@ -227,3 +251,130 @@ class Intake:
                 continue
             self._note("connected again")
             return
+
+
+class Quota:
+    """When to take another message, and when no more."""
+
+    def __init__(self, wish: Wish, source: Source) -> None:
+        self.over = False
+        self.taken = 0
+        self._wish = wish
+        self._left = wish.most
+        self._last_sequence: int | None = None
+        self._began = self._quiet_since = time.monotonic()
+        self._failures = 0
+        self._resume_at = 0.0
+        self._expiring = Expiring()
+        if wish.everything and (depth := source.depth()) and depth.is_sure:
+            self._left, self._last_sequence = depth.waiting, depth.last_sequence
+
+    def time_left(self) -> float:
+        """Seconds until it is over, for what time has to do with it."""
+        wish = self._wish
+        patience = wish.idle if self.taken else wish.wait
+        silence = math.inf if patience is None else self._quiet_since + patience
+        end = math.inf if wish.lasting is None else self._began + wish.lasting
+        return min(silence, end) - time.monotonic()
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next message should be taken."""
+        return max(0.0, self._resume_at - time.monotonic())
+
+    def look(self) -> None:
+        """See whether it is over."""
+        self.over = self.over or self._left == 0 or self.time_left() <= 0
+
+    def resumed(self) -> None:
+        """A handler is free again: silence counts from now on."""
+        self._quiet_since = time.monotonic()
+
+    def came_empty(self, waited: float) -> None:
+        """A Get brought nothing; one that came back early met an expired message."""
+        if waited >= ROUND * 0.9:
+            self._expiring.ended()
+            self.over = self.over or self._wish.everything
+        elif self._expiring.is_too_long(now := time.monotonic()):
+            self._resume_at = now + SHORTEST_PAUSE
+        else:
+            self.resumed()
+
+    def came(self, message: Received) -> bool:
+        """Whether `message` is wanted."""
+        if self._last_sequence is not None and message.sequence > self._last_sequence:
+            self.over = True
+        if self.over:
+            return False
+        self.taken += 1
+        self._expiring.ended()
+        if self._left is not None:
+            self._left -= 1
+        self.resumed()
+        return True
+
+    def succeeded(self) -> None:
+        self._failures = 0
+        self._resume_at = 0.0
+
+    def failed(self, concurrency: int) -> bool:
+        """Slow down while nothing succeeds; whether that begins now."""
+        self._failures += 1
+        in_vain = self._failures - concurrency
+        if in_vain <= 0 or self._wish.everything:
+            return False
+        pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(in_vain - 1, 10))
+        self._resume_at = time.monotonic() + pause
+        return in_vain == 1
+
+
+SHORTEST_PEEK = 1.0
+
+
+def _source(client: Client, channel: str) -> Source:
+    from kubemqctl.client import connection, queues
+
+    def reconnect() -> None:
+        client.reconnect()
+        connection.ping(client)
+
+    def look() -> bool:
+        try:
+            return bool(queues.peek(client, channel, 1, SHORTEST_PEEK))
+        except TimedOut:
+            # Server 2.4.0 lets it wait until other consumers of the queue have waited.
+            return False
+
+    return Source(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
+
+
+class Ways(NamedTuple):
+    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers."""
+
+    open: Callable[[], Downstream]
+    depth: Callable[[], Depth | None]
+    send: Callable[[Sequence[Message]], Sequence[SendResult]]
+    mended: Callable[[], int] = lambda: 0
+
+
+def ways_of(client: Client, source: str) -> Ways:
+    """The calls of `client` that move from `source`."""
+    from kubemqctl.client import queues
+
+    return Ways(
+        lambda: queues.Downstream(client),
+        queues.Gauge(client, source).read,
+        lambda messages: queues.batch(client, messages)().results(),
+        lambda: client.mended,
+    )
+
+
+def source_of(client: Client, channel: str, ring: Callable[[], None]) -> Source:
+    """Where messages come from; its streams ring when there is news."""
+    from kubemqctl.client import connection, queues
+
+    def reconnect() -> None:
+        client.reconnect()
+        connection.ping(client)
+
+    return Source(lambda: queues.Downstream(client, ring), queues.Gauge(client, channel).read, reconnect)

@@ -10,39 +10,21 @@ import math
 import select
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, Outcome, after_reject, is_last, name
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
-from kubemqctl.model.messages import Message, Received
-from kubemqctl.model.text import count_text
+from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.transaction import Transaction
 
+
 # One stream waits so long for a message, then the next: on server 2.4.0 a waiting one takes a place of 200.
 ROUND = 5
 # How much later than we expect the server may tell that a visibility ran out: seconds.
 LATE = 2.0
-
-Kind = Literal["ack", "reject", "extend", "resend", "modify", "return", "next"]
-Outcome = Literal["acked", "rejected", "extended", "resent", "modified", "returned"]
-
-OUTCOMES: dict[Kind, Outcome] = {
-    "ack": "acked",
-    "reject": "rejected",
-    "extend": "extended",
-    "resend": "resent",
-    "modify": "modified",
-    "return": "returned",
-}
-
-
-class Decision(NamedTuple):
-    """What is to become of a message; `value` is seconds to extend by, a channel, or a message."""
-
-    kind: Kind
-    value: Any = None
 
 
 class Taking(NamedTuple):
@@ -231,29 +213,3 @@ def _lost(held: Received, error: KubemqctlError, deciding: str) -> str:
     if isinstance(error, ConnectionLost):
         return f"{error.message} before the server confirmed: {doubt}"
     return f"{error.message}: {doubt}"
-
-
-def name(message: Received) -> str:
-    """A message, for people."""
-    return f"message {message.id}"
-
-
-def is_last(message: Received) -> bool:
-    """Whether one more rejection is one too many."""
-    return 0 < message.policy.max_receives <= message.receive_count
-
-
-def after_reject(message: Received) -> str:
-    """Where a message is after it was rejected, or given back in a way that counts."""
-    if not is_last(message):
-        return f"it is at the end of {message.channel} again"
-    times = f"received {count_text(message.receive_count, 'time')}, its maximum"
-    if message.policy.dead_letter:
-        return f"{times}, it is now in {message.policy.dead_letter}"
-    return f"{times}, it was dropped by the server, as it has no dead-letter queue"
-
-
-def modified(held: Received, **changes: Any) -> Message:
-    """`held` as a message to send in its place, with `changes` to its fields."""
-    kept = Message(held.body, held.channel, held.id, held.metadata, held.tags, held.policy._replace(delay=0))
-    return kept._replace(**changes)

@@ -1,4 +1,7 @@
-"""What `queue receive` and `queue peek` do between their options and the rooms that do the work."""
+"""`queue peek`: messages are looked at and stay where they are.
+
+Server 2.4.0 shows the first 1,024 of a queue at most. More are taken under a transaction and given back.
+"""
 
 from __future__ import annotations
 
@@ -6,109 +9,22 @@ import time
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
-from kubemqctl.intake import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, Intake, Source, Wish
-from kubemqctl.model.errors import NothingArrived, ReaderGone, TimedOut, TooLarge, UsageError
+from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
+from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
+from kubemqctl.model.errors import TooLarge
 from kubemqctl.model.messages import Received
-from kubemqctl.model.text import count_text
 from kubemqctl.output.forms import Renderer
 from kubemqctl.output.stdout import Sink
-from kubemqctl.receiving import BYTES_IN_A_PIECE, Printer, Tally
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
 
-DEFAULT_WAIT = 1.0  # seconds
+
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
 LONGEST_PEEK = 5.0
-SHORTEST_PEEK = 1.0
 MOST_IN_A_PEEK = 1024
 BYTES_IN_MEMORY = 16 << 20
-
-
-def wished(
-    channel: str,
-    count: int | None,
-    everything: bool,
-    follow: bool,
-    wait: float | None,
-    idle: float | None,
-    lasting: float | None,
-    auto_ack: bool,
-) -> Wish:
-    """The options of `queue receive`, None where not given, as what they mean together."""
-    if everything and (count is not None or follow):
-        raise UsageError("--all excludes --count and --follow")
-    if follow and wait is not None:
-        raise UsageError("--follow waits without an end: --wait does not go with it", hint="write --idle D")
-    endless = follow or (lasting is not None and not everything)
-    first = wait if wait is not None else idle
-    if first is None and not endless:
-        first = DEFAULT_WAIT
-    return Wish(
-        channel,
-        most=None if count is None and (everything or follow) else count or 1,
-        everything=everything,
-        follow=follow,
-        wait=first,
-        idle=idle if idle is not None else first,
-        lasting=lasting,
-        auto_ack=auto_ack,
-    )
-
-
-def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> int:
-    """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
-    render = run.renderer(Received, delimiter)
-    with closing(Sink()) as sink, run.client() as client, Stop() as stop:
-        sink.stop_fd = stop.fd
-        if wish.follow:
-            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
-        intake = Intake(_source(client, wish.channel), wish, stop, run.note)
-        printer = Printer(intake, sink, render.one, stop, wish.auto_ack)
-        try:
-            printer.run()
-        except ReaderGone:
-            if not stop:
-                raise
-        finally:
-            _summarize(run, printer.tally, wish)
-        if stop:
-            return stop.exit_code
-    if not printer.tally.arrived and not wish.may_be_empty:
-        raise NothingArrived(f"nothing arrived on {wish.channel}", hint="wait longer with --wait 30s")
-    return 0
-
-
-def _source(client: Client, channel: str) -> Source:
-    from kubemqctl.client import connection, queues
-
-    def reconnect() -> None:
-        client.reconnect()
-        connection.ping(client)
-
-    def look() -> bool:
-        try:
-            return bool(queues.peek(client, channel, 1, SHORTEST_PEEK))
-        except TimedOut:
-            # Server 2.4.0 lets it wait until other consumers of the queue have waited.
-            return False
-
-    return Source(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
-
-
-def _summarize(run: Invocation, tally: Tally, wish: Wish) -> None:
-    if wish.most != 1 or tally.given_back or tally.unconfirmed:
-        parts = [f"{count_text(tally.arrived, 'message')} received"]
-        if not wish.auto_ack:
-            parts.append(f"{count_text(tally.acked)} acknowledged")
-        if tally.given_back:
-            parts.append(f"{count_text(tally.given_back)} given back")
-        run.note(", ".join(parts))
-    if tally.unconfirmed:
-        what = count_text(tally.unconfirmed, "message")
-        run.warn(f"{what} printed but not confirmed as acknowledged: this may come again")
 
 
 def peek_messages(

@@ -1,0 +1,1 @@
+"""Receiving, handling, moving and deciding about queue messages."""

@@ -1,0 +1,166 @@
+"""What becomes of a message: the decisions, their names, and those that options and handlers make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.model.channels import check_channel
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Message, Received
+from kubemqctl.model.text import check_text, count_text, escaped
+from kubemqctl.model.values import parse_tags
+from kubemqctl.output.stderr import is_terminal
+
+Kind = Literal["ack", "reject", "extend", "resend", "modify", "return", "next"]
+Outcome = Literal["acked", "rejected", "extended", "resent", "modified", "returned"]
+OUTCOMES: dict[Kind, Outcome] = {
+    "ack": "acked",
+    "reject": "rejected",
+    "extend": "extended",
+    "resend": "resent",
+    "modify": "modified",
+    "return": "returned",
+}
+
+
+class Decision(NamedTuple):
+    """What is to become of a message; `value` is seconds to extend by, a channel, or a message."""
+
+    kind: Kind
+    value: Any = None
+
+
+def name(message: Received) -> str:
+    """A message, for people."""
+    return f"message {message.id}"
+
+
+def is_last(message: Received) -> bool:
+    """Whether one more rejection is one too many."""
+    return 0 < message.policy.max_receives <= message.receive_count
+
+
+def after_reject(message: Received) -> str:
+    """Where a message is after it was rejected, or given back in a way that counts."""
+    if not is_last(message):
+        return f"it is at the end of {message.channel} again"
+    times = f"received {count_text(message.receive_count, 'time')}, its maximum"
+    if message.policy.dead_letter:
+        return f"{times}, it is now in {message.policy.dead_letter}"
+    return f"{times}, it was dropped by the server, as it has no dead-letter queue"
+
+
+def modified(held: Received, **changes: Any) -> Message:
+    """`held` as a message to send in its place, with `changes` to its fields."""
+    kept = Message(held.body, held.channel, held.id, held.metadata, held.tags, held.policy._replace(delay=0))
+    return kept._replace(**changes)
+
+
+Decide = Callable[[Received], Decision]
+
+
+class Changes(NamedTuple):
+    """What `--modify` changes, as given; None (no tags) where it does not."""
+
+    metadata: str | None
+    tags: Sequence[str]
+    body: str | None
+    file: str | None
+    to: str | None
+
+    @property
+    def given(self) -> list[str]:
+        """The options that were given."""
+        return [f"--{name.rstrip('s')}" for name, value in self._asdict().items() if value not in (None, [])]
+
+
+def by_flags(
+    ack: bool, reject: bool, resend: str | None, modify: bool, changes: Changes, has_handler: bool
+) -> Decide | None:
+    """The one decision that was given; None for none. Raises UsageError for two, or what belongs to none."""
+    given = [
+        flag
+        for flag, is_given in (
+            ("--ack", ack),
+            ("--reject", reject),
+            ("--resend", resend is not None),
+            ("--modify", modify),
+            ("-- COMMAND", has_handler),
+        )
+        if is_given
+    ]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other: a message is decided once")
+    if changes.given and not modify:
+        raise UsageError(f"{changes.given[0]} says what --modify changes", hint="add --modify")
+    if modify:
+        return _modifying(changes)
+    if resend is not None:
+        check_channel(resend)
+        return lambda message: Decision("resend", resend)
+    if ack or reject:
+        return lambda message: Decision("ack" if ack else "reject")
+    return None
+
+
+def _modifying(changes: Changes) -> Decide:
+    """Read and check all of it now, before a message is taken."""
+    if not changes.given:
+        raise UsageError(
+            "--modify changes nothing", hint="say what: --metadata, --tag, --body, --file or --to CHANNEL"
+        )
+    fixed: dict[str, object] = {}
+    if changes.metadata is not None:
+        check_text("--metadata", changes.metadata)
+        fixed["metadata"] = changes.metadata
+    if changes.to is not None:
+        check_channel(changes.to)
+        fixed["channel"] = changes.to
+    if changes.body is not None or changes.file is not None:
+        fixed["body"] = single_body(
+            changes.body,
+            [] if changes.file is None else [changes.file],
+            stdin_is_terminal=is_terminal(0),
+            has_metadata=True,
+        )
+    tags = parse_tags(changes.tags)
+    return lambda message: Decision("modify", modified(message, **fixed, tags=_merged(message.tags, tags)))
+
+
+def _merged(kept: Mapping[str, str], added: Mapping[str, str]) -> Mapping[str, str]:
+    return {**kept, **added} if added else kept
+
+
+def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:
+    """What `--on-fail` asks for, None for the default. Raises UsageError."""
+    if text is None or text == "reject":
+        _check_handler(text, has_handler)
+        return Decision("reject")
+    _check_handler(text, has_handler)
+    if text == "stop":
+        return Decision("return")
+    word, _, target = text.partition("=")
+    if word != "resend":
+        raise UsageError(f"--on-fail takes reject, resend=CHANNEL or stop, not {escaped(text)}")
+    check_channel(target)
+    if target == channel:
+        raise UsageError(
+            f"--on-fail resend={target} would bring the message back for ever",
+            hint="`--on-fail reject` puts it back and counts",
+        )
+    return Decision("resend", target)
+
+
+def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False) -> None:
+    """Refuse what has no meaning with a handler."""
+    if nul or delimiter is not None:
+        raise UsageError("a handler prints what it prints: leave out -0 and --delimiter")
+    if auto_ack:
+        raise UsageError("--ack auto would not wait for the handler: leave it out")
+
+
+def _check_handler(text: str | None, has_handler: bool) -> None:
+    if text is not None and not has_handler:
+        raise UsageError("--on-fail is for a handler", hint="put its command behind --")
