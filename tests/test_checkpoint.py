@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.checkpoint import Checkpoint
+from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.messages import Event
 from tests.program import Argument, Result, Run, Start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.course import Course
+from kubemqctl.messaging.events.sequence_tracker import Course
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from kubemqctl import stored
 from kubemqctl.client.connection import Client
 from kubemqctl.client.events import Store, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.course import Course
+from kubemqctl.messaging.events import store_reader
+from kubemqctl.messaging.events.sequence_tracker import Course
 from kubemqctl.messaging.subscription import Limits, Live, Rhythm, line
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
@@ -196,7 +196,7 @@ def test_the_first_new_event_is_not_lost_with_the_link_that_it_was_on(
     course = Course(begin, lambda text: None)
     came: list[bytes] = []
     with client_of(proxy.address) as client, Stop() as stop:
-        reader = stored.Reader(Store(client, channel), course, begin, durable="")
+        reader = store_reader.Reader(Store(client, channel), course, begin, durable="")
         with Live[Event](
             line(client, reader.open), stop, lambda text: None, rhythm=FAST, limits=LIMITS
         ) as live:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 
-from kubemqctl.answering import Arrived
+from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies
 from kubemqctl.model.errors import ConnectionLost, InvalidRequest, KubemqctlError, TooLarge
 from kubemqctl.model.messages import Reply, Request
-from kubemqctl.replies import Letter, Replies
 from tests.waiting import until
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubemqctl import responding
-from kubemqctl.answering import Arrived, same
 from kubemqctl.messaging.handlers.options import Setup, find
+from kubemqctl.messaging.requests import responder
+from kubemqctl.messaging.requests.answers import Arrived, same
+from kubemqctl.messaging.requests.responder import Responder, Service
 from kubemqctl.model.errors import KubemqctlError, OutputError
 from kubemqctl.model.messages import Answered, Reply, Request
-from kubemqctl.responding import Responder, Service
 from kubemqctl.runtime.waiting import Stop
 from tests.waiting import until
 
@@ -95,7 +95,7 @@ def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(sto
 
 
 def test_too_many_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responding, "MOST_WAITING", 2)
+    monkeypatch.setattr(responder, "MOST_WAITING", 2)
     desk = Desk(service())
     desk.responder.take([came("a"), came("b"), came("c")])
     assert [reply.error for reply in desk.sent] == ["the responder is busy: 2 requests wait already"]
@@ -103,7 +103,7 @@ def test_too_many_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.Mo
 
 
 def test_too_many_bytes_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(responding, "MOST_BYTES_WAITING", 10)
+    monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10)
     desk = Desk(service())
     desk.responder.take([came("a", body=b"x" * 100), came("b", body=b"x")])
     assert len(desk.sent) == 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.client.events import server_clock
+from kubemqctl.messaging.events.store_reader import absolute
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import End, Start, check_order, parse_end, parse_start
-from kubemqctl.start import absolute
 
 SECOND = 1_000_000_000
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from kubemqctl import stored
-from kubemqctl.course import Course
+from kubemqctl.messaging.events import store_reader
+from kubemqctl.messaging.events.sequence_tracker import Course
+from kubemqctl.messaging.events.store_reader import Reader
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
-from kubemqctl.stored import Reader
 
 
 class Quiet:
@@ -51,7 +51,7 @@ def test_the_id_comes_back_while_it_may_be_free_soon() -> None:
 def test_an_id_that_stays_taken_is_given_up_for_the_time_since_when_it_was_live(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stored, "ID_IN_USE", 0.0)
+    monkeypatch.setattr(store_reader, "ID_IN_USE", 0.0)
     before = time.time_ns()
     first, second, third = opened(Start("new"), 3)
     assert first == ("id-1", Start("new"))

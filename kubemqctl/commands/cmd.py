@@ -36,7 +36,7 @@ def send(
       kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo it shines
       kubemqctl cmd send lights.kitchen off -o json
     """
-    from kubemqctl.requesting import Asking, ask
+    from kubemqctl.messaging.requests.ask import Asking, ask
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)
@@ -74,7 +74,7 @@ def respond(
       kubemqctl cmd respond 'lights.*' --group house -- sh -c 'echo "$KUBEMQ_CHANNEL $(cat)" >> lights.log'
       kubemqctl cmd respond deploy --count 1 -o json -- sh -c 'cat > plan.json'
     """
-    from kubemqctl.serving import Choice, HandlerOptions, Subscription, respond
+    from kubemqctl.messaging.requests.respond import Choice, HandlerOptions, Subscription, respond
 
     return respond(
         ctx.obj,

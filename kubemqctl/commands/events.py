@@ -89,9 +89,9 @@ def sub(
       kubemqctl events sub alarms.kitchen --count 1 --for 1m
       kubemqctl events sub jobs --group workers -- ./work.sh --verbose
     """
+    from kubemqctl.messaging.events.subscribe import Wish, subscribe_events
     from kubemqctl.messaging.handlers.options import set_up
     from kubemqctl.messaging.subscription import Limits
-    from kubemqctl.subscribing import Wish, subscribe_events
 
     check_channel(channel, "events", wildcards=True)
     if group:

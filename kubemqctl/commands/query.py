@@ -49,7 +49,7 @@ def send(
       kubemqctl query send report --metadata 2024-05 --timeout 1m > report.pdf
       kubemqctl query send price.tea 100g --cache-key tea-100 --cache-ttl 30s -o json
     """
-    from kubemqctl.requesting import Asking, ask
+    from kubemqctl.messaging.requests.ask import Asking, ask
 
     check_channel(channel, "queries")
     check_text("--metadata", metadata)
@@ -100,7 +100,7 @@ def respond(
       kubemqctl query respond 'echo.>' --echo
       kubemqctl query respond shout --concurrency 4 -- tr a-z A-Z
     """
-    from kubemqctl.serving import Choice, HandlerOptions, Subscription, respond
+    from kubemqctl.messaging.requests.respond import Choice, HandlerOptions, Subscription, respond
 
     return respond(
         ctx.obj,

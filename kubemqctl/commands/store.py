@@ -141,10 +141,10 @@ def sub(
       kubemqctl store sub orders --from 2h --idle 5s
       kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
     """
+    from kubemqctl.messaging.events.subscribe import StoreWish, Wish, subscribe_store
     from kubemqctl.messaging.handlers.options import set_up
     from kubemqctl.messaging.subscription import Limits
     from kubemqctl.model.values import check_order
-    from kubemqctl.subscribing import StoreWish, Wish, subscribe_store
 
     check_channel(channel, "events_store")
     _check_position(group, durable, checkpoint, until)

@@ -9,13 +9,13 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.config import config_file
 from kubemqctl.config.config_file import KEYS, load, save
 from kubemqctl.config.profile_editing import previous, state_path
 from kubemqctl.config.profiles import Config, Profile, Tls
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
+from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Event
 from kubemqctl.namecache import NameCache

@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 import grpc
 import pytest
 
-from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.client import queues
+from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.handlers.options import find
 from kubemqctl.messaging.handlers.pool import Crew, Outcome, Task
 from kubemqctl.messaging.handlers.process import Child

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl import answering
-from kubemqctl.answering import Arrived
 from kubemqctl.messaging.handlers.options import parse_form, set_up
 from kubemqctl.messaging.handlers.pool import GRACE, StopWithHandlers
 from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.messaging.requests import answers
+from kubemqctl.messaging.requests.answers import Arrived
+from kubemqctl.messaging.requests.responder import Responder, Service
 from kubemqctl.messaging.subscription import Live, line
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
@@ -17,7 +18,6 @@ from kubemqctl.model.messages import NO_TAGS, Answered, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Sink
-from kubemqctl.responding import Responder, Service
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
 
@@ -107,16 +107,16 @@ def _service(
     return Service(rule, setup, form, given, count, stdout_is_body=kind == "queries")
 
 
-def _rule(choice: Choice, given: Reply) -> answering.Rule:
+def _rule(choice: Choice, given: Reply) -> answers.Rule:
     if choice.ok:
-        return answering.same(given)
+        return answers.same(given)
     if choice.echo:
-        return answering.echo(given)
+        return answers.echo(given)
     if choice.error is not None:
-        return answering.same(given._replace(executed=False, error=choice.error))
+        return answers.same(given._replace(executed=False, error=choice.error))
     files = [] if choice.reply_file is None else [choice.reply_file]
     body = single_body(choice.reply, files, stdin_is_terminal=False, has_metadata=True)
-    return answering.same(given._replace(body=body))
+    return answers.same(given._replace(body=body))
 
 
 def _serve(run: Invocation, subscription: Subscription, service: Service, grace: float) -> int:
@@ -156,7 +156,7 @@ def _listen(
     kind, channel, group, reconnect, ready_file = subscription
     opened = line(
         client,
-        lambda ring: requests.subscription(client, kind, channel, group, answering.arrived, ring),
+        lambda ring: requests.subscription(client, kind, channel, group, answers.arrived, ring),
     )
     # Under raw nothing is printed, so nobody has to be there to read it.
     out = None if run.form().name == "raw" else sink
@@ -187,7 +187,7 @@ def _sender(client: Client, carries_body: bool) -> Callable[[Arrived, Reply, Cal
     from kubemqctl.client import requests
 
     def send(came: Arrived, reply: Reply, when_done: Callable[[], None]) -> Pending:
-        return requests.answer(client, answering.response(came.request, reply, carries_body), when_done)
+        return requests.answer(client, answers.response(came.request, reply, carries_body), when_done)
 
     return send
 

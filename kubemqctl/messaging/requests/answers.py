@@ -1,19 +1,25 @@
-"""What a request is answered: always the same, itself, or what a handler makes of it; and until when.
+"""What a request is answered, and answers on their way to those who asked.
 
-A handler is stopped shortly before its request's time is over, so that the one who asked still hears that
-it failed.
+An answer is constant, the request itself, or what a handler makes of it. A handler is stopped shortly
+before its request's time is over, so that the one who asked still hears that it failed. No answer waits
+for another: one that is lost with the connection is sent again until the request's time is over (a server
+drops the second of two).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.handlers.pool import KILL_AFTER, Input, Outcome, Task, stdin_bytes, variables
-from kubemqctl.model.errors import RecordError
+from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.messages import Answered, Reply, Request, Response
 from kubemqctl.model.record_parser import reply_from_line
+
+if TYPE_CHECKING:
+    from kubemqctl.client.streams import Pending
+
 
 Rule = Callable[[Request], Reply]
 
@@ -123,3 +129,84 @@ def response(request: Request, reply: Reply, carries_body: bool) -> Response:
 def answered(came: Arrived, reply: Reply, handler_exit: int) -> Answered:
     """The record of a request that was answered `reply`."""
     return Answered(*came.request, reply.executed, reply.error, handler_exit)
+
+
+PAUSE = 0.2
+"""Seconds until a lost answer is sent again."""
+Send = Callable[[Arrived, Reply, Callable[[], None]], "Pending"]
+
+
+class Letter(NamedTuple):
+    """An answer, and what to tell when it has arrived."""
+
+    came: Arrived
+    reply: Reply
+    handler_exit: int = 0
+
+
+Settled = Callable[[Letter, KubemqctlError | None], None]
+
+
+class Replies:
+    """`send` begins to send one and rings when it is gone; `settled` hears of each, once."""
+
+    def __init__(self, send: Send, settled: Settled, ring: Callable[[], None]) -> None:
+        self._send = send
+        self._settled = settled
+        self._ring = ring
+        self._sent: list[tuple[Letter, Pending]] = []
+        self._again: list[tuple[float, Letter, KubemqctlError]] = []
+
+    @property
+    def under_way(self) -> int:
+        """How many are not settled."""
+        return len(self._sent) + len(self._again)
+
+    @property
+    def due(self) -> float | None:
+        """When `look` has to send one again, in monotonic seconds."""
+        return self._again[0][0] if self._again else None
+
+    def begin(self, letter: Letter) -> None:
+        """Send an answer."""
+        try:
+            self._sent.append((letter, self._send(letter.came, letter.reply, self._ring)))
+        except KubemqctlError as e:
+            self._failed(letter, e)
+
+    def look(self) -> None:
+        """Settle what has been sent, and send again what is due."""
+        sent, self._sent = self._sent, []
+        for letter, pending in sent:
+            if not pending.done():
+                self._sent.append((letter, pending))
+                continue
+            try:
+                pending.result()
+            except KubemqctlError as e:
+                self._failed(letter, e)
+            else:
+                self._settled(letter, None)
+        now = time.monotonic()
+        while self._again and self._again[0][0] <= now:
+            self.begin(self._again.pop(0)[1])
+
+    def give_up(self) -> None:
+        """Settle as lost what is still under way."""
+        lost, self._again = self._again, []
+        for _, letter, error in lost:
+            self._settled(letter, error)
+        sent, self._sent = self._sent, []
+        for letter, _ in sent:
+            self._settled(letter, TimedOut("the server did not take it in time"))
+
+    def _failed(self, letter: Letter, error: KubemqctlError) -> None:
+        again = time.monotonic() + PAUSE
+        if isinstance(error, TooLarge) and letter.reply.executed:
+            self.begin(
+                letter._replace(reply=refusal(letter.reply, f"the reply is too large: {error.message}"))
+            )
+        elif isinstance(error, Unreachable | TimedOut | NotReady) and again < letter.came.expires:
+            self._again.append((again, letter, error))
+        else:
+            self._settled(letter, error)

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.checkpoint import Checkpoint
 from kubemqctl.config import files
-from kubemqctl.course import Course
-from kubemqctl.delivery import Delivery, Keep, Render, ToHandler, ToOutput
+from kubemqctl.messaging.events.checkpoint import Checkpoint
+from kubemqctl.messaging.events.delivery import Delivery, Keep, Render, ToHandler, ToOutput
+from kubemqctl.messaging.events.sequence_tracker import Course
+from kubemqctl.messaging.events.store_reader import Horizon, Reader, where_to_begin
 from kubemqctl.messaging.handlers.options import Setup
 from kubemqctl.messaging.handlers.pool import StopWithHandlers
 from kubemqctl.messaging.subscription import NO_LIMITS, RHYTHM, Limits, Live, Rhythm, line
@@ -23,13 +24,13 @@ from kubemqctl.model.values import End, Start
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Stop
-from kubemqctl.stored import Horizon, Reader, where_to_begin
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
     from kubemqctl.client.feed import Feed
 
     Open = Callable[[Callable[[], None]], Feed[Event]]
+
 
 # Plain events that wait for a handler.
 MOST_WAITING = 10_000

@@ -9,16 +9,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kubemqctl.checkpoint import Checkpoint, Position
-from kubemqctl.course import Course
+from kubemqctl.messaging.events.checkpoint import Checkpoint, Position
+from kubemqctl.messaging.events.sequence_tracker import Course
 from kubemqctl.model.errors import ConfigError, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import End, Start
-from kubemqctl.start import absolute
 
 if TYPE_CHECKING:
     from kubemqctl.client.events import Store
     from kubemqctl.client.feed import Feed
+
 
 # So long an id may still be taken by the subscription that broke: seconds. Beyond, the server has not
 # noticed that we are gone, and may not for hours.
@@ -186,3 +186,10 @@ def _brings(start: Start, newest: Event) -> bool:
     if start.kind == "sequence":
         return start.value <= newest.sequence
     return start.kind != "time" or start.value <= newest.timestamp
+
+
+def absolute(start: Start, server_now: int) -> Start:
+    """`start` with a time in place of `ago`; the beginning of time is `first`, as servers refuse it."""
+    if start.kind == "ago":
+        start = Start("time", server_now - start.value)
+    return Start("first") if start.kind == "time" and start.value <= 0 else start

@@ -13,14 +13,13 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from kubemqctl import answering
-from kubemqctl.answering import Arrived, Rule
 from kubemqctl.messaging.handlers.options import Setup
 from kubemqctl.messaging.handlers.pool import Crew, Input, Outcome, Task
 from kubemqctl.messaging.handlers.process import to_stderr
+from kubemqctl.messaging.requests import answers
+from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Answered, Reply
-from kubemqctl.replies import Letter, Replies, Send
 from kubemqctl.runtime.waiting import Bell, Stop
 
 MOST_WAITING = 10_000
@@ -159,7 +158,7 @@ class Responder:
     def _task(self, came: Arrived, now: float) -> Task:
         setup = self._service.setup
         assert setup
-        return answering.task(came, setup.input, setup.timeout, now)
+        return answers.task(came, setup.input, setup.timeout, now)
 
     def _too_late(self, came: Arrived, now: float) -> None:
         why = "no handler was free in time"
@@ -175,7 +174,7 @@ class Responder:
         self._replies.begin(Letter(came, self._refusal(why)))
 
     def _refusal(self, why: str) -> Reply:
-        return answering.refusal(self._service.given, why)
+        return answers.refusal(self._service.given, why)
 
     # --- from handler to answer ---
 
@@ -189,7 +188,7 @@ class Responder:
 
     def _ended(self, outcome: Outcome) -> None:
         came, service = outcome.key, self._service
-        reply = answering.reply_of(outcome, service.output, service.given)
+        reply = answers.reply_of(outcome, service.output, service.given)
         if not service.stdout_is_body and service.output == "body":
             to_stderr(outcome.stdout)
         if not reply.executed:
@@ -215,7 +214,7 @@ class Responder:
 
     def _print(self, letter: Letter) -> None:
         try:
-            self._show(answering.answered(*letter))
+            self._show(answers.answered(*letter))
         except KubemqctlError as e:
             # What was taken is still answered, though it cannot be printed any more.
             self.failure = self.failure or e

@@ -1,0 +1,1 @@
+"""Subscribing to events and to stored events."""
