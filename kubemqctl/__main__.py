@@ -10,7 +10,7 @@ def entry() -> None:
     """Run the command line of this process and end with its exit code."""
     _occupy_standard_streams()
     try:
-        from kubemqctl.cli import main
+        from kubemqctl.cli.main import main
 
         code = main(sys.argv[1:])
     except ImportError as e:

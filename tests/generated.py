@@ -12,15 +12,15 @@ ROOT = Path(__file__).parents[1]
 
 def files() -> dict[Path, str]:
     """The text of each, by its path in a checkout."""
-    from kubemqctl.cli import build
-    from kubemqctl.completion import FILES, script
-    from kubemqctl.reference import markdown
-    from kubemqctl.topic import TOPICS
-    from kubemqctl.tree import describe
+    from kubemqctl.cli.command_tree import build
+    from kubemqctl.cli.commands.help import TOPICS
+    from kubemqctl.cli.completion_scripts import FILES, script
+    from kubemqctl.cli.description import describe
+    from kubemqctl.cli.reference import markdown
 
     tree = describe(build())
     scripts = {ROOT / "completions" / name: script(shell, tree, TOPICS) for shell, name in FILES.items()}
-    return {**scripts, ROOT / "kubemqctl" / "reference.md": markdown(tree)}
+    return {**scripts, ROOT / "kubemqctl" / "cli" / "reference.md": markdown(tree)}
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NamedTuple
 
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 from kubemqctl.output import screen, stderr
 
 LONGEST = 20

@@ -29,7 +29,7 @@ from kubemqctl.bench.venue import Venue
 from kubemqctl.bench.worker import Order, Report
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 from kubemqctl.client.connect import connect
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags

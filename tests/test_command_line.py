@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl import cli
-from kubemqctl.cli import COMMANDS, SWITCHES, VALUED, Known, build, hoist, split
+from kubemqctl.cli import main
+from kubemqctl.cli.arguments import SWITCHES, VALUED, OptionArity, move_common_options_first, split
+from kubemqctl.cli.command_tree import COMMANDS, build
 from tests.program import Run, environment
 from tests.server import Broker
 
@@ -46,12 +47,12 @@ def test_the_common_options_of_the_table_are_those_that_the_tree_declares() -> N
 def test_common_options_are_moved_to_the_front_with_their_values(
     words: list[str], hoisted: list[str]
 ) -> None:
-    assert hoist(words, Known({"--metadata": True, "--lines": False})) == hoisted
+    assert move_common_options_first(words, OptionArity({"--metadata": True, "--lines": False})) == hoisted
 
 
 def test_an_option_that_the_command_declares_itself_stays_where_it_is() -> None:
     words = ["profile", "set", "x", "--address", "h:1", "-o", "json"]
-    assert hoist(words, Known({"--address": True})) == ["-o", "json", *words[:5]]
+    assert move_common_options_first(words, OptionArity({"--address": True})) == ["-o", "json", *words[:5]]
 
 
 def test_the_line_is_split_at_its_first_double_dash() -> None:
@@ -188,8 +189,8 @@ def test_a_bug_is_one_line_and_v_shows_where(
     def broken(*_: object) -> int:
         raise ZeroDivisionError("secret of nobody")
 
-    monkeypatch.setattr(cli, "_run", broken)
-    assert cli.main(["ping"]) == 1
+    monkeypatch.setattr(main, "_run", broken)
+    assert main.main(["ping"]) == 1
     quiet = capfd.readouterr().err
     assert quiet.startswith("error: this is a bug in kubemqctl: ZeroDivisionError")
     assert "Traceback" not in quiet
@@ -205,13 +206,13 @@ def test_the_program_reads_no_configuration_for_its_help(run: Run, home: Path) -
 
 
 def test_every_top_level_command_has_a_module_of_its_name() -> None:
-    folder = Path(cli.__file__).parent / "commands"
+    folder = Path(main.__file__).parent / "commands"
     # A group's larger commands have modules of their own, named GROUP_COMMAND.
     assert {f.stem.partition("_")[0] for f in folder.glob("[!_]*.py")} == set(COMMANDS)
 
 
 def test_control_c_before_anything_runs_is_130_without_a_word() -> None:
-    code = "import sys; from kubemqctl import cli\n" + (
+    code = "import sys; from kubemqctl.cli import main as cli\n" + (
         "def stopped(*_): raise KeyboardInterrupt\ncli._run = stopped\nsys.exit(cli.main(['ping']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment(""))
@@ -242,7 +243,7 @@ def test_a_closed_standard_stream_is_never_taken_over_by_another_file(
 
 def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\")")
-    env = environment("", {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(cli.__file__).parents[1]}"})
+    env = environment("", {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(main.__file__).parents[1]}"})
     done = subprocess.run([sys.executable, "-m", "kubemqctl", "ping"], capture_output=True, env=env)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines()[0] == "error: kubemqctl is not whole: No module named 'typer'"
@@ -259,28 +260,28 @@ def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
 def test_the_usage_shows_what_a_command_takes(
     words: str, usage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([*words.split(), "--help"]) == 0
+    assert main.main([*words.split(), "--help"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"
 
 
 def test_a_missing_command_is_answered_with_those_that_there_are(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == 2
+    assert main.main([]) == 2
     assert f"one of {', '.join(COMMANDS)}; see" in capfd.readouterr().err
-    assert cli.main(["store"]) == 2
+    assert main.main(["store"]) == 2
     assert "one of pub, sub; see" in capfd.readouterr().err
 
 
 def test_a_handler_without_its_dashes_is_told_where_it_belongs(capfd: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["queue", "receive", "orders", "cat"]) == 2
+    assert main.main(["queue", "receive", "orders", "cat"]) == 2
     assert "a command to run stands behind `--`" in capfd.readouterr().err
-    assert cli.main(["queue", "peek", "orders", "cat"]) == 2
+    assert main.main(["queue", "peek", "orders", "cat"]) == 2
     assert "`--`" not in capfd.readouterr().err
 
 
 def test_the_help_lists_the_commands_by_use_and_defaults_as_they_are_typed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert cli.main(["--help"]) == 0
+    assert main.main(["--help"]) == 0
     shown = capsys.readouterr().out
     listed = shown.partition("Commands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
@@ -291,5 +292,5 @@ def test_inside_broker_exec_a_profile_that_cannot_be_kept_is_explained(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KUBEMQCTL_CONFIG", "/dev/null/kubemqctl.yaml")  # as `broker exec` sets it
-    assert cli.main(["profile", "set", "local", "--address", "localhost:1"]) == 2
+    assert main.main(["profile", "set", "local", "--address", "localhost:1"]) == 2
     assert "inside `broker exec` no profile applies" in capfd.readouterr().err

@@ -14,13 +14,12 @@ from shutil import rmtree
 
 import pytest
 
-from kubemqctl.cli import build
-from kubemqctl.completing import flags, usable
-from kubemqctl.completion import FILES, script, tables
+from kubemqctl.cli.command_tree import build
+from kubemqctl.cli.commands.help import TOPICS
+from kubemqctl.cli.completion_names import NameCache, flags, usable
+from kubemqctl.cli.completion_scripts import FILES, script, tables
+from kubemqctl.cli.description import describe
 from kubemqctl.config.sources import Flags
-from kubemqctl.namecache import NameCache
-from kubemqctl.topic import TOPICS
-from kubemqctl.tree import describe
 from tests.keyboard import Keyboard, missing
 from tests.program import Run, environment
 from tests.server import Broker
@@ -349,7 +348,7 @@ def test_an_unknown_shell_is_exit_2(run: Run) -> None:
 
 REPORT = """
 import sys
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 main(sys.argv[1:])
 heavy = {"grpc", "google.protobuf", "rich", "yaml", "asyncio", "sqlite3", "typer"}
 print(*sorted(heavy & sys.modules.keys()), file=sys.stderr)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.model.errors import ExitCode
-from kubemqctl.schema import MEANINGS
 from tests.program import Run
 from tests.server import Broker
 from tests.transcript import README, Block, Stage, blocks, sections

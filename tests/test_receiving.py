@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 from kubemqctl.client import queues
 from kubemqctl.messaging.queues.fetch import Wish
 from kubemqctl.messaging.queues.receive import Ledger, Tally, wished

@@ -12,8 +12,10 @@ from typing import get_args
 import pytest
 from jsonschema import Draft202012Validator
 
-from kubemqctl import schema
-from kubemqctl.cli import COMMANDS, VALUED, build
+from kubemqctl.cli.arguments import VALUED
+from kubemqctl.cli.command_tree import COMMANDS, build
+from kubemqctl.cli.commands import schema
+from kubemqctl.cli.description import CHANNEL_TYPES, VARIABLES, Command, describe
 from kubemqctl.config.sources import _VARIABLES, DEFAULTS
 from kubemqctl.model import errors, messages, record_parser, records
 from kubemqctl.model.channels import ChannelType
@@ -21,7 +23,6 @@ from kubemqctl.model.errors import ExitCode
 from kubemqctl.model.record_schema import MEANINGS, NOUNS, schemas
 from kubemqctl.output.forms import FORMS, decide
 from kubemqctl.output.stderr import error_json
-from kubemqctl.tree import CHANNEL_TYPES, VARIABLES, Command, describe
 from tests.generated import files
 from tests.program import Result, Run, Start
 from tests.server import Broker

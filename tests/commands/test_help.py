@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.cli import build, main
+from kubemqctl.cli.command_tree import build
+from kubemqctl.cli.commands.help import TOPICS, text
+from kubemqctl.cli.commands.schema import MEANINGS
+from kubemqctl.cli.main import main
 from kubemqctl.model.errors import ExitCode
-from kubemqctl.schema import MEANINGS
-from kubemqctl.topic import TOPICS, text
 from tests.program import Run, environment
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 from tests.conftest import NewBroker
 from tests.program import Run, Start
 from tests.server import Broker

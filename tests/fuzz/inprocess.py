@@ -18,7 +18,7 @@ from tempfile import TemporaryFile
 from types import FrameType
 from typing import IO, Any, NamedTuple
 
-from kubemqctl.cli import main
+from kubemqctl.cli.main import main
 from tests.teletype import streams_on
 
 DOCUMENTED = {*range(11), 130, 141, 143}

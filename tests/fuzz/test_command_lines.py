@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import completing
-from kubemqctl.cli import COMMANDS, SWITCHES, VALUED, build
+from kubemqctl.cli import completion_names
+from kubemqctl.cli.arguments import SWITCHES, VALUED
+from kubemqctl.cli.command_tree import COMMANDS, build
+from kubemqctl.cli.description import CHANNEL_TYPES, Command, Option, describe
 from kubemqctl.config.config_file import KEYS
-from kubemqctl.tree import CHANNEL_TYPES, Command, Option, describe
 from tests.fuzz.examples import examples
 from tests.fuzz.inprocess import run
 from tests.fuzz.texts import ARGUMENTS, NEARLY
@@ -100,7 +101,7 @@ def _nobody_listens(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Non
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("KUBEMQ_ADDRESS", f"127.0.0.1:{closed.getsockname()[1]}")
-        monkeypatch.setattr(completing, "_end_in_time", lambda: None)
+        monkeypatch.setattr(completion_names, "_end_in_time", lambda: None)
         Path("present").write_bytes(b"content\n")
         yield
 

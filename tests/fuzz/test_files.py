@@ -9,6 +9,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kubemqctl.cli.completion_names import NameCache
 from kubemqctl.config import config_file
 from kubemqctl.config.config_file import KEYS, load, save
 from kubemqctl.config.profile_editing import previous, state_path
@@ -18,7 +19,6 @@ from kubemqctl.config.sources import Flags
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Event
-from kubemqctl.namecache import NameCache
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal
 from tests.fuzz.texts import INT64, STRINGS, TEXTS

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl import completing
+from kubemqctl.cli import completion_names
 from kubemqctl.client import channels, connection, events, queues, requests, transaction
 from kubemqctl.messaging.queues import fetch, held_messages, tx_message
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -51,7 +51,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "PAUSES", (0.01, 0.01))
     monkeypatch.setattr(channels, "TIMEOUT", SHORT)
     monkeypatch.setattr(channels, "PROBE", SHORT)
-    monkeypatch.setattr(completing, "_end_in_time", lambda: None)
+    monkeypatch.setattr(completion_names, "_end_in_time", lambda: None)
 
 
 DETAILS = st.one_of(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.messaging.channel_rates import SORTS, Row, Watch
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
     from kubemqctl.messaging.dashboard import Dashboard, News
 
+
 SHORTEST = 0.1
 LACK = "this server does not answer channel requests: only its queues are shown"
 
 
 def register(root: typer.Typer, only: str) -> None:
     """Add the command to the tree."""
-    o.register(root, "top", top)
+    command_tree.register(root, "top", top)
 
 
 def _order(text: str) -> str:

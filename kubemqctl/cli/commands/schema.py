@@ -1,21 +1,52 @@
-"""The program, described for programs: one document with its tree, its exit and error codes, its records."""
+"""`kubemqctl schema`: the program described for programs, as one document."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import typer
+
 from kubemqctl import __version__
+from kubemqctl.cli import command_tree
+from kubemqctl.cli.description import Argument, Command, Option, Tree, Value
 from kubemqctl.model import errors
-from kubemqctl.model.errors import ExitCode, KubemqctlError
+from kubemqctl.model.errors import ExitCode, KubemqctlError, UsageError
 from kubemqctl.model.record_schema import schemas
-from kubemqctl.tree import Argument, Command, Option, Tree, Value
+from kubemqctl.runtime.invocation import Invocation
+
+
+def register(root: typer.Typer, only: str) -> None:
+    """Add the command to the tree."""
+    command_tree.register(root, "schema", schema)
+
+
+def schema(ctx: typer.Context) -> None:
+    """Describe this program for programs, as one JSON document.
+
+    It has all commands with their arguments, options, types, defaults and environment variables; the exit
+    codes and error codes; and JSON Schemas of all records, with which command prints which. -o json puts
+    it on one line.
+
+    Examples:
+      kubemqctl schema > kubemqctl.schema.json
+      kubemqctl schema -o yaml | less
+      kubemqctl schema | python3 -c 'import json, sys; print(*json.load(sys.stdin)["records"])'
+    """
+    from kubemqctl.cli.command_tree import build
+    from kubemqctl.cli.description import describe
+
+    run: Invocation = ctx.obj
+    if run.common.template is not None:
+        raise UsageError("the schema is one document: --format has no place here", hint="leave it out")
+    found = document(describe(build()))
+    run.show_document(json.dumps(found, indent=2, ensure_ascii=False) + "\n", found)
+
 
 Document = dict[str, Any]
-
 FORMAT = 1
 """Counted up when something in the document changes its place or its meaning."""
-
 MEANINGS = {
     ExitCode.OK: "done",
     ExitCode.UNEXPECTED: "unexpected failure; stdout cannot be written",
@@ -33,7 +64,6 @@ MEANINGS = {
     ExitCode.SIGPIPE: "ended by SIGPIPE: nobody reads stdout any more",
     ExitCode.SIGTERM: "ended by SIGTERM",
 }
-
 VARIABLES = {
     "KUBEMQ_ADDRESS": "HOST:PORT of the server; several with commas between are tried in order",
     "KUBEMQ_CLIENT_ID": "the name to speak to the server in",
@@ -64,7 +94,6 @@ _MESSAGE = Printed(("message",), "the body")
 _RESULT = Printed(("result",), "the id")
 _CHANNEL = Printed(("channel",), "the name")
 _NOTHING = Printed((), "nothing")
-
 PRINTS: dict[str, Printed] = {
     "queue send": _RESULT,
     "queue receive": Printed(("message", "handled-message"), "the body; with a handler, its stdout"),

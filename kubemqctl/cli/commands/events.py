@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.messages import NO_TAGS, Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
-group = o.CommandGroup("events", "Publish events to whoever listens, and listen to them.")
+group = command_tree.CommandGroup("events", "Publish events to whoever listens, and listen to them.")
 register = group.register
 
 

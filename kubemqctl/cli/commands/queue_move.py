@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Policy

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kubemqctl.schema import MEANINGS, PRINTS, VARIABLES
-from kubemqctl.tree import Argument, Command, Option, Tree
+from kubemqctl.cli.commands.schema import MEANINGS, PRINTS, VARIABLES
+from kubemqctl.cli.description import Argument, Command, Option, Tree
 
 
 def markdown(tree: Tree) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kubemqctl.tree import Command, Option, Tree, Value
+from kubemqctl.cli.description import Command, Option, Tree, Value
 
 FILES = {"bash": "kubemqctl.bash", "zsh": "_kubemqctl", "fish": "kubemqctl.fish"}
 """The file that a shell's script is in, by the shell's name."""

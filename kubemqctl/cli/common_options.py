@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from kubemqctl import __version__
+from kubemqctl.cli.options import duration
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
-from kubemqctl.options import duration
 from kubemqctl.runtime.invocation import Common, Invocation
 
 PATH = "PATH"

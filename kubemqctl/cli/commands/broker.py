@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.config import files, token
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
     from kubemqctl.broker.server import Ended
     from kubemqctl.broker.tls import Tls
 
-group = o.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
-register = group.register
 
+group = command_tree.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
+register = group.register
 _DATA = "Keep messages in this directory."
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
 KeptData = Annotated[

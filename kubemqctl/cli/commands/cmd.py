@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.messages import NO_TAGS, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
-group = o.CommandGroup("cmd", "Send commands, which are carried out or refused, and respond.")
+group = command_tree.CommandGroup("cmd", "Send commands, which are carried out or refused, and respond.")
 register = group.register
 
 

@@ -1,13 +1,11 @@
-"""`kubemqctl __complete KIND PREFIX [WORD…]`: the names that a completion script cannot know, one a line.
+"""What completion asks for while somebody types: names of channels and profiles.
 
-KIND is `profiles` or a type of channels, WORDs the command line so far: its connection options count. A key
-was pressed and somebody waits, so it is over within a second, prints nothing but names, never fails, and
-asks a server at most once in ten seconds. Names that no command would take, and those that act on a
-terminal or hold white space, are left out: whatever is printed here, a shell has to quote.
+The names of a server are kept for a moment, so that the next TAB does not ask again.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
@@ -15,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kubemqctl.cli import VALUED, split
+from kubemqctl.cli.arguments import VALUED, split
 from kubemqctl.config.config_file import config_path, load
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
@@ -24,7 +22,7 @@ from kubemqctl.model.errors import UsageError
 if TYPE_CHECKING:
     from kubemqctl.config.settings import Settings
     from kubemqctl.model.channels import ChannelType
-    from kubemqctl.namecache import NameCache
+
 
 LIMIT = 0.7
 """Seconds that a server has to answer, connecting included."""
@@ -60,8 +58,7 @@ def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list
 
     A token_command is not run: it may ask for a password on the terminal that is being typed on.
     """
-    from kubemqctl.namecache import NameCache
-    from kubemqctl.tree import CHANNEL_TYPES
+    from kubemqctl.cli.description import CHANNEL_TYPES
 
     known: dict[str, ChannelType] = {**CHANNEL_TYPES, **{name: name for name in CHANNEL_TYPES.values()}}
     if kind not in known:
@@ -143,3 +140,50 @@ def flags(line: Sequence[str]) -> Flags:
         tls_key=found.get("--tls-key"),
         tls_server_name=found.get("--tls-server-name"),
     )
+
+
+class NameCache:
+    """The names under one key. A file of it is for its owner's eyes only, and its name tells nothing."""
+
+    def __init__(self, environ: Mapping[str, str], key: tuple[object, ...], lasting: float) -> None:
+        """`lasting` is how many seconds names are good for."""
+        from hashlib import sha256
+
+        self.path = os.path.join(
+            _directory(environ), f"names-{sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:32]}.json"
+        )
+        self._lasting = lasting
+
+    def read(self) -> list[str] | None:
+        """The names; None when there are none, or none that are fresh."""
+        try:
+            with open(self.path, encoding="utf-8") as file:
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+                names = json.load(file)
+        except (OSError, ValueError, RecursionError):
+            return None
+        if not 0 <= age < self._lasting or not isinstance(names, list):
+            return None
+        return [name for name in names if isinstance(name, str)]
+
+    def write(self, names: Sequence[str]) -> None:
+        """Keep these; when that cannot be, they are asked for again."""
+        beside = f"{self.path}.{os.getpid()}"
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:
+                json.dump(names, file)
+            os.replace(beside, self.path)
+
+    def forget(self) -> None:
+        """Ask again next time."""
+        with suppress(OSError):
+            os.unlink(self.path)
+
+
+def _directory(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_CACHE_HOME", "")
+    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
+        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "kubemqctl")

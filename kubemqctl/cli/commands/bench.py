@@ -8,15 +8,14 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
+from kubemqctl.cli.command_tree import F
 from kubemqctl.model.values import parse_rate, parse_size
-from kubemqctl.options import F
 
-group = o.CommandGroup("bench", "Measure throughput and latency, pattern by pattern.")
+group = command_tree.CommandGroup("bench", "Measure throughput and latency, pattern by pattern.")
 register = group.register
-
 MOST_WORKERS = 64
-
 Own = Annotated[
     str,
     typer.Option(
@@ -72,8 +71,6 @@ Assert = Annotated[
     list[str] | None,
     typer.Option("--assert", metavar="EXPR", help="Fail unless this holds, like 'p99<20ms'; repeatable."),
 ]
-
-
 _RESULT = """
 Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
 With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when

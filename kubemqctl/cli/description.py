@@ -19,7 +19,6 @@ CHANNEL_TYPES: dict[str, ChannelType] = {
     "query": "queries",
 }
 """The type of the channels that a group of commands works on."""
-
 VARIABLES = {
     "--address": "KUBEMQ_ADDRESS",
     "--client-id": "KUBEMQ_CLIENT_ID",
@@ -106,7 +105,7 @@ class Tree(NamedTuple):
 
 def describe(root: Any) -> Tree:
     """The tree that `cli.build()` made, in the order in which the program knows its commands."""
-    from kubemqctl.cli import COMMANDS
+    from kubemqctl.cli.command_tree import COMMANDS
 
     groups = {name: root.commands[name].help for name in COMMANDS if hasattr(root.commands[name], "commands")}
     commands = sorted(_commands(root, ()), key=lambda command: COMMANDS.index(command.path[0]))
@@ -122,7 +121,7 @@ def _commands(found: Any, path: tuple[str, ...]) -> Iterator[Command]:
 
 
 def _command(found: Any, path: tuple[str, ...]) -> Command:
-    from kubemqctl.options import TAKES_HANDLER
+    from kubemqctl.cli.command_tree import TAKES_HANDLER
 
     summary, _, details = found.help.partition("\n\n")
     _, _, examples = (found.epilog or "").partition("Examples:\n")

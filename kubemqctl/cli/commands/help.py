@@ -1,21 +1,21 @@
-"""`kubemqctl help`."""
+"""`kubemqctl help`: the topics, a file each in topics/, whose first line says what it is about."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kubemqctl import options
+from kubemqctl.cli import command_tree
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.topic import TOPICS, about, text
 
 
 def register(root: typer.Typer, only: str) -> None:
     """Add the command to the tree."""
-    options.register(root, "help", help_)
+    command_tree.register(root, "help", help_)
 
 
 def help_(
@@ -58,7 +58,7 @@ def _list(run: Invocation) -> None:
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
     """What `kubemqctl WORDS --help` prints."""
-    from kubemqctl.cli import build
+    from kubemqctl.cli.command_tree import build
 
     tree = found = build()
     at = ctx.find_root()
@@ -74,3 +74,31 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
 def _unknown(words: list[str], word: str, known: list[str]) -> UsageError:
     hint = nearest(word, known) or "`kubemqctl help` lists the topics, `kubemqctl --help` the commands"
     return UsageError(f"there is no help on {escaped(' '.join(words))}", hint=hint)
+
+
+TOPICS = (
+    "patterns",
+    "streams",
+    "records",
+    "exit-codes",
+    "connections",
+    "positions",
+    "handlers",
+    "transactions",
+    "recipes",
+    "reference",
+)
+"""In the order in which one would read them."""
+_REFERENCE = "Every command and option, as Markdown."
+
+
+def text(topic: str) -> str:
+    """What is printed of it."""
+    here = Path(__file__).parents[1]
+    path = here / "reference.md" if topic == "reference" else here / "topics" / f"{topic}.txt"
+    return path.read_text(encoding="utf-8")
+
+
+def about(topic: str) -> str:
+    """One line that says what it is about."""
+    return _REFERENCE if topic == "reference" else text(topic).partition("\n")[0]

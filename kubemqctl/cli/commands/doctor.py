@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from kubemqctl import options
+from kubemqctl.cli import command_tree
 from kubemqctl.model.reports import Check
 from kubemqctl.runtime.invocation import Invocation
 
 
 def register(root: typer.Typer, only: str) -> None:
     """Add the command to the tree."""
-    options.register(root, "doctor", doctor)
+    command_tree.register(root, "doctor", doctor)
 
 
 def doctor(ctx: typer.Context) -> None:

@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
+from kubemqctl.cli.command_tree import CommandGroup
+from kubemqctl.cli.options import Confirm, Yes
 from kubemqctl.config.config_file import config_path, load, save
 from kubemqctl.config.profiles import Config, Profile, find
 from kubemqctl.config.settings import resolve
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
-from kubemqctl.options import CommandGroup, Confirm, Yes
 from kubemqctl.runtime.invocation import Invocation
 
 group = CommandGroup("profile", "Keep connections under a name: addresses, credentials, TLS.")
 register = group.register
-
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 NewName = Annotated[str, typer.Argument(metavar="NEW", show_default=False)]
 

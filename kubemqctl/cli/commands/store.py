@@ -6,14 +6,15 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import End, Start, parse_tags
 
-group = o.CommandGroup("store", "Publish events that are kept, and read them from any point.")
+group = command_tree.CommandGroup("store", "Publish events that are kept, and read them from any point.")
 register = group.register
 
 

@@ -6,16 +6,16 @@ from typing import Annotated, get_args
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
 from kubemqctl.runtime.invocation import Invocation
 
-group = o.CommandGroup("channel", "List, create and delete channels of every type.")
+group = command_tree.CommandGroup("channel", "List, create and delete channels of every type.")
 register = group.register
-
 TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
 LACK = "this server does not answer channel requests"
 # The groups of commands that work on them.

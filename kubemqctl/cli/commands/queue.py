@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
-from kubemqctl.commands.queue_move import move
-from kubemqctl.commands.queue_tx import OnFail, tx
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
+from kubemqctl.cli.commands.queue_move import move
+from kubemqctl.cli.commands.queue_tx import OnFail, tx
 from kubemqctl.messaging.sending.retry import _outlet
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
@@ -17,7 +18,7 @@ from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
 
-group = o.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")
+group = command_tree.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")
 register = group.register
 Expire = Annotated[int, o.seconds("--expire", "Drop it when it was not received within D.")]
 Delay = Annotated[int, o.seconds("--delay", "Hold it back for D.")]

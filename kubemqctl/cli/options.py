@@ -5,13 +5,11 @@ Durations arrive as seconds. Defaults are written as a user would type them.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from kubemqctl import usage
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.values import (
     MAX_QUEUE_SECONDS,
@@ -22,10 +20,6 @@ from kubemqctl.model.values import (
 )
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
-
-COMMON_HINT = "The common options (-p, -a, -o, --tls, …) are accepted here too: see `kubemqctl --help`."
-TAKES_HANDLER: set[Callable[..., Any]] = set()
 
 
 def valued(option: str, parse: Callable[[str], T]) -> Callable[[Any], T]:
@@ -63,41 +57,6 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
         show_default=False,
         parser=lambda t: parse(t) if isinstance(t, str) else t,
     )
-
-
-class CommandGroup:
-    """The commands of a group, kept aside so that only the one that is called need be built (1 ms each)."""
-
-    def __init__(self, name: str, help: str) -> None:
-        self.name = name
-        self.help = help
-        self.commands: dict[str, Callable[..., Any]] = {}
-
-    def command(self, name: str, *, handler: bool = False) -> Callable[[F], F]:
-        """Add a function as `name`; with `handler` it takes a user's command behind `--`."""
-
-        def add(function: F) -> F:
-            self.commands[name] = function
-            if handler:
-                TAKES_HANDLER.add(function)
-            return function
-
-        return add
-
-    def register(self, root: typer.Typer, only: str) -> None:
-        """Add the group to the tree: with the command `only`, or with all when there is none of that name."""
-        app = typer.Typer(cls=usage.HelpGroup, help=self.help)
-        for name in [only] if only in self.commands else self.commands:
-            register(app, name, self.commands[name])
-        root.add_typer(app, name=self.name)
-
-
-def register(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
-    """Add one command to the tree; its docstring is the help, its examples come last."""
-    text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("\nExamples:\n")
-    epilog = f"{COMMON_HINT}\n\n\b\nExamples:\n{examples}" if examples else COMMON_HINT
-    kind = usage.HandlerCommand if function in TAKES_HANDLER else usage.Command
-    app.command(name, cls=kind, help=text, epilog=epilog)(function)
 
 
 def between(nul: bool, delimiter: bytes | None, *, exact: bool) -> bytes | None:

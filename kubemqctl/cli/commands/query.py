@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options as o
+from kubemqctl.cli import command_tree
+from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import MAX_WIRE_SECONDS, parse_tags
 
-group = o.CommandGroup("query", "Send queries, which are answered, and respond to them.")
+group = command_tree.CommandGroup("query", "Send queries, which are answered, and respond to them.")
 register = group.register
-
 CacheKey = Annotated[
     str,
     typer.Option(

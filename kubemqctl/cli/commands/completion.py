@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from kubemqctl import options
+from kubemqctl.cli import command_tree, options
 from kubemqctl.model.errors import OutputError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.runtime.invocation import Invocation
@@ -25,7 +25,7 @@ _WORDS = {
 
 def register(root: typer.Typer, only: str) -> None:
     """Add the command to the tree."""
-    options.register(root, "completion", completion)
+    command_tree.register(root, "completion", completion)
 
 
 def _shell(text: str) -> str:
@@ -60,10 +60,10 @@ def completion(
       kubemqctl completion zsh --install
       kubemqctl completion fish | source
     """
-    from kubemqctl.cli import build
-    from kubemqctl.completion import script
-    from kubemqctl.topic import TOPICS
-    from kubemqctl.tree import describe
+    from kubemqctl.cli.command_tree import build
+    from kubemqctl.cli.commands.help import TOPICS
+    from kubemqctl.cli.completion_scripts import script
+    from kubemqctl.cli.description import describe
 
     run: Invocation = ctx.obj
     text = script(shell, describe(build()), TOPICS)

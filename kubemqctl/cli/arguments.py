@@ -1,0 +1,139 @@
+"""The words of a command line before Typer sees them: split at `--`, common options moved to the front.
+
+Common options are declared once, on the root, and accepted everywhere. Completion imports this module, so
+it imports nothing that takes time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kubemqctl.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from kubemqctl.runtime.invocation import Invocation
+
+
+VALUED = {
+    "-p", "--profile", "-a", "--address", "--client-id", "--token-file", "--tls-ca", "--tls-cert",
+    "--tls-key", "--tls-server-name", "--connect-timeout", "-o", "--output", "--format",
+}  # fmt: skip
+SWITCHES = {"--tls", "--no-tls", "-q", "--quiet", "-v", "--verbose", "--no-input"}
+
+
+def split(argv: list[str]) -> tuple[list[str], list[str] | None]:
+    """What stands before the first `--`, and what behind it; None when there is none."""
+    if "--" not in argv:
+        return argv, None
+    at = argv.index("--")
+    return argv[:at], argv[at + 1 :]
+
+
+# ---- common options, wherever they stand ----
+
+
+class OptionArity(NamedTuple):
+    """Whether an option takes a value, by its name."""
+
+    own: dict[str, bool]
+
+    def common(self, word: str) -> str:
+        """The common option that `word` gives; empty for none, or when the command declares it itself."""
+        name = word.partition("=")[0]
+        if name in self.own:
+            return ""
+        if name in VALUED or word in SWITCHES:
+            return name
+        short = word[:2]
+        is_cluster = len(word) > 2 and word[0] == "-" != word[1] and short not in self.own
+        return short if is_cluster and short in VALUED | SWITCHES else ""
+
+    def takes_next(self, word: str) -> bool:
+        """Whether the word behind `word` is its value."""
+        return self.own.get(word, word in VALUED)
+
+
+def plain_words(words: list[str], known: OptionArity) -> Iterable[str]:
+    skip = False
+    for word in words:
+        if skip:
+            skip = False
+        elif word.startswith("-") and len(word) > 1:
+            skip = known.takes_next(word)
+        else:
+            yield word
+
+
+def move_common_options_first(words: list[str], known: OptionArity) -> list[str]:
+    """`words` with the common options moved to the front, each with its value; UsageError without one."""
+    front: list[str] = []
+    rest: list[str] = []
+    i = 0
+    while i < len(words):
+        word = words[i]
+        wide = 2 if word.startswith("-") and known.takes_next(word) else 1
+        if known.common(word) and i + wide > len(words):
+            raise UsageError(f"option {word} needs a value", hint="see `kubemqctl --help`")
+        (front if known.common(word) else rest).extend(words[i : i + wide])
+        i += wide
+    return front + rest
+
+
+def arguments_for_typer(words: list[str], tree: Any, run: Invocation) -> list[str]:
+    """The words as Typer shall see them, the part behind `--` included where no handler takes it."""
+    found = _command(words, tree)
+    own = {
+        name: not p.is_flag
+        for p in found.params
+        if p.param_type_name == "option"
+        for name in _option_names(p)
+    }
+    arguments = move_common_options_first(words, OptionArity(own))
+    if run.words is None:
+        return arguments
+    if takes_handler(found):
+        if not run.words:
+            raise UsageError(
+                "there is no command behind --", hint="write it like: -- ./handle --its-own options"
+            )
+        return arguments
+    tail, run.words = run.words, None
+    return [*arguments, "--", *tail]
+
+
+def _option_names(parameter: Any) -> list[str]:
+    return [*parameter.opts, *parameter.secondary_opts]
+
+
+def takes_handler(found: Any) -> bool:
+    from kubemqctl.cli.command_tree import TAKES_HANDLER
+
+    callback = found.callback
+    return getattr(callback, "__wrapped__", callback) in TAKES_HANDLER
+
+
+def _command(words: list[str], tree: Any) -> Any:
+    """The command that the words name, as far as they do; the root's own options do not count as its."""
+    found = tree
+    for word in plain_words(words, OptionArity({})):
+        inner = getattr(found, "commands", {}).get(word)
+        if inner is None:
+            break
+        found = inner
+    return found if found is not tree else _NoCommand
+
+
+class _NoCommand:
+    params: tuple[Any, ...] = ()
+    callback = None
+
+
+def wanted_form(words: list[str]) -> str | None:
+    """What `-o` says in words that could not be parsed as a whole."""
+    for word, following in zip(words, [*words[1:], ""], strict=False):
+        if word in ("-o", "--output"):
+            return following
+        if word.startswith(("--output=", "-o")):
+            return word.removeprefix("--output=").removeprefix("-o")
+    return None
