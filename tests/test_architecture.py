@@ -115,7 +115,7 @@ def test_the_syntax_trees_were_read() -> None:
     assert Import("__main__", "cli.main", False) in OURS
 
 
-MOVED: list[str] = ["model", "wire", "output", "config", "client", "runtime", "messaging", "cli"]
+MOVED: list[str] = ["model", "wire", "output", "config", "client", "runtime", "messaging", "cli", "bench"]
 
 
 @pytest.mark.parametrize("importer", MOVED)

@@ -15,18 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.bench import run as running
-from kubemqctl.bench.account import Account, Receipt
-from kubemqctl.bench.assertion import hold, parse
-from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard, scoreboard
-from kubemqctl.bench.crew import Crew, Heard
-from kubemqctl.bench.latency import Latencies, rounded
-from kubemqctl.bench.line import Line, picture
-from kubemqctl.bench.load import Load, produce
-from kubemqctl.bench.reckoning import reckon
-from kubemqctl.bench.run import Measured, Run, Stage
-from kubemqctl.bench.venue import Venue
-from kubemqctl.bench.worker import Order, Report
+from kubemqctl.bench import coordinator as running
+from kubemqctl.bench.bench_channel import Venue
+from kubemqctl.bench.coordinator import Line, Measured, Run, Stage, picture
+from kubemqctl.bench.processes import Crew, Heard
+from kubemqctl.bench.producers import Load, produce
+from kubemqctl.bench.recorder import Account, Latencies, Receipt, rounded
+from kubemqctl.bench.result import hold, parse, reckon
+from kubemqctl.bench.worker import ACCEPTED, CLAIMED, HEARD, MEASURED, Order, Report, Scoreboard, scoreboard
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli.main import main

@@ -1,20 +1,19 @@
-"""One producer or one consumer of a benchmark, in a process of its own: crew.py starts it.
-
-What to do comes pickled on stdin, then lines: `go TIME` begins, `stop` ends. Reports go pickled to stdout.
-When stdin ends, whoever started this is gone, and so is this process.
-"""
+"""A process of a benchmark, and the shared memory in which it counts."""
 
 from __future__ import annotations
 
+import fcntl
+import mmap
 import os
 import pickle
 import sys
+import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
-from kubemqctl.bench.account import Account, Receipt
-from kubemqctl.bench.board import ACCEPTED, CLAIMED, HEARD, MEASURED, Scoreboard
+from kubemqctl.bench.recorder import Account, Receipt
 from kubemqctl.bench.workload import Schedule, Workload, writer
 from kubemqctl.client.connect import connect
 from kubemqctl.config.settings import Settings
@@ -22,6 +21,59 @@ from kubemqctl.model.errors import KubemqctlError
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
+
+
+ACCEPTED, CLAIMED, MEASURED, HEARD = range(4)
+COLUMNS = 4
+CELL = 8
+
+
+class Scoreboard:
+    """`fd` is inherited by the workers, who make a Scoreboard of it too."""
+
+    def __init__(self, fd: int, workers: int) -> None:
+        self.fd = fd
+        self._workers = workers
+        # Cells of the machine's own integers: each is written by one instruction.
+        self._cells = memoryview(mmap.mmap(fd, workers * COLUMNS * CELL)).cast("q")
+
+    def add(self, worker: int, column: int, count: int) -> None:
+        """Count on; only the worker itself does that."""
+        self._cells[worker * COLUMNS + column] += count
+
+    def put(self, worker: int, column: int, value: int) -> None:
+        """Set a number of one's own."""
+        self._cells[worker * COLUMNS + column] = value
+
+    def get(self, worker: int, column: int) -> int:
+        """One number."""
+        return self._cells[worker * COLUMNS + column]
+
+    def total(self, column: int) -> int:
+        """The sum over all workers."""
+        return sum(self._cells[column::COLUMNS])
+
+    def claim(self, worker: int, most: int) -> int:
+        """How many messages this worker shall ask a queue for: what is there and nobody else asked for.
+
+        At least one: that one is waited for. Asking for more than is there would wait for its full second.
+        """
+        fcntl.lockf(self.fd, fcntl.LOCK_EX)
+        try:
+            count = max(1, min(most, self.total(ACCEPTED) - self.total(CLAIMED)))
+            self.add(worker, CLAIMED, count)
+            return count
+        finally:
+            fcntl.lockf(self.fd, fcntl.LOCK_UN)
+
+
+@contextmanager
+def scoreboard(workers: int) -> Iterator[Scoreboard]:
+    """A new one, all zero, in a file that has no name any more."""
+    with tempfile.TemporaryFile() as file:
+        os.ftruncate(file.fileno(), workers * COLUMNS * CELL)
+        yield Scoreboard(file.fileno(), workers)
+
 
 Role = Literal["producer", "consumer"]
 
@@ -98,7 +150,7 @@ class Worker:
             self._consume(client, reports)
 
     def _produce(self, client: Client, reports: IO[bytes]) -> None:
-        from kubemqctl.bench.load import Load, produce
+        from kubemqctl.bench.producers import Load, produce
 
         work, number = self.order.work, self.order.number
         _say(reports, Report("ready"))
@@ -108,7 +160,7 @@ class Worker:
         produce(Load(client, work, schedule, body, self.account, self._took, self._stop))
 
     def _consume(self, client: Client, reports: IO[bytes]) -> None:
-        from kubemqctl.bench.drain import Taking, drain
+        from kubemqctl.bench.consumers import Taking, drain
 
         row, board = self.order.row, self._board
         taking = Taking(

@@ -121,7 +121,7 @@ def queue(
       kubemqctl bench queue --producers 2 --consumers 2 --size 4KiB --duration 30s
       kubemqctl bench queue --rate 500/s --batch 1 --assert 'p99<20ms,loss=0' -o json
     """
-    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.benchmark import benchmark
     from kubemqctl.bench.workload import Workload
 
     work = Workload("queue", channel, producers, consumers, size, count, duration, rate, warm_up, batch=batch)
@@ -150,7 +150,7 @@ def events(
       kubemqctl bench events --consumers 3 --rate 1000/s --assert 'loss<0.1%'
       kubemqctl bench events --count 100000 --size 128B --format '{rate} {p99}'
     """
-    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.benchmark import benchmark
     from kubemqctl.bench.workload import Workload
 
     work = Workload("events", channel, producers, consumers, size, count, duration, rate, warm_up)
@@ -180,7 +180,7 @@ def store(
       kubemqctl bench store --in-flight 1000 --duration 20s
       kubemqctl bench store --rate 200/s --assert 'p99.9<100ms' --assert loss=0
     """
-    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.benchmark import benchmark
     from kubemqctl.bench.workload import Workload
 
     work = Workload(
@@ -214,7 +214,7 @@ def cmd(
       kubemqctl bench cmd --in-flight 16 --consumers 2
       kubemqctl bench cmd --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
-    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.benchmark import benchmark
     from kubemqctl.bench.workload import Workload
 
     work = Workload(
@@ -258,7 +258,7 @@ def query(
       kubemqctl bench query --in-flight 16 --consumers 2
       kubemqctl bench query --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
-    from kubemqctl.bench.session import benchmark
+    from kubemqctl.bench.benchmark import benchmark
     from kubemqctl.bench.workload import Workload
 
     work = Workload(

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubemqctl.bench.assertion import Assertion, hold, parse
-from kubemqctl.bench.latency import Latencies
-from kubemqctl.bench.line import Line
-from kubemqctl.bench.reckoning import is_held, reckon
-from kubemqctl.bench.run import Measured, measure
-from kubemqctl.bench.venue import Venue, fresh_name
+from kubemqctl.bench.bench_channel import Venue, fresh_name
+from kubemqctl.bench.coordinator import Line, Measured, measure
+from kubemqctl.bench.recorder import Latencies
+from kubemqctl.bench.result import Assertion, hold, is_held, parse, reckon
 from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
 from kubemqctl.client.connection import ping
 from kubemqctl.model.channels import ChannelType, check_channel

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from kubemqctl.bench.account import Account
+from kubemqctl.bench.recorder import Account
 from kubemqctl.bench.workload import MEASURED, Due, Schedule, Workload
 from kubemqctl.client import queues, requests
 from kubemqctl.client.connection import Client

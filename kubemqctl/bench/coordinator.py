@@ -1,28 +1,78 @@
-"""One run: the load is generated, taken and counted. What is said of it is another matter: nothing here.
-
-The run has stages. Everybody connects and listens; what is listened to is proven by messages that are
-heard; then producers warm up and are measured; then consumers take what is still under way.
-"""
+"""A benchmark's run: processes started together, measured over one window, drained, with a progress line."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.bench.account import Receipt
-from kubemqctl.bench.board import HEARD, MEASURED, Scoreboard, scoreboard
-from kubemqctl.bench.crew import Crew, Heard, Load, load
-from kubemqctl.bench.worker import Order, Role
+from kubemqctl.bench.processes import Crew, Heard, Load, load
+from kubemqctl.bench.recorder import Receipt
+from kubemqctl.bench.worker import HEARD, MEASURED, Order, Role, Scoreboard, scoreboard
 from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
 from kubemqctl.config.settings import Settings, read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError, TimedOut
+from kubemqctl.model.text import count_text
 from kubemqctl.model.values import SECOND
 from kubemqctl.runtime.waiting import Stop
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
+
+
+PAUSE = 0.1
+"""Seconds between two pictures."""
+NAME, BAR = 18, 30
+
+
+class Line:
+    """A context manager; `watch` draws. `fd` is the terminal, or None."""
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd
+        self._due = 0.0
+        self._shown = False
+
+    def __enter__(self) -> Line:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            self._write("\r\x1b[K")
+
+    def watch(self, stage: Stage) -> None:
+        """Show it, unless something was shown a moment ago."""
+        now = time.monotonic()
+        if self._fd is None or now < self._due:
+            return
+        self._due = now + PAUSE
+        self._shown = True
+        self._write(f"\r{picture(stage, self._width())}\x1b[K")
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._fd or 2).columns or 80
+        except OSError:
+            return 80
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(self._fd or 2, text.encode())
+
+
+def picture(stage: Stage, width: int) -> str:
+    """The line, cut where the terminal ends."""
+    parts = [f"{stage.name:<{NAME}}"]
+    if stage.done is not None:
+        full = round(stage.done * BAR)
+        parts.append(f"{'━' * full}{'╌' * (BAR - full)} {stage.done:4.0%}")
+    if stage.messages:
+        parts.append(count_text(stage.messages, "message"))
+    return "  ".join(parts)[: max(0, width - 1)].rstrip()
+
 
 # Seconds: for everybody to be ready; for what was sent to be heard; between two such tries; before the start.
 READY, HEAR, AGAIN, LEAD = 60.0, 15.0, 0.05, 0.05

@@ -13,6 +13,7 @@ from kubemqctl.model.values import Start
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
 
+
 PREFIX = "kubemqctl-bench-"
 USED = "give another --channel, or none for one of its own"
 

@@ -1,0 +1,277 @@
+"""What a benchmark came to: its figures computed from what was measured, and the assertions about them."""
+
+from __future__ import annotations
+
+import operator
+import re
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, NamedTuple
+
+from kubemqctl.bench.coordinator import Measured
+from kubemqctl.bench.recorder import Latencies, Receipt
+from kubemqctl.bench.workload import Workload
+from kubemqctl.model.errors import Partial, UsageError
+from kubemqctl.model.reports import BenchResult
+from kubemqctl.model.text import latency_text, quoted
+from kubemqctl.model.values import SECOND, duration_ns, parse_rate, parse_size
+
+Unit = Literal["time", "rate", "bytes", "count"]
+_OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "<=": operator.le,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    ">": operator.gt,
+    "=": operator.eq,
+}
+FLAWS = ("loss", "doubles", "disorder", "errors")
+"""What may be asserted as a share too."""
+_UNITS: dict[str, Unit] = {
+    **dict.fromkeys(("min", "mean", "max"), "time"),
+    **dict.fromkeys(("rate", "send_rate"), "rate"),
+    "byte_rate": "bytes",
+    **dict.fromkeys(("sent", "received", *FLAWS), "count"),
+}
+_ALIASES = {"throughput": "rate", "bandwidth": "byte_rate"}
+NAMES = ("p50", "p99.9", *_UNITS, *_ALIASES)
+_FORM = re.compile(r"\s*([A-Za-z_0-9.]+)\s*(<=|>=|==|!=|<|>|=)\s*(\S+)\s*", re.ASCII)
+_PERCENTILE = re.compile(r"p([0-9]{1,2}(?:\.[0-9]{1,4})?|100)", re.ASCII)
+
+
+class Assertion(NamedTuple):
+    """`bound` is nanoseconds, a number a second or a count; of all messages a share when `is_share`."""
+
+    text: str
+    metric: str
+    unit: Unit
+    operator: str
+    bound: float
+    is_share: bool = False
+
+    @property
+    def percentile(self) -> float | None:
+        """99.9 for p99.9; None for what is no percentile."""
+        return float(self.metric[1:]) if self.metric[0] == "p" else None
+
+
+def parse(texts: Iterable[str]) -> list[Assertion]:
+    """All of them; several in one text have commas between. Raises UsageError."""
+    return [_parsed(part) for text in texts for part in text.split(",")]
+
+
+def _parsed(text: str) -> Assertion:
+    found = _FORM.fullmatch(text)
+    if not found:
+        raise UsageError(f"{quoted(text)} is no assertion: write it like 'p99<20ms' or 'loss=0'")
+    name, sign, value = found.groups()
+    metric = _metric(name)
+    unit = "time" if metric[0] == "p" else _UNITS[metric]
+    is_share = metric in FLAWS and value.endswith("%")
+    try:
+        bound = _number(value[:-1], value) / 100 if is_share else _READ[unit](value)
+    except UsageError as e:
+        e.message = f"{quoted(text.strip())}: {e.message}"
+        raise
+    return Assertion(text.strip(), metric, unit, sign, bound, is_share)
+
+
+def _metric(name: str) -> str:
+    if name == "p999":
+        name = "p99.9"
+    if _PERCENTILE.fullmatch(name) and float(name[1:]) > 0:
+        return name
+    metric = _ALIASES.get(name, name)
+    if metric in _UNITS:
+        return metric
+    from kubemqctl.model.text import nearest
+
+    hint = nearest(name, NAMES) or f"there are p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
+    raise UsageError(f"{quoted(name)} is nothing that is measured", hint=hint)
+
+
+def _number(text: str, shown: str) -> float:
+    if len(text) > 30 or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
+        raise UsageError(f"{quoted(shown)} is no number")
+    return float(text)
+
+
+def _bytes(text: str) -> float:
+    if not text.endswith("/s"):
+        raise UsageError(f"{quoted(text)} is no number of bytes a second: write it as 10MB/s")
+    return float(parse_size(text[:-2]))
+
+
+def _count(text: str) -> float:
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise UsageError(f"{quoted(text)} is no count: write it as 0, 100 or 0.1%")
+    return float(text)
+
+
+_READ: dict[Unit, Callable[[str], float]] = {
+    "time": duration_ns,
+    "rate": parse_rate,
+    "bytes": _bytes,
+    "count": _count,
+}
+
+
+def hold(assertions: Iterable[Assertion], result: BenchResult, at: Callable[[float], int | None]) -> None:
+    """Raise Partial, naming those that do not hold. `at` gives a percentile of the latencies."""
+    broken = [text for assertion in assertions if (text := _broken(assertion, result, at))]
+    if broken:
+        raise Partial("; ".join(broken), code="assertion-failed")
+
+
+def _broken(assertion: Assertion, result: BenchResult, at: Callable[[float], int | None]) -> str:
+    """Why it does not hold; empty when it does."""
+    percentile = assertion.percentile
+    value = getattr(result, assertion.metric) if percentile is None else at(percentile)
+    if value is None:
+        return f"{assertion.text} does not hold: it was not measured"
+    bound = assertion.bound
+    if assertion.is_share:
+        bound *= _whole(assertion.metric, result)
+    if _OPERATORS[assertion.operator](value, bound):
+        return ""
+    return f"{assertion.text} does not hold: it was {_said(value, assertion, result)}"
+
+
+def _said(value: float, assertion: Assertion, result: BenchResult) -> str:
+    if assertion.unit == "time":
+        return latency_text(int(value))
+    if assertion.metric in FLAWS:
+        return f"{value:,} of {_whole(assertion.metric, result):,}"
+    return f"{value:,.0f}{_SUFFIXES.get(assertion.unit, '')}"
+
+
+_SUFFIXES: dict[Unit, str] = {"rate": "/s", "bytes": " B/s"}
+
+
+def _whole(metric: str, result: BenchResult) -> int:
+    """How many messages there were of which some were flawed in that way."""
+    if metric == "errors":
+        return result.sent + result.errors
+    if metric == "loss":
+        return result.received - result.doubles + (result.loss or 0)
+    return result.received
+
+
+PERCENTILES = {"min": 0.0, "max": 100.0, "p50": 50.0, "p90": 90.0, "p95": 95.0, "p99": 99.0, "p999": 99.9}
+# From this share of a processor on, a process has no time to do more; the rest is the waiting for its calls.
+AT_ITS_LIMIT = 0.85
+# The machine as a whole is, when so little of it is idle; and a rate is held when it is missed by no more.
+MACHINE_AT_ITS_LIMIT = 0.95
+HELD = 0.99
+# Of a window shorter than this, processor time says nothing: nanoseconds.
+SHORTEST = SECOND // 5
+
+
+def reckon(measured: Measured, work: Workload, latencies: Latencies) -> BenchResult:
+    """The result of a run; its latencies are put into `latencies`, which must be empty."""
+    timed = measured.producers if work.is_asking else measured.consumers
+    for receipt in timed:
+        latencies.add(receipt.latencies.items())
+    sent, errors = _sent(measured, work)
+    received, unique, disorder = _received(measured, work)
+    spent = _spent(timed, measured.begin)
+    sending = _spent(measured.producers, measured.begin)
+    rate, send_rate = _rate(received, spent), _rate(sent, sending)
+    machine = measured.machine if spent >= SHORTEST else None
+    busy = max((_busy(receipt) for receipt in (*measured.producers, *measured.consumers)), default=0.0)
+    return BenchResult(
+        pattern=work.pattern,
+        channel=work.channel,
+        producers=work.producers,
+        consumers=work.consumers,
+        size=work.size,
+        batch=work.batch,
+        in_flight=work.in_flight,
+        target_rate=work.rate or 0.0,
+        elapsed=max(spent, sending),
+        sent=sent,
+        received=received,
+        send_rate=send_rate,
+        rate=rate,
+        byte_rate=rate * work.size,
+        loss=max(0, sent * work.copies - unique) if measured.drained and not work.is_asking else None,
+        doubles=received - unique,
+        disorder=disorder,
+        errors=errors,
+        mean=latencies.mean(),
+        **latencies.each(PERCENTILES),
+        limit=_limit(is_held(work, sent, send_rate), busy, machine) if rate else "",
+        busy=busy,
+        stopped=_ending(measured),
+        histogram=latencies.bars(),
+    )
+
+
+def _sent(measured: Measured, work: Workload) -> tuple[int, int]:
+    """How many messages were taken by the server, and how many were not."""
+    accepted = sum(receipt.accepted for receipt in measured.producers)
+    errors = sum(receipt.errors for receipt in measured.producers)
+    # Plain events count as taken until the server says that it refused one.
+    return (max(0, accepted - errors) if work.pattern == "events" else accepted), errors
+
+
+def _received(measured: Measured, work: Workload) -> tuple[int, int, int]:
+    """How many messages came, how many of them for the first time, and how many behind a later one."""
+    if work.is_asking:
+        answered = sum(receipt.accepted for receipt in measured.producers)
+        return answered, answered, 0
+    received = sum(receipt.received for receipt in measured.consumers)
+    disorder = sum(receipt.disorder for receipt in measured.consumers)
+    # Of a queue all consumers together get each message once; of events every one gets all.
+    shares = [[receipt] for receipt in measured.consumers] if work.copies > 1 else [list(measured.consumers)]
+    unique = sum(_distinct(share, producer) for share in shares for producer in range(work.producers))
+    return received, unique, disorder
+
+
+def _distinct(receipts: Sequence[Receipt], producer: int) -> int:
+    """How many messages of a producer came to any of these."""
+    seen = 0
+    for receipt in receipts:
+        seen |= int.from_bytes(receipt.seen[producer], "little")
+    return seen.bit_count()
+
+
+def _spent(receipts: Sequence[Receipt], begin: int) -> int:
+    """Nanoseconds from the beginning to the last message."""
+    return max((receipt.last - begin for receipt in receipts if receipt.last), default=0)
+
+
+def _rate(count: int, nanoseconds: int) -> float:
+    return count * SECOND / nanoseconds if nanoseconds > 0 else 0.0
+
+
+def _busy(receipt: Receipt) -> float:
+    window = receipt.last - receipt.first
+    return receipt.busy / window if window >= SHORTEST else 0.0
+
+
+def is_held(work: Workload, sent: int, send_rate: float) -> bool:
+    """Whether the rate that was asked for was kept. One late message at the end does not matter."""
+    if not work.rate:
+        return False
+    late = work.duration is not None and sent + work.producers >= work.rate * work.duration * HELD
+    return late or send_rate >= work.rate * HELD
+
+
+def _limit(held: bool, busy: float, machine: float | None) -> Any:
+    """What kept it from being faster, as far as that can be known from here."""
+    if held:
+        return "rate"
+    if busy >= AT_ITS_LIMIT:
+        return "tool"
+    if machine is not None and machine >= MACHINE_AT_ITS_LIMIT:
+        return "machine"
+    return "server" if busy else ""
+
+
+def _ending(measured: Measured) -> str:
+    """What ended it too early; empty when nothing did."""
+    if measured.failure:
+        return measured.failure.message
+    return signal.Signals(measured.signum).name if measured.signum else ""
