@@ -1,19 +1,54 @@
-"""Commands and queries: who gets a request, whose answer counts, which answers are kept.
-
-A request has a reply channel of its own; whoever knows it may answer, and the first answer wins.
-"""
+"""Commands and queries: who answers which, and the cache of answers to queries."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable
+from typing import NamedTuple
 
-from kubemqctl.broker.cache import Cache
-from kubemqctl.broker.ids import new_id
-from kubemqctl.broker.outbox import Backlog, Ended
-from kubemqctl.broker.subscriptions import Subscription, Subscriptions
-from kubemqctl.broker.usage import Usages
+from kubemqctl.broker.rules import new_id
+from kubemqctl.broker.subscribers import Backlog, Ended, Subscription, Subscriptions, Usages
 from kubemqctl.wire import kubemq_pb2 as pb
+
+MOST = 10_000  # answers
+MOST_BYTES = 64 * 1024 * 1024
+Key = tuple[str, str]  # a channel, and a cache key: keys of two channels have nothing to do with one another
+
+
+class _Kept(NamedTuple):
+    answer: bytes
+    until: int
+
+
+class Cache:
+    """Serialized answers by channel and key; the ones longest unused give way. Times are Unix nanoseconds."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Key, _Kept] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: Key, now: int) -> bytes | None:
+        found = self._kept.get(key)
+        if found is None:
+            return None
+        if found.until <= now:
+            self._drop(key)
+            return None
+        self._kept.move_to_end(key)
+        return found.answer
+
+    def put(self, key: Key, answer: bytes, until: int) -> None:
+        if key in self._kept:
+            self._drop(key)
+        self._kept[key] = _Kept(answer, until)
+        self._bytes += len(answer)
+        while len(self._kept) > MOST or self._bytes > MOST_BYTES:
+            self._drop(next(iter(self._kept)))
+
+    def _drop(self, key: Key) -> None:
+        self._bytes -= len(self._kept.pop(key).answer)
+
 
 SECOND = 1_000_000_000
 

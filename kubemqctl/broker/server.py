@@ -1,7 +1,4 @@
-"""Running a broker: listen, recover, serve until a signal, drain.
-
-`serve` is the broker on a running event loop; `run` is a whole process's worth of it, signals included.
-"""
+"""The broker as a process: recovery, the gRPC server with or without TLS, and its end."""
 
 from __future__ import annotations
 
@@ -9,21 +6,108 @@ import asyncio
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 import grpc.aio
 
-from kubemqctl.broker import data, service_queues, service_stream
-from kubemqctl.broker.core import Core
-from kubemqctl.broker.journal import Journal, JournalError, NoJournal, SqliteJournal
-from kubemqctl.broker.patterns import Patterns
-from kubemqctl.broker.refusals import MAX_MESSAGE
-from kubemqctl.broker.service import Service
-from kubemqctl.broker.tls import Tls, credentials
-from kubemqctl.model.errors import KubemqctlError, UsageError
+from kubemqctl.broker.events.event_store import KIND, Events, Store
+from kubemqctl.broker.queues.state import Core
+from kubemqctl.broker.requests import Requests
+from kubemqctl.broker.rules import MAX_MESSAGE
+from kubemqctl.broker.service import events, queues
+from kubemqctl.broker.service.channel_requests import Channels
+from kubemqctl.broker.service.dispatch import Service
+from kubemqctl.broker.storage import data_directory
+from kubemqctl.broker.storage.event_log import DiskLog, EventLog, MemoryLog
+from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
+from kubemqctl.config.files import read_file
+from kubemqctl.model.errors import ConfigError, KubemqctlError, UsageError
+
+if TYPE_CHECKING:
+    from kubemqctl.broker.service.dispatch import Handlers
+
+
+class Patterns:
+    """Made when `core` has recovered; `end`, then `close` when nobody calls any more."""
+
+    def __init__(self, core: Core) -> None:
+        self.events = Events(core.clock)
+        self.store = Store(_log(core), core.clock, core.new_number)
+        self.requests = Requests(core.clock)
+        self.channels = Channels(core, self.events, self.store, self.requests)
+        for key in [key for key in core.names if key[0] == KIND]:
+            self.store.recover(core.names.pop(key))
+
+    def handlers(self) -> Handlers:
+        """The method table of all of them."""
+        return {
+            **events.event_handlers(self.events, self.store),
+            **events.request_handlers(self.requests, self.channels),
+        }
+
+    def end(self, reason: str) -> None:
+        """Send everybody away who listens or waits for an answer."""
+        self.events.listeners.end(reason)
+        self.store.end(reason)
+        self.requests.end(reason)
+
+    async def close(self) -> None:
+        """Bring to the journal what is on its way there."""
+        await self.store.close()
+
+
+def _log(core: Core) -> EventLog:
+    journal = core.journal
+    if isinstance(journal, SqliteJournal):
+        return DiskLog(journal)
+    assert isinstance(journal, NoJournal)
+    return MemoryLog(journal)
+
+
+class Tls(NamedTuple):
+    """PEM data: our certificate chain and key; with `ca`, clients must show a certificate that it signed."""
+
+    cert: bytes
+    key: bytes
+    ca: bytes = b""
+
+
+def load(cert: str, key: str, ca: str = "") -> Tls:
+    """Read the files at these paths. Raises NotFound when one is missing, ConfigError when one is no use."""
+    tls = Tls(
+        read_file(cert, "certificate"),
+        read_file(key, "private key"),
+        read_file(ca, "CA certificate") if ca else b"",
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        # An empty password, so that an encrypted key is an error and not a question.
+        context.load_cert_chain(cert, key, password="")
+    except (ssl.SSLError, OSError) as e:
+        raise ConfigError(f"the TLS certificate {cert} and key {key} cannot be used: {_why(e)}") from e
+    try:
+        if ca:
+            context.load_verify_locations(ca)
+    except (ssl.SSLError, OSError) as e:
+        raise ConfigError(f"the TLS CA certificate {ca} cannot be used: {_why(e)}") from e
+    return tls
+
+
+def credentials(tls: Tls) -> grpc.ServerCredentials:
+    """`tls` as gRPC takes it."""
+    return grpc.ssl_server_credentials(
+        [(tls.key, tls.cert)], root_certificates=tls.ca or None, require_client_auth=bool(tls.ca)
+    )
+
+
+def _why(error: OSError) -> str:
+    reason = getattr(error, "reason", None) or error.strerror or str(error)
+    return str(reason).replace("_", " ").lower()
+
 
 GRACE = 0.5  # seconds: for calls under way when the broker is told to stop
 # Above the limit, so that it is ours to refuse with the real server's text; far above, gRPC does.
@@ -65,9 +149,9 @@ async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asynci
     """
     if config.data is None:
         return await _recover_and_serve(NoJournal(), config, ready, stop)
-    lock = data.claim(config.data)
+    lock = data_directory.claim(config.data)
     try:
-        journal = SqliteJournal(config.data / data.DATABASE)
+        journal = SqliteJournal(config.data / data_directory.DATABASE)
         return await _recover_and_serve(journal, config, ready, stop)
     except JournalError as e:
         raise KubemqctlError(f"the journal in {config.data} failed: {e}", code="damaged-data") from e
@@ -91,8 +175,8 @@ async def _serve(core: Core, config: BrokerConfig, ready: Callable[[str], None],
     server = grpc.aio.server(options=_OPTIONS)
     patterns = Patterns(core)
     handlers = {
-        **service_queues.queue_handlers(core),
-        **service_stream.stream_handlers(core),
+        **queues.queue_handlers(core),
+        **queues.stream_handlers(core),
         **patterns.handlers(),
     }
     server.add_generic_rpc_handlers([Service(handlers, config.token)])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kubemqctl.broker import posting
-from kubemqctl.broker.posting import SECOND, Posting
-from kubemqctl.broker.queue import Memory, Queue
+from kubemqctl.broker.queues import enqueue
+from kubemqctl.broker.queues.enqueue import SECOND, Posting
+from kubemqctl.broker.queues.queue import Memory, Queue
 from kubemqctl.wire import kubemq_pb2 as pb
 
 NOW = 1_700_000_000 * SECOND
@@ -30,52 +30,52 @@ def delivered(sent: pb.QueueMessage, now: int = NOW) -> pb.QueueMessage:
 
 def received(**policy: object) -> bytes:
     policies = pb.QueueMessagePolicy(**policy)  # type: ignore[arg-type]
-    return delivered(posting.fresh(message(Policy=policies), NOW)).SerializeToString()
+    return delivered(enqueue.fresh(message(Policy=policies), NOW)).SerializeToString()
 
 
 def test_a_fresh_message_has_its_time_its_sequence_and_its_first_receive() -> None:
-    attributes = delivered(posting.fresh(message(), NOW)).Attributes
+    attributes = delivered(enqueue.fresh(message(), NOW)).Attributes
     assert attributes == pb.QueueMessageAttributes(Timestamp=NOW, Sequence=1, ReceiveCount=1)
 
 
 def test_attributes_that_a_sender_made_up_are_dropped() -> None:
     lie = pb.QueueMessageAttributes(ReceiveCount=9, ReRouted=True, ExpirationAt=5, DelayedTo=5)
-    attributes = delivered(posting.fresh(message(Attributes=lie), NOW)).Attributes
+    attributes = delivered(enqueue.fresh(message(Attributes=lie), NOW)).Attributes
     assert attributes == pb.QueueMessageAttributes(Timestamp=NOW, Sequence=1, ReceiveCount=1)
 
 
 def test_no_limit_of_receives_means_1024() -> None:
-    assert posting.fresh(message(), NOW).Policy.MaxReceiveCount == 1024
+    assert enqueue.fresh(message(), NOW).Policy.MaxReceiveCount == 1024
 
 
 def test_it_expires_after_its_delay_and_its_expiration() -> None:
     policy = pb.QueueMessagePolicy(ExpirationSeconds=5, DelaySeconds=2)
-    fresh = posting.fresh(message(Policy=policy), NOW)
+    fresh = enqueue.fresh(message(Policy=policy), NOW)
     assert fresh.Attributes.ExpirationAt == NOW + 7 * SECOND
 
 
 def test_a_released_message_is_new_and_expires_from_its_release_on() -> None:
     policy = pb.QueueMessagePolicy(ExpirationSeconds=5, DelaySeconds=2)
-    released = posting.released(message(Policy=policy).SerializeToString(), NOW)
+    released = enqueue.released(message(Policy=policy).SerializeToString(), NOW)
     assert released.Policy.DelaySeconds == 0
     assert released.Attributes.ExpirationAt == NOW + 5 * SECOND
 
 
 def test_a_rejected_message_keeps_its_count_which_its_next_delivery_raises() -> None:
-    again = posting.rejected(received())
+    again = enqueue.rejected(received())
     assert again is not None
     assert delivered(again).Attributes.ReceiveCount == 2
 
 
 def test_a_rejected_message_keeps_policy_and_expiry() -> None:
-    again = posting.rejected(received(MaxReceiveCount=3, MaxReceiveQueue="dead", ExpirationSeconds=9))
+    again = enqueue.rejected(received(MaxReceiveCount=3, MaxReceiveQueue="dead", ExpirationSeconds=9))
     assert again is not None
     assert (again.Policy.MaxReceiveCount, again.Policy.MaxReceiveQueue) == (3, "dead")
     assert again.Attributes.ExpirationAt == NOW + 9 * SECOND
 
 
 def test_the_last_rejection_makes_a_dead_letter() -> None:
-    dead = posting.rejected(received(MaxReceiveCount=1, MaxReceiveQueue="dead", ExpirationSeconds=9))
+    dead = enqueue.rejected(received(MaxReceiveCount=1, MaxReceiveQueue="dead", ExpirationSeconds=9))
     assert dead is not None
     assert (dead.Channel, dead.MessageID, dead.Body) == ("dead", "id", b"body")
     assert dead.Policy == pb.QueueMessagePolicy()
@@ -85,22 +85,22 @@ def test_the_last_rejection_makes_a_dead_letter() -> None:
 
 
 def test_the_last_rejection_without_a_dead_letter_queue_drops_it() -> None:
-    assert posting.rejected(received(MaxReceiveCount=1)) is None
+    assert enqueue.rejected(received(MaxReceiveCount=1)) is None
 
 
 def test_a_dead_letter_is_never_dead_lettered_again() -> None:
-    dead = posting.rejected(received(MaxReceiveCount=1, MaxReceiveQueue="dead"))
+    dead = enqueue.rejected(received(MaxReceiveCount=1, MaxReceiveQueue="dead"))
     for _ in range(5):
         assert dead is not None
-        dead = posting.rejected(delivered(dead).SerializeToString())
+        dead = enqueue.rejected(delivered(dead).SerializeToString())
     assert dead is not None
     assert dead.Channel == "dead"
 
 
 def test_a_message_sent_on_counts_from_one_again_and_is_not_re_routed() -> None:
-    again = posting.rejected(received(MaxReceiveCount=5))
+    again = enqueue.rejected(received(MaxReceiveCount=5))
     assert again is not None
-    sent_on = posting.requeued(delivered(again).SerializeToString(), "other", NOW)
+    sent_on = enqueue.requeued(delivered(again).SerializeToString(), "other", NOW)
     assert sent_on.Channel == "other"
     assert sent_on.Policy.MaxReceiveCount == 5
     assert delivered(sent_on).Attributes == pb.QueueMessageAttributes(
@@ -109,9 +109,9 @@ def test_a_message_sent_on_counts_from_one_again_and_is_not_re_routed() -> None:
 
 
 def test_topic_and_partition_are_lost_in_a_copy() -> None:
-    sent = posting.fresh(message(Topic="t", Partition=3, PartitionKey="k"), NOW)
+    sent = enqueue.fresh(message(Topic="t", Partition=3, PartitionKey="k"), NOW)
     first = delivered(sent)
     assert (first.Topic, first.Partition, first.PartitionKey) == ("t", 3, "k")
-    again = posting.rejected(first.SerializeToString())
+    again = enqueue.rejected(first.SerializeToString())
     assert again is not None
     assert (again.Topic, again.Partition, again.PartitionKey) == ("", 0, "")

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.broker import core as core_module
-from kubemqctl.broker import journal, refusals, transaction
-from kubemqctl.broker.core import Core, TooLarge
-from kubemqctl.broker.journal import JournalError, NoJournal, SqliteJournal
-from kubemqctl.broker.plain import Plain
-from kubemqctl.broker.schema import Change
-from kubemqctl.broker.transaction import Refused, Transaction, Transactions
+from kubemqctl.broker import rules
+from kubemqctl.broker.queues import state as core_module
+from kubemqctl.broker.queues import transactions
+from kubemqctl.broker.queues.state import Core, TooLarge
+from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
+from kubemqctl.broker.queues.visibility_stream import Plain
+from kubemqctl.broker.storage import journal
+from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
+from kubemqctl.broker.storage.schema import Change
 from kubemqctl.wire import kubemq_pb2 as pb
 
 NOW = 1_700_000_000_000_000_000
@@ -74,7 +76,7 @@ async def get(core: Core, most: int, wait: int = 1) -> tuple[Transactions, Trans
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Get's shortest wait is a second on the wire; these tests need none of it."""
-    monkeypatch.setattr(transaction, "SHORTEST_WAIT", 1)
+    monkeypatch.setattr(transactions, "SHORTEST_WAIT", 1)
 
 
 def test_a_full_disk_is_the_senders_error_and_leaves_no_hole() -> None:
@@ -219,7 +221,7 @@ def test_a_partly_filled_transaction_swallows_what_comes_until_it_is_closed() ->
 
 
 def test_an_answer_over_the_limit_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refusals, "MAX_MESSAGE", 200)
+    monkeypatch.setattr(rules, "MAX_MESSAGE", 200)
 
     async def work(core: Core, failing: Failing) -> None:
         await core.send(messages("x" * 80, "y" * 80))
@@ -272,7 +274,7 @@ def test_of_many_closed_transactions_the_last_are_remembered_and_the_open_ones_a
         assert held.closed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transaction, "_CLOSED_REMEMBERED", 4)
+        patch.setattr(transactions, "_CLOSED_REMEMBERED", 4)
         with_core(work)
 
 

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.broker import data, schema
+from kubemqctl.broker.storage import data_directory, schema
 from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 
 def claim_and_let_go(directory: Path) -> None:
-    os.close(data.claim(directory))
+    os.close(data_directory.claim(directory))
 
 
 def contents(directory: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in directory.iterdir() if p.name != data.LOCK}
+    return {p.name: p.read_bytes() for p in directory.iterdir() if p.name != data_directory.LOCK}
 
 
 def with_messages(directory: Path) -> Path:
     """A data directory with a journal of some pages, closed cleanly."""
     claim_and_let_go(directory)
-    path = directory / data.DATABASE
+    path = directory / data_directory.DATABASE
     with closing(sqlite3.connect(path)) as db:
         db.executemany(
             "INSERT INTO message VALUES (?, 0, ?)", [(1 << schema.SHIFT | n, bytes(5000)) for n in range(100)]
@@ -38,7 +38,7 @@ def test_a_new_directory_is_made_for_its_owner_alone(tmp_path: Path) -> None:
     directory = tmp_path / "a" / "b"
     claim_and_let_go(directory)
     assert directory.stat().st_mode & 0o777 == 0o700
-    assert (directory / data.DATABASE).exists()
+    assert (directory / data_directory.DATABASE).exists()
 
 
 def test_an_empty_directory_and_our_own_are_taken(tmp_path: Path) -> None:
@@ -49,39 +49,39 @@ def test_an_empty_directory_and_our_own_are_taken(tmp_path: Path) -> None:
 
 
 def test_a_second_broker_is_refused_until_the_first_lets_go(tmp_path: Path) -> None:
-    lock = data.claim(tmp_path)
+    lock = data_directory.claim(tmp_path)
     with pytest.raises(KubemqctlError) as refused:
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)
     assert (refused.value.code, refused.value.exit_code) == ("data-in-use", 1)
     os.close(lock)
     claim_and_let_go(tmp_path)
 
 
 def test_what_a_kill_during_creation_leaves_is_made_anew(tmp_path: Path) -> None:
-    for name in (data.LOCK, data.NEW, data.NEW + "-journal"):
+    for name in (data_directory.LOCK, data_directory.NEW, data_directory.NEW + "-journal"):
         (tmp_path / name).write_bytes(b"half")
     claim_and_let_go(tmp_path)
     names = os.listdir(tmp_path)
-    assert data.DATABASE in names
-    assert not [name for name in names if name.startswith(data.NEW)]
+    assert data_directory.DATABASE in names
+    assert not [name for name in names if name.startswith(data_directory.NEW)]
 
 
 def test_a_directory_of_somebody_else_is_refused_untouched(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(ConfigError, match="not a data directory"):
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)
     assert sorted(os.listdir(tmp_path)) == ["thesis.txt"]
 
 
 def test_a_database_of_another_program_is_refused_untouched(tmp_path: Path) -> None:
-    path = tmp_path / data.DATABASE
+    path = tmp_path / data_directory.DATABASE
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE theirs (x)")
     before = path.read_bytes()
     with pytest.raises(ConfigError, match="another program"):
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)
     assert path.read_bytes() == before
-    assert sorted(os.listdir(tmp_path)) == [data.DATABASE]
+    assert sorted(os.listdir(tmp_path)) == [data_directory.DATABASE]
 
 
 def cut_short(path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_damaged_journal_is_one_clear_error_and_stays_as_it_was(
     harm(path)
     before = path.read_bytes()
     with pytest.raises(KubemqctlError) as refused:
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)
     assert (refused.value.code, refused.value.exit_code) == ("damaged-data", 1)
     assert str(path) in refused.value.message
     assert path.read_bytes() == before
@@ -124,24 +124,26 @@ def test_what_a_killed_broker_had_not_checkpointed_is_not_written_into_a_damaged
         db.execute("DELETE FROM message")
         db.commit()
         # As a kill leaves it: copied while it is open.
-        left = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.name != data.LOCK}
+        left = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.name != data_directory.LOCK}
     killed = tmp_path / "killed ?#%"
     killed.mkdir()
     for name, content in left.items():
         (killed / name).write_bytes(content)
-    scribbled_over(killed / data.DATABASE)
-    before = (killed / data.DATABASE).read_bytes()
+    scribbled_over(killed / data_directory.DATABASE)
+    before = (killed / data_directory.DATABASE).read_bytes()
     with pytest.raises(KubemqctlError, match="damaged"):
-        data.claim(killed)
-    assert (killed / data.DATABASE).read_bytes() == before
-    assert (killed / (data.DATABASE + "-wal")).read_bytes() == left[data.DATABASE + "-wal"]
+        data_directory.claim(killed)
+    assert (killed / data_directory.DATABASE).read_bytes() == before
+    assert (killed / (data_directory.DATABASE + "-wal")).read_bytes() == left[
+        data_directory.DATABASE + "-wal"
+    ]
 
 
 def test_a_journal_whose_main_file_is_gone_is_not_replaced_by_an_empty_one(tmp_path: Path) -> None:
     path = with_messages(tmp_path)
-    path.rename(path.with_name(data.DATABASE + "-wal"))
+    path.rename(path.with_name(data_directory.DATABASE + "-wal"))
     with pytest.raises(ConfigError):
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)
     assert not path.exists()
 
 
@@ -150,11 +152,11 @@ def test_a_path_that_cannot_be_a_directory_is_refused(tmp_path: Path) -> None:
     file.write_text("")
     for path in (file, file / "below"):
         with pytest.raises(ConfigError, match="cannot be used"):
-            data.claim(path)
+            data_directory.claim(path)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_directory_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(ConfigError, match="cannot be used"):
-        data.claim(tmp_path)
+        data_directory.claim(tmp_path)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from kubemqctl.broker.delays import Delays, Kept
-from kubemqctl.broker.schema import Delay
+from kubemqctl.broker.queues.enqueue import Delays, Kept
+from kubemqctl.broker.storage.schema import Delay
 
 SECOND = 1_000_000_000
 

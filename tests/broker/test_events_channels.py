@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.broker.usage import Usages
+from kubemqctl.broker.subscribers import Usages
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.listening import on_events, on_requests, on_store
 from tests.conftest import NewBroker
@@ -145,7 +145,7 @@ def test_a_name_that_could_not_be_used_is_not_created(kind: str, name: str, stub
 
 
 def test_the_channels_longest_unused_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubemqctl.broker.usage._MOST", 2)
+    monkeypatch.setattr("kubemqctl.broker.subscribers._MOST", 2)
     usages = Usages()
     for now, name in enumerate(["a", "b", "a", "c"]):
         usages.of(name, now)

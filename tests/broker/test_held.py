@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kubemqctl.broker.core import Core
-from kubemqctl.broker.held import Holding
-from kubemqctl.broker.journal import JournalError, NoJournal, nothing
-from kubemqctl.broker.schema import Change
+from kubemqctl.broker.queues.state import Core
+from kubemqctl.broker.queues.visibility_stream import Holding
+from kubemqctl.broker.storage.journal import JournalError, NoJournal, nothing
+from kubemqctl.broker.storage.schema import Change
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.server import start_broker

@@ -10,10 +10,9 @@ from typing import TypeVar
 
 import pytest
 
-from kubemqctl.broker import journal, schema
-from kubemqctl.broker.journal import Journal, JournalError, NoJournal, SqliteJournal
-from kubemqctl.broker.queue import Entry
-from kubemqctl.broker.schema import Change, Channel, Delay, runs
+from kubemqctl.broker.storage import journal, schema
+from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
+from kubemqctl.broker.storage.schema import Change, Channel, Delay, Entry, runs
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from kubemqctl.broker import outbox
-from kubemqctl.broker.outbox import BUFFER, Backlog, Ended
+from kubemqctl.broker import subscribers
+from kubemqctl.broker.subscribers import BUFFER, Backlog, Ended
 
 
 def in_a_loop(test: Callable[[Backlog], Awaitable[None]]) -> None:
@@ -52,7 +52,7 @@ def test_a_cancelled_wait_loses_nothing() -> None:
 
 
 def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "STANDSTILL", 0.05)
+    monkeypatch.setattr(subscribers, "STANDSTILL", 0.05)
 
     async def scenario(backlog: Backlog) -> None:
         assert all(offered(backlog, 20 * BUFFER))
@@ -65,7 +65,7 @@ def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "STANDSTILL", 0.02)
+    monkeypatch.setattr(subscribers, "STANDSTILL", 0.02)
 
     async def scenario(backlog: Backlog) -> None:
         offered(backlog, BUFFER + 3)
@@ -78,7 +78,7 @@ def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytes
 
 
 def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "STANDSTILL", 0.01)
+    monkeypatch.setattr(subscribers, "STANDSTILL", 0.01)
 
     async def scenario(backlog: Backlog) -> None:
         offered(backlog, BUFFER)
@@ -89,7 +89,7 @@ def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.Monke
 
 
 def test_no_more_waits_than_a_backlog_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MOST_WAITING", 200)
+    monkeypatch.setattr(subscribers, "MOST_WAITING", 200)
 
     async def scenario(backlog: Backlog) -> None:
         assert offered(backlog, 250) == [True] * 200 + [False] * 50
@@ -101,7 +101,7 @@ def test_no_more_waits_than_a_backlog_holds(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_no_more_bytes_wait_than_a_backlog_holds_but_one_alone_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "MOST_BYTES", 10)
+    monkeypatch.setattr(subscribers, "MOST_BYTES", 10)
 
     async def scenario(backlog: Backlog) -> None:
         assert backlog.offer(b"1" * 20)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 
-from kubemqctl.broker.queue import PAGE, WINDOW, Entry, Memory, Queue, Taker
+from kubemqctl.broker.queues.queue import PAGE, WINDOW, Memory, Queue, Taker
+from kubemqctl.broker.storage.schema import Entry
 
 NOW = 1_000
 

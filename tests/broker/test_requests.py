@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.broker import cache
-from kubemqctl.broker.cache import Cache
-from kubemqctl.broker.outbox import Ended
-from kubemqctl.broker.requests import NoAnswer, Requests
-from kubemqctl.broker.subscriptions import Subscription
+from kubemqctl.broker import requests
+from kubemqctl.broker.requests import Cache, NoAnswer, Requests
+from kubemqctl.broker.subscribers import Ended, Subscription
 from kubemqctl.wire import kubemq_pb2 as pb
 
 SECOND = 1_000_000_000
@@ -144,8 +142,8 @@ def test_an_answer_that_is_no_success_is_not_kept(fields: dict[str, Any]) -> Non
 
 
 def test_the_cache_is_bounded_and_the_longest_unused_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "MOST", 2)
-    monkeypatch.setattr(cache, "MOST_BYTES", 10)
+    monkeypatch.setattr(requests, "MOST", 2)
+    monkeypatch.setattr(requests, "MOST_BYTES", 10)
     kept = Cache()
     for key in ("a", "b"):
         kept.put(("c", key), key.encode(), 100)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.broker.outbox import Backlog
-from kubemqctl.broker.subscriptions import Subscription, Subscriptions, matches
+from kubemqctl.broker.subscribers import Backlog, Subscription, Subscriptions, matches
 
 
 @pytest.mark.parametrize(

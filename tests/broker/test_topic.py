@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.broker import journal, outbox
-from kubemqctl.broker.eventlog import PAGE_BYTES, DiskLog, EventLog, MemoryLog
-from kubemqctl.broker.journal import JournalError, NoJournal, SqliteJournal
-from kubemqctl.broker.store import Store
-from kubemqctl.broker.topic import Member
+from kubemqctl.broker import subscribers
+from kubemqctl.broker.events.event_store import Store
+from kubemqctl.broker.events.topic import Member
+from kubemqctl.broker.storage import journal
+from kubemqctl.broker.storage.event_log import PAGE_BYTES, DiskLog, EventLog, MemoryLog
+from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
 from kubemqctl.wire import kubemq_pb2 as pb
 
 NOW = 1_700_000_000_000_000_000
@@ -134,7 +135,7 @@ def test_a_member_is_dealt_no_more_than_it_has_room_for(play: Play) -> None:
     async def scenario(store: Store) -> None:
         member = await subscribe(store, NEW)
         await store_events(store, 150)
-        assert len(member.holds()) == outbox.BUFFER
+        assert len(member.holds()) == subscribers.BUFFER
         await store_events(store, 20, "large", 1024 * 1024)
         large = await subscribe(store, FIRST, "large", "large")
         assert 4 <= len(large.holds()) <= 5
@@ -175,7 +176,7 @@ def test_what_a_subscription_held_is_not_lost_when_the_broker_ends(restarts: Cal
             member = await subscribe(store)
             await take(member, 3)
             store.end("over")
-            with pytest.raises(outbox.Ended, match="over"):
+            with pytest.raises(subscribers.Ended, match="over"):
                 await member.next()
             store.leave(member, "me")
         async with restarts() as store:
@@ -238,7 +239,7 @@ def test_a_member_that_has_no_room_gives_its_turn_to_the_others(play: Play) -> N
     async def scenario(store: Store) -> None:
         stuck, other = [await subscribe(store, NEW, client, group="g") for client in ("stuck", "other")]
         await store_events(store, 400)
-        got = await take(other, 400 - outbox.BUFFER)
+        got = await take(other, 400 - subscribers.BUFFER)
         assert sorted(got + stuck.holds()) == list(range(1, 401))
 
     play(scenario)
@@ -279,14 +280,14 @@ def test_a_channel_that_was_only_subscribed_to_keeps_its_number_and_its_places(
 def test_a_reader_that_stands_still_loses_one_event_at_a_time_behind_its_buffer(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox, "STANDSTILL", 0.02)
+    monkeypatch.setattr(subscribers, "STANDSTILL", 0.02)
 
     async def scenario(store: Store) -> None:
         await store_events(store, 200)
         member = await subscribe(store)
         while member.reader.position().next < 104:
             await asyncio.sleep(0.005)
-        kept = await take(member, outbox.BUFFER)
+        kept = await take(member, subscribers.BUFFER)
         assert kept == list(range(1, 101))
         assert (await take(member, 1))[0] >= 104
 
@@ -294,14 +295,14 @@ def test_a_reader_that_stands_still_loses_one_event_at_a_time_behind_its_buffer(
 
 
 def test_a_reader_with_room_in_its_buffer_loses_nothing(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "STANDSTILL", 0.01)
+    monkeypatch.setattr(subscribers, "STANDSTILL", 0.01)
 
     async def scenario(store: Store) -> None:
         member = await subscribe(store)
-        await store_events(store, outbox.BUFFER)
+        await store_events(store, subscribers.BUFFER)
         await asyncio.sleep(0.1)
         await store_events(store, 1)
-        assert await take(member, outbox.BUFFER + 1) == list(range(1, outbox.BUFFER + 2))
+        assert await take(member, subscribers.BUFFER + 1) == list(range(1, subscribers.BUFFER + 2))
 
     play(scenario)
 
@@ -315,7 +316,7 @@ def test_a_deleted_channel_begins_anew_and_its_subscribers_are_sent_away(play: P
         member = await subscribe(store)
         await take(member, 5)
         await store.delete("c")
-        with pytest.raises(outbox.Ended, match="deleted"):
+        with pytest.raises(subscribers.Ended, match="deleted"):
             await member.next()
         store.leave(member, "me")
         await store_events(store, 2)
@@ -374,7 +375,7 @@ def test_what_cannot_be_stored_is_an_error_and_leaves_no_hole() -> None:
 def test_places_that_cannot_be_written_are_tried_again_but_do_not_hold_up_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("kubemqctl.broker.store._RETRY", 0.01)
+    monkeypatch.setattr("kubemqctl.broker.events.event_store._RETRY", 0.01)
 
     async def scenario() -> None:
         log = StubbornLog()
@@ -407,14 +408,14 @@ def test_a_log_that_cannot_be_read_ends_the_subscription_with_the_reason(
 
             monkeypatch.setattr(DiskLog, "page", unreadable)
             member = await subscribe(store)
-            with pytest.raises(outbox.Ended, match="disk I/O error"):
+            with pytest.raises(subscribers.Ended, match="disk I/O error"):
                 await member.next()
 
     asyncio.run(scenario())
 
 
 def test_too_much_that_waits_to_be_stored_makes_its_senders_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kubemqctl.broker.store.MOST_PENDING", 1000)
+    monkeypatch.setattr("kubemqctl.broker.events.event_store.MOST_PENDING", 1000)
 
     async def scenario() -> None:
         log = StubbornLog()

@@ -18,8 +18,7 @@ from kubemqctl.model.text import count_text
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
-    from kubemqctl.broker.server import Ended
-    from kubemqctl.broker.tls import Tls
+    from kubemqctl.broker.server import Ended, Tls
 
 
 group = command_tree.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
@@ -112,7 +111,7 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
     flags = run.common.flags
     if flags.token_file or flags.tls or _tls_files(flags):
         raise UsageError("the broker of broker exec speaks plainly", hint="broker run takes tokens and TLS")
-    from kubemqctl.broker.throwaway import run_command
+    from kubemqctl.broker.exec import run_command
 
     return run_command(run.words, run.environ, Path(data) if data is not None else None)
 
@@ -152,9 +151,9 @@ def _tls(flags: Flags) -> Tls | None:
         return None
     if flags.tls is False:
         raise UsageError("--no-tls excludes --tls-cert and --tls-key")
-    from kubemqctl.broker import tls
+    from kubemqctl.broker import server
 
-    return tls.load(flags.tls_cert, flags.tls_key, flags.tls_ca or "")
+    return server.load(flags.tls_cert, flags.tls_key, flags.tls_ca or "")
 
 
 def _tls_files(flags: Flags) -> bool:

@@ -17,8 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from kubemqctl.broker.queue import Entry
-from kubemqctl.broker.schema import MASK, SCHEMA, SHIFT, Change, Channel, Delay, Recovered
+from kubemqctl.broker.storage.schema import MASK, SCHEMA, SHIFT, Change, Channel, Delay, Entry, Recovered
 
 # A page of the backlog brings bodies up to this size along; larger ones are read when they are delivered.
 SMALL = 4096

@@ -15,22 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from kubemqctl.broker.storage.schema import Entry
+
 WINDOW = 4096
 # Larger bodies are read from the journal when they are wanted: kept, they would fill memory by themselves.
 LARGE = 65_536  # bytes
 PAGE = 1024
-
-
-class Entry:
-    """A message. `message` is the QueueMessage as delivered, serialized; None: in the journal only."""
-
-    __slots__ = ("expires", "message", "sequence", "size")
-
-    def __init__(self, sequence: int, expires: int, size: int, message: bytes | None) -> None:
-        self.sequence = sequence
-        self.expires = expires
-        self.size = size
-        self.message = message
 
 
 class Memory:

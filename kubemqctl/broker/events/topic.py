@@ -13,9 +13,9 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from kubemqctl.broker.eventlog import EventLog, Position, Stored
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.outbox import BUFFER, Outbox, Patience
+from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.subscribers import BUFFER, Outbox, Patience
 
 _MEMBER_BYTES = 4 * 1024 * 1024  # a member is dealt nothing more while it holds so much
 

@@ -1,4 +1,4 @@
-"""The queue methods: protobuf in and out, no state. Errors are in-band, as on the real server."""
+"""The queue methods: protobuf in and out."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING
 import grpc
 
 from kubemqctl import __version__
-from kubemqctl.broker import refusals
-from kubemqctl.broker.core import Core, TooLarge
-from kubemqctl.broker.ids import new_id, new_transaction_id
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.plain import Plain
-from kubemqctl.broker.service import stream, too_large, unary
-from kubemqctl.broker.transaction import Refused, Transactions
+from kubemqctl.broker import rules
+from kubemqctl.broker.queues.state import Core, TooLarge
+from kubemqctl.broker.queues.transactions import Refused, Transactions
+from kubemqctl.broker.queues.visibility_stream import Holding, Plain
+from kubemqctl.broker.rules import new_id, new_transaction_id
+from kubemqctl.broker.service.dispatch import stream, too_large, unary
+from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.wire import kubemq_pb2 as pb
 
 if TYPE_CHECKING:
-    from kubemqctl.broker.service import Context, Handlers
+    from kubemqctl.broker.service.dispatch import Context, Handlers
+
 
 _IN_RECEIVED = 2 << 3 | 2  # the tag of ReceiveQueueMessagesResponse.Messages
 _IN_GOT = 4 << 3 | 2  # and of QueuesDownstreamResponse.Messages
@@ -64,7 +65,7 @@ class QueueCalls:
 
     async def send_batch(self, request: pb.QueueMessagesBatchRequest, context: Context) -> bytes:
         if not request.Messages:
-            await context.abort(grpc.StatusCode.UNKNOWN, refusals.EMPTY_BATCH)
+            await context.abort(grpc.StatusCode.UNKNOWN, rules.EMPTY_BATCH)
         results = await self._core.send(request.Messages)
         failed = any(result.IsError for result in results)
         answer = pb.QueueMessagesBatchResponse(BatchID=request.BatchID, Results=results, HaveErrors=failed)
@@ -72,7 +73,7 @@ class QueueCalls:
 
     async def receive(self, request: pb.ReceiveQueueMessagesRequest, context: Context) -> bytes:
         answer = pb.ReceiveQueueMessagesResponse(
-            RequestID=request.RequestID or new_id(), IsPeak=request.IsPeak, Error=refusals.receive(request)
+            RequestID=request.RequestID or new_id(), IsPeak=request.IsPeak, Error=rules.receive(request)
         )
         bodies: list[bytes] = []
         if not answer.Error:
@@ -93,7 +94,7 @@ class QueueCalls:
 
     async def ack_all(self, request: pb.AckAllQueueMessagesRequest, context: Context) -> bytes:
         answer = pb.AckAllQueueMessagesResponse(
-            RequestID=request.RequestID or new_id(), Error=refusals.ack_all(request)
+            RequestID=request.RequestID or new_id(), Error=rules.ack_all(request)
         )
         if not answer.Error:
             try:
@@ -135,7 +136,7 @@ class QueueCalls:
             if request.Messages:
                 answer.Results.extend(await self._core.send(request.Messages))
             else:
-                answer.IsError, answer.Error = True, refusals.NO_MESSAGES
+                answer.IsError, answer.Error = True, rules.NO_MESSAGES
             await context.write(answer.SerializeToString())
 
     async def downstream(self, requests: AsyncIterator[pb.QueuesDownstreamRequest], context: Context) -> None:
@@ -163,7 +164,7 @@ class QueueCalls:
 
 async def _get(request: pb.QueuesDownstreamRequest, transactions: Transactions) -> bytes:
     answer = pb.QueuesDownstreamResponse(
-        RefRequestId=request.RequestID, RequestTypeData=pb.Get, Error=refusals.get(request)
+        RefRequestId=request.RequestID, RequestTypeData=pb.Get, Error=rules.get(request)
     )
     messages: list[bytes] = []
     if not answer.Error:
@@ -190,7 +191,7 @@ async def _settle(
     transaction = transactions.find(request.RefTransactionId)
     try:
         if transaction is None:
-            raise Refused(refusals.NO_TRANSACTION)
+            raise Refused(rules.NO_TRANSACTION)
         kind, sequences = request.RequestTypeData, request.SequenceRange
         if kind == pb.AckRange:
             await transaction.ack(sequences)
@@ -211,7 +212,7 @@ async def _settle(
             transaction.close()
         else:
             answer.RequestTypeData = pb.PollRequestTypeUnknown
-            raise Refused(refusals.UNKNOWN_REQUEST)
+            raise Refused(rules.UNKNOWN_REQUEST)
     except Refused as e:
         answer.IsError, answer.Error = True, str(e)
         return answer
@@ -235,3 +236,27 @@ def _prefix(tag: int, size: int) -> bytes:
         size >>= 7
     out.append(size)
     return bytes(out)
+
+
+_IN_ANSWER = 3 << 3 | 2  # the tag of StreamQueueMessagesResponse.Message
+
+
+def stream_handlers(core: Core) -> Handlers:
+    """The method table of the transactional stream."""
+
+    async def serve(requests: AsyncIterator[pb.StreamQueueMessagesRequest], context: Context) -> None:
+        async def answer(request: pb.StreamQueueMessagesRequest, error: str, message: bytes) -> None:
+            head = pb.StreamQueueMessagesResponse(
+                RequestID=request.RequestID,
+                StreamRequestTypeData=request.StreamRequestTypeData,
+                IsError=bool(error),
+                Error=error,
+            ).SerializeToString()
+            await context.write(framed(head, _IN_ANSWER, [message]) if message else head)
+
+        try:
+            await Holding(core, answer).serve(requests)
+        except TooLarge as e:
+            await too_large(context, e)
+
+    return {"StreamQueueMessage": stream(pb.StreamQueueMessagesRequest, serve)}

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.broker.queue import Entry, Queue
-
 SHIFT = 40
 MASK = (1 << SHIFT) - 1
-
 SCHEMA = """
 CREATE TABLE channel (
     id INTEGER PRIMARY KEY, type TEXT NOT NULL, name TEXT NOT NULL,
@@ -76,11 +73,6 @@ def channel_is(channel: Channel) -> Change:
     )
 
 
-def queue_is(q: Queue) -> Change:
-    """The queue exists, with its present figures."""
-    return channel_is(Channel(q.number, "queues", q.name, q.last, q.bytes, q.last_activity, 0))
-
-
 def channel_gone(number: int) -> list[Change]:
     """The channel and all its messages are deleted."""
     return [
@@ -141,3 +133,15 @@ def runs(sequences: Sequence[int]) -> list[tuple[int, int]]:
             first = last = sequence
             found.append((first, last))
     return found
+
+
+class Entry:
+    """A message. `message` is the QueueMessage as delivered, serialized; None: in the journal only."""
+
+    __slots__ = ("expires", "message", "sequence", "size")
+
+    def __init__(self, sequence: int, expires: int, size: int, message: bytes | None) -> None:
+        self.sequence = sequence
+        self.expires = expires
+        self.size = size
+        self.message = message

@@ -11,20 +11,20 @@ import hmac
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-import grpc
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
-from kubemqctl.broker.refusals import MAX_MESSAGE
-
-SERVICE = "kubemq.kubemq"
-UNAUTHENTICATED = "Error 421: authentication verification failed, "
-WITHOUT_TOKEN = frozenset({"Ping"})
+from kubemqctl.broker.rules import MAX_MESSAGE
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
     Handlers = Mapping[str, Handler]
+
+
+SERVICE = "kubemq.kubemq"
+UNAUTHENTICATED = "Error 421: authentication verification failed, "
+WITHOUT_TOKEN = frozenset({"Ping"})
 M = TypeVar("M", bound=Message)
 
 

@@ -10,12 +10,14 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from kubemqctl.broker import posting, refusals, schema
-from kubemqctl.broker.delays import Delays, Kept
-from kubemqctl.broker.ids import new_id
-from kubemqctl.broker.journal import Journal, JournalError
-from kubemqctl.broker.posting import Posting
-from kubemqctl.broker.queue import Entry, Memory, Queue, Taker
+from kubemqctl.broker import rules
+from kubemqctl.broker.queues import enqueue
+from kubemqctl.broker.queues.enqueue import Delays, Kept, Posting
+from kubemqctl.broker.queues.queue import Memory, Queue, Taker
+from kubemqctl.broker.rules import new_id
+from kubemqctl.broker.storage import schema
+from kubemqctl.broker.storage.journal import Journal, JournalError
+from kubemqctl.broker.storage.schema import Entry
 from kubemqctl.wire import kubemq_pb2 as pb
 
 BODIES_IN_MEMORY = 32 * 1024 * 1024  # bytes, over all queues
@@ -25,7 +27,7 @@ class TooLarge(Exception):
     """An answer of `size` bytes is more than a message may have."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"trying to send message larger than max ({size} vs. {refusals.MAX_MESSAGE})")
+        super().__init__(f"trying to send message larger than max ({size} vs. {rules.MAX_MESSAGE})")
 
 
 class Bell:
@@ -91,7 +93,7 @@ class Core:
         """Make a queue of that name, unless there is one."""
         if name in self.queues:
             return self.journal.write([])
-        return self.journal.write([schema.queue_is(self._new_queue(self.new_number(), name))])
+        return self.journal.write([enqueue.queue_is(self._new_queue(self.new_number(), name))])
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -110,9 +112,9 @@ class Core:
     def _accept(self, batch: Posting, m: pb.QueueMessage, now: int) -> pb.SendQueueMessageResult:
         if not m.MessageID:
             m.MessageID = new_id()
-        if refused := refusals.message(m) or refusals.unpublishable(m.Channel):
+        if refused := rules.message(m) or rules.unpublishable(m.Channel):
             return _failed(m.MessageID, refused)
-        posting.fresh(m, now)
+        enqueue.fresh(m, now)
         due = 0
         if m.Policy.DelaySeconds:
             due = batch.delay(self.delays.number(), m)
@@ -149,7 +151,7 @@ class Core:
         try:
             for delay, kept in due:
                 message = kept if kept is not None else self.journal.delayed(delay.number)
-                batch.add(posting.released(message, now))
+                batch.add(enqueue.released(message, now))
         except JournalError:
             self.delays.retry(due)
             return
@@ -185,7 +187,7 @@ class Core:
     def bodies(self, queue: Queue, entries: Sequence[Entry]) -> list[bytes]:
         """The messages of `entries`, serialized. Raises TooLarge before anything is read, JournalError."""
         size = sum(entry.size + 6 for entry in entries)
-        if size > refusals.MAX_MESSAGE:
+        if size > rules.MAX_MESSAGE:
             raise TooLarge(size)
         read = self.journal.message
         return [e.message if e.message is not None else read(queue.number, e.sequence) for e in entries]

@@ -1,8 +1,4 @@
-"""Stored events: many writers share one commit, and readers go on where they were.
-
-What is published while a commit is under way goes into the next one. Sequences are given out when everything
-before is on disk, so that a commit that fails leaves no hole.
-"""
+"""Events: sent on to those who listen, stored where that was asked for, delivered from any position."""
 
 from __future__ import annotations
 
@@ -10,11 +6,39 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from kubemqctl.broker.eventlog import EventLog, Position, Stored
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.schema import Channel
-from kubemqctl.broker.topic import Member, Reader, Topic
+from kubemqctl.broker.events.topic import Member, Reader, Topic
+from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.storage.schema import Channel
+from kubemqctl.broker.subscribers import Backlog, Subscription, Subscriptions, Usages
 from kubemqctl.wire import kubemq_pb2 as pb
+
+
+class Events:
+    """See the head of this file."""
+
+    def __init__(self, clock: Callable[[], int]) -> None:
+        self.listeners = Subscriptions()
+        self.usages = Usages()
+        self._clock = clock
+
+    def publish(self, event: pb.Event) -> None:
+        """Hand `event` to whoever listens now."""
+        data = received(event)
+        taken = sum(outbox.offer(data) for outbox in self.listeners.to(event.Channel).chosen())
+        self.usages.of(event.Channel, self._clock()).came(len(data), taken)
+
+    def subscribe(self, s: pb.Subscribe) -> Subscription:
+        """A subscription, live; to be ended with `leave`."""
+        subscription = Subscription(s.Channel, s.Group, Backlog())
+        self.listeners.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """The subscription is over."""
+        self.listeners.remove(subscription)
+        subscription.outbox.close()
+
 
 KIND = "events_store"
 SECOND = 1_000_000_000
@@ -23,7 +47,6 @@ _UNIT = 2_000  # events in one commit
 _RETRY = 1.0  # seconds, after places could not be written
 # Between two writes of places. Without it they are half the cost of a replay: each is a commit of its own.
 _PAUSE = 0.025  # seconds
-
 Done = asyncio.Future[None]
 
 

@@ -1,34 +1,32 @@
-"""StreamQueueMessage: one stream, one message, held under a visibility timer until it is decided.
-
-Everything that happens to a stream (a request, a message, a timer) goes through one inbox, so that nothing
-happens at the same time. An answer carries the id and type of the last request, whatever it answers: that
-is what clients of the real server see, and a visibility that runs out has no request of its own.
-"""
+"""Messages taken one at a time with a visibility, by a stream or for good by a plain receive."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from kubemqctl.broker import posting, refusals
-from kubemqctl.broker.core import Core
-from kubemqctl.broker.ids import new_id
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.queue import Entry, Queue, Taker
+from kubemqctl.broker import rules
+from kubemqctl.broker.queues import enqueue
+from kubemqctl.broker.queues.queue import Drained, Queue, Taker
+from kubemqctl.broker.queues.state import Bell, Core, TooLarge
+from kubemqctl.broker.rules import new_id
+from kubemqctl.broker.storage import schema
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.storage.schema import Entry
 from kubemqctl.wire import kubemq_pb2 as pb
 
 DEFAULT_VISIBILITY = 60  # seconds
 DEFAULT_WAIT = 1  # seconds
-
 Answer = Callable[[pb.StreamQueueMessagesRequest, str, bytes], Awaitable[None]]
 _NOTHING = {
-    pb.AckMessage: refusals.NOTHING_TO_ACK,
-    pb.SendModifiedMessage: refusals.NOTHING_TO_ACK,
-    pb.RejectMessage: refusals.NOTHING_TO_REJECT,
-    pb.ResendMessage: refusals.NOTHING_TO_SEND,
+    pb.AckMessage: rules.NOTHING_TO_ACK,
+    pb.SendModifiedMessage: rules.NOTHING_TO_ACK,
+    pb.RejectMessage: rules.NOTHING_TO_REJECT,
+    pb.ResendMessage: rules.NOTHING_TO_SEND,
 }
 
 
@@ -103,7 +101,7 @@ class Holding:
     async def _waited(self) -> None:
         """The wait is over; a message may have come in the same moment."""
         if not (self._held or (self._place and self._place.taker.taken)):
-            await self._end(refusals.NO_NEW_MESSAGE)
+            await self._end(rules.NO_NEW_MESSAGE)
 
     async def _arrived(self) -> None:
         """A message came. Its visibility is that of the last request, so an early ack leaves it none."""
@@ -111,7 +109,7 @@ class Holding:
         queue, taker, patience = self._place
         if not taker.taken:
             # The queue was deleted.
-            await self._end(refusals.NO_NEW_MESSAGE)
+            await self._end(rules.NO_NEW_MESSAGE)
             return
         patience.cancel()
         entry = taker.taken[0]
@@ -133,7 +131,7 @@ class Holding:
         if back is not None:
             with suppress(JournalError):
                 await back
-        await self._end(refusals.VISIBILITY_EXPIRED)
+        await self._end(rules.VISIBILITY_EXPIRED)
 
     def _put_back(self) -> asyncio.Future[None] | None:
         """Reject what is held, if anything is. Under way on return."""
@@ -144,7 +142,7 @@ class Holding:
 
     def _reject(self, queue: Queue, entry: Entry) -> asyncio.Future[None]:
         """To the tail, counted, or to the dead letters."""
-        successor = posting.rejected(self._body)
+        successor = enqueue.rejected(self._body)
         return self._core.replace(queue, [entry], [successor] if successor else [])
 
     async def _end(self, error: str = "") -> None:
@@ -159,7 +157,7 @@ class Holding:
         kind = request.StreamRequestTypeData
         if kind in (pb.ReceiveMessage, pb.ModifyVisibility) and not request.VisibilitySeconds:
             request.VisibilitySeconds = DEFAULT_VISIBILITY
-        refused = refusals.hold(request)
+        refused = rules.hold(request)
         if not refused and kind == pb.ReceiveMessage:
             refused = self._receive(request)
         elif not refused and kind == pb.ModifyVisibility:
@@ -172,8 +170,8 @@ class Holding:
 
     def _receive(self, request: pb.StreamQueueMessagesRequest) -> str:
         if self._place is not None:
-            return refusals.ALREADY_SUBSCRIBED
-        if refused := refusals.unreadable(request.Channel):
+            return rules.ALREADY_SUBSCRIBED
+        if refused := rules.unreadable(request.Channel):
             return refused
         queue = self._core.queue(request.Channel)
         taker = Taker(1, lambda: self._inbox.put_nowait(self._arrived), skips_expired=True)
@@ -188,7 +186,7 @@ class Holding:
             return _NOTHING[request.StreamRequestTypeData]
         kind = request.StreamRequestTypeData
         if kind in (pb.AckMessage, pb.RejectMessage) and request.RefSequence != self._held.sequence:
-            return refusals.SEQUENCE
+            return rules.SEQUENCE
         error = ""
         try:
             if refused := await self._carry_out(request, self._place.queue, self._held):
@@ -208,12 +206,94 @@ class Holding:
             await self._reject(queue, entry)
         elif await self._core.exchange(queue, entry, self._replacement(request)):
             self._held = entry
-            return refusals.CANNOT_SEND
+            return rules.CANNOT_SEND
         return ""
 
     def _replacement(self, request: pb.StreamQueueMessagesRequest) -> pb.QueueMessage:
         if request.StreamRequestTypeData == pb.SendModifiedMessage:
             return request.ModifiedMessage
-        message = posting.copy(self._body)
+        message = enqueue.copy(self._body)
         message.Channel = request.Channel
         return message
+
+
+_PIECE = 20_000  # sequences
+
+
+class Plain:
+    """The plain calls of all clients. Waits are seconds."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def receive(self, name: str, count: int, wait: float, *, peek: bool) -> tuple[list[bytes], int]:
+        """The bodies of up to `count` messages, and how many expired ones were met.
+
+        Waits until there are so many, `wait` seconds at most. Raises TooLarge and JournalError; nothing is
+        taken then.
+        """
+        async with self._turns[name]:
+            queue = self._core.queue(name)
+            taker = await self._filled(queue, count, wait)
+            try:
+                bodies = self._core.bodies(queue, taker.taken)
+            except (TooLarge, JournalError):
+                self._core.give_up(queue, taker)
+                raise
+            if peek:
+                self._core.give_up(queue, taker)
+            else:
+                await self._acknowledge(queue, taker)
+            return bodies, len(taker.expired)
+
+    async def _filled(self, queue: Queue, count: int, wait: float) -> Taker:
+        full = Bell()
+        taker = Taker(count, full.ring, skips_expired=True)
+        queue.join(taker, self._core.clock())
+        try:
+            await full.wait(wait)
+        except asyncio.CancelledError:
+            queue.leave(taker)
+            self._core.give_up(queue, taker)
+            raise
+        queue.leave(taker)
+        return taker
+
+    def _acknowledge(self, queue: Queue, taker: Taker) -> asyncio.Future[None]:
+        if taker.expired:
+            self._core.drop_expired(queue, taker.expired)
+        return self._core.remove(queue, taker.taken)
+
+    async def ack_all(self, name: str, wait: float) -> int:
+        """Drop all that is ready or comes within the next `wait` seconds; returns how many that were."""
+        async with self._turns[name]:
+            queue = self._core.queue(name)
+            drained = queue.drain()
+            taker = Taker(float("inf"), lambda: None)
+            queue.join(taker, self._core.clock())
+            try:
+                # Not to be cut off half-way when the caller has a shorter deadline than its wait.
+                gone = asyncio.ensure_future(self._drop(queue, drained))
+                await asyncio.sleep(wait)
+                await asyncio.shield(gone)
+            finally:
+                queue.leave(taker)
+                late = self._core.remove(queue, taker.taken)
+            await late
+            return len(drained.entries) + drained.unread + len(taker.taken)
+
+    async def _drop(self, queue: Queue, drained: Drained) -> None:
+        """Delete what was drained; the backlog by pieces, so that senders get their turn meanwhile."""
+        done = drained.after
+        try:
+            await self._core.remove(queue, drained.entries)
+            while done < drained.upto and drained.unread:
+                upto = min(done + _PIECE, drained.upto)
+                await self._core.journal.write([schema.messages_between(queue.number, done, upto)])
+                done = upto
+        except JournalError:
+            left = queue.refill(done, drained.upto, self._core.clock())
+            queue.removed([], drained.unread - left)
+            raise
+        queue.removed([], drained.unread)

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
-from kubemqctl.broker import journal
+from kubemqctl.broker.storage import journal
 from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 DATABASE = "broker.db"

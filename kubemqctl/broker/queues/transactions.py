@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.broker import posting, refusals
-from kubemqctl.broker.core import Bell, Core
-from kubemqctl.broker.ids import new_transaction_id
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.queue import Entry, Queue, Taker
+from kubemqctl.broker import rules
+from kubemqctl.broker.queues import enqueue
+from kubemqctl.broker.queues.queue import Queue, Taker
+from kubemqctl.broker.queues.state import Bell, Core
+from kubemqctl.broker.rules import new_transaction_id
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.storage.schema import Entry
 from kubemqctl.wire import kubemq_pb2 as pb
 
 MOST_IN_A_GET = 200_000
@@ -122,7 +124,7 @@ class Transaction:
         await self._core.remove(self._queue, entries)
 
     async def _reject(self, entries: list[Entry]) -> None:
-        successors = map(posting.rejected, self._bodies(entries))
+        successors = map(enqueue.rejected, self._bodies(entries))
         await self._core.replace(self._queue, entries, [m for m in successors if m])
 
     async def _send_on(self, entries: list[Entry], channel: str) -> None:
@@ -130,8 +132,8 @@ class Transaction:
         good: list[pb.QueueMessage] = []
         refused = ""
         for body in self._bodies(entries):
-            message = posting.requeued(body, channel, now)
-            refused = refusals.message(message) or refusals.unpublishable(channel)
+            message = enqueue.requeued(body, channel, now)
+            refused = rules.message(message) or rules.unpublishable(channel)
             if refused:
                 break
             good.append(message)

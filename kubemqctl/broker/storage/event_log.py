@@ -12,12 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from kubemqctl.broker.journal import NoJournal, SqliteJournal
-from kubemqctl.broker.schema import MASK, SHIFT, Change, Channel, channel_gone, channel_is, runs
+from kubemqctl.broker.storage.journal import NoJournal, SqliteJournal
+from kubemqctl.broker.storage.schema import MASK, SHIFT, Change, Channel, channel_gone, channel_is, runs
 
 PAGE = 100  # events
 PAGE_BYTES = 1024 * 1024  # bytes; a page holds one event more
-
 Done = asyncio.Future[None]
 
 

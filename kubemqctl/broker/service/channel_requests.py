@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kubemqctl.broker import admission, refusals, schema
-from kubemqctl.broker.core import Core
-from kubemqctl.broker.events import Events
-from kubemqctl.broker.journal import JournalError
-from kubemqctl.broker.queue import Queue
+from kubemqctl.broker import rules
+from kubemqctl.broker.events.event_store import KIND, Events, Store
+from kubemqctl.broker.events.topic import Topic
+from kubemqctl.broker.queues.queue import Queue
+from kubemqctl.broker.queues.state import Core
 from kubemqctl.broker.requests import Requests
-from kubemqctl.broker.store import KIND, Store
-from kubemqctl.broker.topic import Topic
-from kubemqctl.broker.usage import Usage
+from kubemqctl.broker.storage import schema
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.subscribers import Usage
 from kubemqctl.wire import kubemq_pb2 as pb
 
 CHANNEL = "kubemq.cluster.internal.requests"
@@ -156,7 +156,7 @@ def _entry(
 
 def _bad_name(kind: str, name: str) -> str:
     if kind == "queues":
-        return refusals.queue_name(name) or refusals.unreadable(name)
-    if refused := refusals.channel_name(name):
+        return rules.queue_name(name) or rules.unreadable(name)
+    if refused := rules.channel_name(name):
         return refused
-    return admission.unstorable(name) if kind == KIND else admission.too_long(name)
+    return rules.unstorable(name) if kind == KIND else rules.too_long(name)

@@ -1,0 +1,1 @@
+"""Stored events: topics, readers and their positions."""

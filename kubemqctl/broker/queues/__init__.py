@@ -1,0 +1,1 @@
+"""Queues: what waits, what is held, what comes back."""

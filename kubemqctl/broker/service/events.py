@@ -1,0 +1,214 @@
+"""The methods of events, subscriptions and requests: protobuf in and out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import grpc
+
+from kubemqctl.broker import rules
+from kubemqctl.broker.events.event_store import Done, Events, Store
+from kubemqctl.broker.events.topic import Member
+from kubemqctl.broker.requests import NoAnswer, Requests
+from kubemqctl.broker.rules import new_id
+from kubemqctl.broker.service import channel_requests
+from kubemqctl.broker.service.channel_requests import Channels
+from kubemqctl.broker.service.dispatch import stream, subscription, unary
+from kubemqctl.broker.storage.journal import JournalError
+from kubemqctl.broker.subscribers import Backlog, Ended
+from kubemqctl.wire import kubemq_pb2 as pb
+
+if TYPE_CHECKING:
+    from kubemqctl.broker.service.dispatch import Context, Handlers
+
+
+async def pour(outbox: Backlog, context: Context) -> None:
+    """Put on the stream what comes, until the client goes away or nothing comes any more."""
+    # The real server gives no sign; with ours a client need not guess how long to wait before it publishes.
+    await context.send_initial_metadata(())
+    try:
+        while True:
+            await context.write(await outbox.next())
+    except Ended as e:
+        await gone(context, e)
+
+
+async def pour_stored(member: Member, context: Context) -> None:
+    """The same with stored events; one that the client's end overtook counts as delivered."""
+    await context.send_initial_metadata(())
+    try:
+        while True:
+            stored = await member.next()
+            try:
+                await context.write(stored.event)
+            finally:
+                member.sent()
+    except Ended as e:
+        await gone(context, e)
+
+
+async def refuse(context: Context, error: str) -> NoReturn:
+    """End a call with one of the broker's errors."""
+    await context.abort(grpc.StatusCode.INTERNAL, error)
+
+
+async def gone(context: Context, why: Ended) -> NoReturn:
+    """End a call that the broker cannot go on with."""
+    await context.abort(grpc.StatusCode.UNAVAILABLE, str(why))
+
+
+_UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
+
+
+def event_handlers(events: Events, store: Store) -> Handlers:
+    """The method table of events."""
+    calls = EventCalls(events, store)
+    return {
+        "SendEvent": unary(pb.Event, calls.send),
+        "SendEventsStream": stream(pb.Event, calls.send_many),
+        "SubscribeToEvents": subscription(pb.Subscribe, calls.subscribe),
+    }
+
+
+class _Outcome(NamedTuple):
+    """What is to be answered to an event of a stream: `error`, or what `stored` ends with."""
+
+    event_id: str
+    stored: Done | None
+    error: str = ""
+
+
+_Outcomes = asyncio.Queue[_Outcome | None]  # None: no more
+
+
+class EventCalls:
+    """One method a call, named after it."""
+
+    def __init__(self, events: Events, store: Store) -> None:
+        self._events = events
+        self._store = store
+
+    async def send(self, event: pb.Event, context: Context) -> bytes:
+        if refused := rules.event(event):
+            await refuse(context, refused)
+        event.EventID = event.EventID or new_id()
+        if not event.Store:
+            self._events.publish(event)
+            return pb.Result(EventID=event.EventID, Sent=True).SerializeToString()
+        return await _result(_Outcome(event.EventID, await self._store.publish(event)))
+
+    async def send_many(self, events: AsyncIterator[pb.Event], context: Context) -> None:
+        outcomes: _Outcomes = asyncio.Queue(_UNANSWERED)
+        answering = asyncio.create_task(_answer(outcomes, context))
+        try:
+            async for event in events:
+                await self._take(event, outcomes)
+            await outcomes.put(None)
+            await answering
+        finally:
+            answering.cancel()
+
+    async def _take(self, event: pb.Event, outcomes: _Outcomes) -> None:
+        if refused := rules.event(event):
+            await outcomes.put(_Outcome(event.EventID, None, refused))
+            return
+        event.EventID = event.EventID or new_id()
+        if event.Store:
+            await outcomes.put(_Outcome(event.EventID, await self._store.publish(event)))
+        else:
+            self._events.publish(event)
+
+    async def subscribe(self, s: pb.Subscribe, context: Context) -> None:
+        if s.SubscribeTypeData == pb.Subscribe.Events:
+            await self._subscribe_plain(s, context)
+        elif s.SubscribeTypeData == pb.Subscribe.EventsStore:
+            await self._subscribe_stored(s, context)
+        else:
+            await refuse(context, rules.SUBSCRIBE_TYPE)
+
+    async def _subscribe_plain(self, s: pb.Subscribe, context: Context) -> None:
+        if refused := rules.subscription(s):
+            await refuse(context, refused)
+        subscribed = self._events.subscribe(s)
+        try:
+            await pour(subscribed.outbox, context)
+        finally:
+            self._events.leave(subscribed)
+
+    async def _subscribe_stored(self, s: pb.Subscribe, context: Context) -> None:
+        registered = self._store.has_subscription(s.ClientID)
+        if refused := rules.store_subscription(s, registered=registered):
+            await refuse(context, refused)
+        try:
+            member = await self._store.subscribe(s)
+        except JournalError as e:
+            await refuse(context, f"cannot subscribe, the journal failed: {e}")
+        try:
+            await pour_stored(member, context)
+        finally:
+            self._store.leave(member, s.ClientID)
+
+
+async def _answer(outcomes: _Outcomes, context: Context) -> None:
+    """Answer events in their order, each as soon as its outcome is known."""
+    while outcome := await outcomes.get():
+        await context.write(await _result(outcome))
+
+
+async def _result(outcome: _Outcome) -> bytes:
+    result = pb.Result(EventID=outcome.event_id, Sent=not outcome.error, Error=outcome.error)
+    if outcome.stored is not None:
+        try:
+            await outcome.stored
+        except JournalError as e:
+            result.Sent, result.Error = False, f"cannot store the event: {e}"
+    return result.SerializeToString()
+
+
+def request_handlers(requests: Requests, channels_: Channels) -> Handlers:
+    """The method table of requests."""
+    calls = RequestCalls(requests, channels_)
+    return {
+        "SendRequest": unary(pb.Request, calls.send),
+        "SendResponse": unary(pb.Response, calls.respond),
+        "SubscribeToRequests": subscription(pb.Subscribe, calls.subscribe),
+    }
+
+
+class RequestCalls:
+    """One method a call, named after it."""
+
+    def __init__(self, requests: Requests, channels_: Channels) -> None:
+        self._requests = requests
+        self._channels = channels_
+
+    async def send(self, request: pb.Request, context: Context) -> bytes:
+        if refused := rules.request(request):
+            await refuse(context, refused)
+        if request.Channel == channel_requests.CHANNEL and request.RequestTypeData == pb.Request.Query:
+            return (await self._channels.answer(request)).SerializeToString()
+        try:
+            return (await self._requests.ask(request)).SerializeToString()
+        except NoAnswer:
+            await refuse(context, rules.NO_ANSWER)
+        except Ended as e:
+            await gone(context, e)
+
+    async def respond(self, response: pb.Response, context: Context) -> bytes:
+        if refused := rules.response(response):
+            await refuse(context, refused)
+        self._requests.respond(response)
+        return pb.Empty().SerializeToString()
+
+    async def subscribe(self, s: pb.Subscribe, context: Context) -> None:
+        if s.SubscribeTypeData not in (pb.Subscribe.Commands, pb.Subscribe.Queries):
+            await refuse(context, rules.SUBSCRIBE_TYPE)
+        if refused := rules.subscription(s):
+            await refuse(context, refused)
+        subscribed = self._requests.subscribe(s)
+        try:
+            await pour(subscribed.outbox, context)
+        finally:
+            self._requests.leave(subscribed)
