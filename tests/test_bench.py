@@ -44,7 +44,7 @@ from kubemqctl.model.text import latency_text
 from kubemqctl.model.values import SECOND
 from kubemqctl.output.human.benchmark import draw_bench
 from kubemqctl.output.stderr import DIM, ORANGE, RED, Page
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues
 
@@ -554,7 +554,7 @@ def ran(
     board: Scoreboard, *script: Heard, probe: Callable[[], None] = lambda: None, **changes: Any
 ) -> Measured:
     crew: Any = Troupe(*script)
-    with Stop() as stop:
+    with StopSignal() as stop:
         found = Run(crew, board, workload(timeout=0.0, **changes), stop, lambda stage: None).run(probe)
     assert crew.told[-1] == "stop"
     return found

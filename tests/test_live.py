@@ -20,7 +20,7 @@ from kubemqctl.messaging.subscription import Limits, Live, Rhythm, line
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 from tests.publishing import publish
 from tests.server import Broker
 from tests.stub import Stub
@@ -86,8 +86,8 @@ def client_of(address: str) -> Client:
 @contextlib.contextmanager
 def listening(client: Client, channel: str, notes: list[str], **options: object) -> Iterator[Live[Event]]:
     """Plain events of `channel`."""
-    wire = line(client, lambda ring: subscribe_events(client, channel, "", ring))
-    with Stop() as stop, Live[Event](wire, stop, notes.append, rhythm=FAST, **options) as live:  # type: ignore[arg-type]
+    wire = line(client, lambda notify: subscribe_events(client, channel, "", notify))
+    with StopSignal() as stop, Live[Event](wire, stop, notes.append, rhythm=FAST, **options) as live:  # type: ignore[arg-type]
         yield live
 
 
@@ -195,7 +195,7 @@ def test_the_first_new_event_is_not_lost_with_the_link_that_it_was_on(
     begin = Start("new")
     course = Course(begin, lambda text: None)
     came: list[bytes] = []
-    with client_of(proxy.address) as client, Stop() as stop:
+    with client_of(proxy.address) as client, StopSignal() as stop:
         reader = store_reader.Reader(Store(client, channel), course, begin, durable="")
         with Live[Event](
             line(client, reader.open), stop, lambda text: None, rhythm=FAST, limits=LIMITS

@@ -15,7 +15,7 @@ from kubemqctl.messaging.queues.fetch import Ways
 from kubemqctl.messaging.queues.move import Mover, Order, Wanted
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 
 def received(n: int) -> Received:
@@ -85,7 +85,7 @@ class Stream:
 def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bool = False) -> Mover:
     order = Order("source", "target", None, wanted, Policy(), None, dry)
     return Mover(
-        order, Ways(source.open, source.depth, source.send, lambda: source.mended), Stop(), said.append
+        order, Ways(source.open, source.depth, source.send, lambda: source.mended), StopSignal(), said.append
     )
 
 

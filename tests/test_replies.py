@@ -38,7 +38,7 @@ class Line:
             lambda: None,
         )
 
-    def _send(self, came: Arrived, reply: Reply, ring: object) -> Call:
+    def _send(self, came: Arrived, reply: Reply, notify: object) -> Call:
         self.sent.append(reply)
         call = self.calls.pop(0)
         if isinstance(call, KubemqctlError):

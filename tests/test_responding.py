@@ -14,7 +14,7 @@ from kubemqctl.messaging.requests.answers import Arrived, same
 from kubemqctl.messaging.requests.responder import Responder, Service
 from kubemqctl.model.errors import KubemqctlError, OutputError
 from kubemqctl.model.messages import Answered, Reply, Request
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 from tests.waiting import until
 
 HANDLER = Setup(find(["sleep", "60"], os.environ), 1, None, "body", 0.0)
@@ -40,9 +40,9 @@ class Desk:
         self._show_error = show_error
         self.responder = Responder(service, os.environ, self._send, self._show, self.said.append)  # type: ignore[arg-type]
 
-    def _send(self, came: Arrived, reply: Reply, ring: Callable[[], None]) -> Call:
+    def _send(self, came: Arrived, reply: Reply, notify: Callable[[], None]) -> Call:
         self.sent.append(reply)
-        ring()
+        notify()
         return Call()
 
     def _show(self, answered: Answered) -> None:
@@ -52,8 +52,8 @@ class Desk:
 
 
 @pytest.fixture
-def stop() -> Iterator[Stop]:
-    with Stop() as caught:
+def stop() -> Iterator[StopSignal]:
+    with StopSignal() as caught:
         yield caught
 
 
@@ -66,7 +66,7 @@ def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") ->
     return Arrived(Request("c", body, id=id, timeout=timeout), time.monotonic() - ago)
 
 
-def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: Stop) -> None:
+def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: StopSignal) -> None:
     desk = Desk(service())
     desk.responder.take([came("old", ago=61)])
     desk.responder.step()
@@ -79,7 +79,7 @@ def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: St
     desk.responder.finish(stop, 0)
 
 
-def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(stop: Stop) -> None:
+def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(stop: StopSignal) -> None:
     desk = Desk(service())
     desk.responder.take([came("runs"), came("waits", timeout=0.2)])
     desk.responder.step()
@@ -94,7 +94,7 @@ def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(sto
     desk.responder.finish(stop, 0)
 
 
-def test_too_many_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_at_once_are_refused_at_once(stop: StopSignal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responder, "MOST_WAITING", 2)
     desk = Desk(service())
     desk.responder.take([came("a"), came("b"), came("c")])
@@ -102,7 +102,9 @@ def test_too_many_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.Mo
     desk.responder.finish(stop, 0)
 
 
-def test_too_many_bytes_at_once_are_refused_at_once(stop: Stop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_bytes_at_once_are_refused_at_once(
+    stop: StopSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10)
     desk = Desk(service())
     desk.responder.take([came("a", body=b"x" * 100), came("b", body=b"x")])
@@ -110,7 +112,7 @@ def test_too_many_bytes_at_once_are_refused_at_once(stop: Stop, monkeypatch: pyt
     desk.responder.finish(stop, 0)
 
 
-def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: Stop) -> None:
+def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: StopSignal) -> None:
     desk = Desk(service())
     desk.responder.take([came("runs"), came("waits")])
     desk.responder.step()
@@ -122,7 +124,7 @@ def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: Stop) -
     assert desk.responder.tally.failed == 2
 
 
-def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: Stop) -> None:
+def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: StopSignal) -> None:
     quick = HANDLER._replace(command=find(["true"], os.environ))
     desk = Desk(service(quick))
     desk.responder.take([came("a"), came("b"), came("c")])
@@ -131,7 +133,7 @@ def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: Stop) -> None
     assert [(a.id, a.executed) for a in desk.shown] == [("a", True), ("b", True), ("c", True)]
 
 
-def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: Stop) -> None:
+def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: StopSignal) -> None:
     full = OutputError("cannot write to standard output: no space left on device")
     desk = Desk(service(setup=None), show_error=full)
     desk.responder.take([came("a"), came("b")])
@@ -143,7 +145,7 @@ def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: Stop) -> None:
     assert desk.responder.tally.executed == 2
 
 
-def test_those_over_the_count_are_left_alone(stop: Stop) -> None:
+def test_those_over_the_count_are_left_alone(stop: StopSignal) -> None:
     desk = Desk(service(setup=None, most=2))
     desk.responder.take([came("a"), came("b"), came("c")])
     desk.responder.step()
@@ -151,7 +153,7 @@ def test_those_over_the_count_are_left_alone(stop: Stop) -> None:
     assert [a.id for a in desk.shown] == ["a", "b"]
 
 
-def test_of_many_failures_twenty_are_named_and_the_rest_counted(stop: Stop) -> None:
+def test_of_many_failures_twenty_are_named_and_the_rest_counted(stop: StopSignal) -> None:
     desk = Desk(service())
     desk.responder.take([came(f"r{n}", ago=61) for n in range(25)])
     desk.responder.step()

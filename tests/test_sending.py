@@ -22,7 +22,7 @@ from kubemqctl.model.errors import (
     UsageError,
 )
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 
 class Clock:
@@ -126,7 +126,7 @@ def test_one_request_is_under_way_while_the_next_is_built() -> None:
         Batch([b"d"], [4], idle=True),
         Batch([b"e"], [5]),
     ]
-    with Stop() as stop, Aside(None, None) as aside:
+    with StopSignal() as stop, Aside(None, None) as aside:
         printed: list[str] = []
         sender = Sender(
             requests.link(), lambda results: printed.extend(r.id for r in results), raise_it, stop, aside
@@ -194,7 +194,7 @@ LOST, GONE, BUSY, DENIED = ConnectionLost("lost"), Unreachable("gone"), NotReady
 def test_insisting_ends_with_an_answer_or_the_worst_that_is_known(
     first: KubemqctlError, retry: int, then: list[KubemqctlError | str], outcome: KubemqctlError | str
 ) -> None:
-    with Stop() as stop:
+    with StopSignal() as stop:
         if isinstance(outcome, str):
             assert insist(tries(*then), first, retry, link(), stop) == outcome
         else:
@@ -204,7 +204,7 @@ def test_insisting_ends_with_an_answer_or_the_worst_that_is_known(
 
 
 def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
-    with Stop() as stop, pytest.raises(ConnectionLost):
+    with StopSignal() as stop, pytest.raises(ConnectionLost):
         insist(tries(), LOST, 1, link(GONE, GONE), stop)
 
 

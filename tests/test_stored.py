@@ -32,7 +32,7 @@ class Quiet:
     def first(self, start: Start) -> Event | None:
         return None
 
-    def open(self, client_id: str, start: Start, ring: Callable[[], None]) -> None:
+    def open(self, client_id: str, start: Start, notify: Callable[[], None]) -> None:
         self.opened.append((client_id, start))
 
 

@@ -19,7 +19,7 @@ ANY_CHARACTER = st.characters(exclude_categories=())
     [
         ("plain text, größe, 東京, 👩‍🚀", "plain text, größe, 東京, 👩‍🚀"),
         ("\x1b[31mred\x1b[0m", "\\x1b[31mred\\x1b[0m"),
-        ("bell\x07 back\x08 nul\x00 del\x7f", "bell\\x07 back\\x08 nul\\x00 del\\x7f"),
+        ("wakeup\x07 back\x08 nul\x00 del\x7f", "wakeup\\x07 back\\x08 nul\\x00 del\\x7f"),
         ("c1 \x9b31m", "c1 \\x9b31m"),
         ("one\ntwo\tthree\r", "one\\ntwo\\tthree\\r"),
         ("gnp.\u202egpj", "gnp.\\u202egpj"),

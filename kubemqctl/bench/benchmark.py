@@ -16,7 +16,7 @@ from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import count_text, size_text
 from kubemqctl.model.values import SECOND, check_timeout
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 DURATION = 5.0
 SHORTEST = 0.01
@@ -41,7 +41,7 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     work = _whole(work)
     render = run.renderer(BenchResult)
     latencies = Latencies()
-    with run.client() as client, Stop() as stop:
+    with run.client() as client, StopSignal() as stop:
         ping(client)  # before there is anything that could be left behind
         with Venue(client, KINDS[work.pattern], work.channel, given, run.note) as venue:
             run.note(_announced(work))

@@ -17,7 +17,7 @@ from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.text import count_text
 from kubemqctl.model.values import SECOND
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -106,7 +106,7 @@ class Stage(NamedTuple):
 
 
 def measure(
-    client: Client, settings: Settings, work: Workload, stop: Stop, watch: Callable[[Stage], None]
+    client: Client, settings: Settings, work: Workload, stop: StopSignal, watch: Callable[[Stage], None]
 ) -> Measured:
     """Run the benchmark; ends early, with what was measured, on a signal and on what makes it useless.
 
@@ -132,7 +132,7 @@ class Run:
     """One run, from the first report to the last."""
 
     def __init__(
-        self, crew: Crew, board: Scoreboard, work: Workload, stop: Stop, watch: Callable[[Stage], None]
+        self, crew: Crew, board: Scoreboard, work: Workload, stop: StopSignal, watch: Callable[[Stage], None]
     ) -> None:
         self._crew = crew
         self._board = board

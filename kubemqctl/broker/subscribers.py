@@ -68,7 +68,7 @@ class Patience:
     def watch(self) -> None:
         """Too much waits: begin to look at the clock."""
         if self._timer is None:
-            self._timer = self._loop.call_later(STANDSTILL, self._ring)
+            self._timer = self._loop.call_later(STANDSTILL, self._notify)
 
     def moved(self) -> None:
         """Something was taken."""
@@ -79,7 +79,7 @@ class Patience:
             self._timer.cancel()
             self._timer = None
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         self._timer = None
         if not self._full():
             return
@@ -87,7 +87,7 @@ class Patience:
         if left <= 0:
             self._lose()
             self._moved, left = self._loop.time(), STANDSTILL
-        self._timer = self._loop.call_later(left, self._ring)
+        self._timer = self._loop.call_later(left, self._notify)
 
 
 class Backlog(Outbox[bytes]):

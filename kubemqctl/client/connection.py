@@ -117,14 +117,14 @@ class Client:
         with translated(self.address):
             return rpc(requests, timeout=timeout, metadata=self._metadata)
 
-    def stream(self, method: str, ring: Callable[[], None] = lambda: None) -> Stream[Any, Any]:
-        """A stream of requests and answers; `ring` is called, in another thread, at every answer."""
+    def stream(self, method: str, notify: Callable[[], None] = lambda: None) -> Stream[Any, Any]:
+        """A stream of requests and answers; `notify` is called, in another thread, at every answer."""
         rpc = self._channel.stream_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
             response_deserializer=self._decoder(method),
         )
-        return Stream(lambda requests: rpc(requests, metadata=self._metadata), self.address, ring)
+        return Stream(lambda requests: rpc(requests, metadata=self._metadata), self.address, notify)
 
     def reconnect(self) -> None:
         """Connect anew, to the first address that answers. Raises Unreachable."""
@@ -207,9 +207,9 @@ def _reason(error: OSError, timeout: float) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def begin_ping(client: Client, patience: float, ring: Callable[[], None]) -> Pending:
-    """Begin a ping; `ring` is called when it is answered, or after `patience` seconds."""
-    return client.start("Ping", pb.Empty(), patience, ring)
+def begin_ping(client: Client, patience: float, notify: Callable[[], None]) -> Pending:
+    """Begin a ping; `notify` is called when it is answered, or after `patience` seconds."""
+    return client.start("Ping", pb.Empty(), patience, notify)
 
 
 PING_TIMEOUT = 5.0  # seconds

@@ -80,10 +80,10 @@ def _result(message: Message, answer: pb.Result) -> SendResult:
     return SendResult(message.id, message.channel, error=error)
 
 
-def subscribe_events(client: Client, channel: str, group: str, ring: Callable[[], None]) -> Feed[Event]:
+def subscribe_events(client: Client, channel: str, group: str, notify: Callable[[], None]) -> Feed[Event]:
     """Plain events from now on; `channel` may have wildcards."""
     request = convert.events_subscription(channel, group, client.client_id)
-    return subscribe(client, "SubscribeToEvents", request, convert.event, ring)
+    return subscribe(client, "SubscribeToEvents", request, convert.event, notify)
 
 
 class Store:
@@ -102,21 +102,21 @@ class Store:
         plain = re.sub(r"[^A-Za-z0-9_-]", "-", self._client.client_id)[:LONGEST_BASE]
         return f"{plain}-{os.urandom(6).hex()}"
 
-    def open(self, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
+    def open(self, client_id: str, start: Start, notify: Callable[[], None]) -> Feed[Event]:
         """Events from `start` on (not `ago`), or from where the server remembers the id or the group."""
-        return self._open(self._group, client_id, start, ring)
+        return self._open(self._group, client_id, start, notify)
 
     def first(self, start: Start) -> Event | None:
         """The first event from `start` on; from `last` that is the newest. None when there is none now."""
-        bell = threading.Event()
-        feed = self._open("", self.fresh_id(), start, bell.set)
+        wakeup = threading.Event()
+        feed = self._open("", self.fresh_id(), start, wakeup.set)
         try:
             # Half a second counts from when the server has heard of us, however far away it is.
             ping(self._client, CLOCK_TIMEOUT)
             deadline = time.monotonic() + SILENCE
             while not (found := feed.take()) and (left := deadline - time.monotonic()) > 0:
-                bell.wait(left)
-                bell.clear()
+                wakeup.wait(left)
+                wakeup.clear()
             return found[0] if found else None
         finally:
             feed.close()
@@ -125,9 +125,9 @@ class Store:
         """The server's time in Unix nanoseconds, as far as a ping shows it."""
         return server_clock(ping(self._client, CLOCK_TIMEOUT), time.time_ns())
 
-    def _open(self, group: str, client_id: str, start: Start, ring: Callable[[], None]) -> Feed[Event]:
+    def _open(self, group: str, client_id: str, start: Start, notify: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)
-        return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, ring)
+        return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, notify)
 
 
 def server_clock(pong: Pong, local: int) -> int:

@@ -27,16 +27,16 @@ STALL = 1.0
 
 
 class Feed(Generic[T]):
-    """A server stream of `T`, each with a `body`. `ring` is called, in another thread, when there is news."""
+    """A server stream of `T`, each with a `body`. `notify` is called in another thread when there is news."""
 
     def __init__(
-        self, call: Any, convert: Callable[[Any], T], ring: Callable[[], None], address: str
+        self, call: Any, convert: Callable[[Any], T], notify: Callable[[], None], address: str
     ) -> None:
         self.signed: float | None = None  # when the server gave a sign of the subscription; monotonic seconds
         self.stalled = False  # nobody took what was held, for so long that a server may drop what follows
         self._call = call
         self._convert = convert
-        self._ring = ring
+        self._notify = notify
         self._address = address
         self._items: list[T] = []
         self._bytes = 0
@@ -55,7 +55,7 @@ class Feed(Generic[T]):
         if end:
             if not items:
                 raise end
-            self._ring()  # it is told the next time, which must come
+            self._notify()  # it is told the next time, which must come
         return items
 
     def close(self) -> None:
@@ -70,7 +70,7 @@ class Feed(Generic[T]):
             # Ours sends it at once, other servers with the first answer.
             self._call.initial_metadata()
             self.signed = time.monotonic()
-            self._ring()
+            self._notify()
             for answer in self._call:
                 if not self._put(self._convert(answer)):
                     return
@@ -80,7 +80,7 @@ class Feed(Generic[T]):
         except KubemqctlError as e:
             self._end = e
             self._call.cancel()
-        self._ring()
+        self._notify()
 
     def _put(self, item: T) -> bool:
         """Hand an item over, once there is room; False when nobody wants it any more."""
@@ -94,12 +94,16 @@ class Feed(Generic[T]):
             self._bytes += len(item.body)  # type: ignore[attr-defined]
             first = len(self._items) == 1
         if first:
-            self._ring()
+            self._notify()
         return True
 
 
 def subscribe(
-    client: Client, method: str, request: pb.Subscribe, convert: Callable[[Any], T], ring: Callable[[], None]
+    client: Client,
+    method: str,
+    request: pb.Subscribe,
+    convert: Callable[[Any], T],
+    notify: Callable[[], None],
 ) -> Feed[T]:
     """Open a subscription. What the server refuses it for comes out of `Feed.take`."""
-    return Feed(client.listen(method, request), convert, ring, client.address)
+    return Feed(client.listen(method, request), convert, notify, client.address)

@@ -180,10 +180,10 @@ class Downstream:
     # Get waits at least 1 s on every server, and a stream must not end before its Get has answered.
     SHORTEST_WAIT = 1.0
 
-    def __init__(self, client: Client, ring: Callable[[], None] = lambda: None) -> None:
-        """`ring` is called, in another thread, whenever `got` may have something."""
+    def __init__(self, client: Client, notify: Callable[[], None] = lambda: None) -> None:
+        """`notify` is called, in another thread, whenever `got` may have something."""
         self._client = client
-        self._stream = client.stream("QueuesDownstream", ring)
+        self._stream = client.stream("QueuesDownstream", notify)
 
     def __enter__(self) -> Downstream:
         return self

@@ -44,7 +44,7 @@ def subscription(
     channel: str,
     group: str,
     wrap: Callable[[Request], T],
-    ring: Callable[[], None],
+    notify: Callable[[], None],
 ) -> Feed[T]:
     """Open a subscription to requests; each goes through `wrap` as it arrives, in the feed's thread."""
     request = pb.Subscribe(
@@ -53,7 +53,7 @@ def subscription(
         Channel=channel,
         Group=group,
     )
-    return subscribe(client, "SubscribeToRequests", request, lambda r: wrap(convert.request(r)), ring)
+    return subscribe(client, "SubscribeToRequests", request, lambda r: wrap(convert.request(r)), notify)
 
 
 def answer(client: Client, response: Response, when_done: Callable[[], None]) -> Pending:

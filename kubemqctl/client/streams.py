@@ -47,9 +47,9 @@ class Stream(Generic[Q, R]):
     A thread of ours hands the answers over: grpc's own iterator cannot be waited on for a limited time.
     """
 
-    def __init__(self, start: Callable[[Any], Any], address: str, ring: Callable[[], None]) -> None:
+    def __init__(self, start: Callable[[Any], Any], address: str, notify: Callable[[], None]) -> None:
         self._address = address
-        self._ring = ring
+        self._notify = notify
         self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[R | KubemqctlError] = queue.SimpleQueue()
         with translated(address):
@@ -93,4 +93,4 @@ class Stream(Generic[Q, R]):
 
     def _put(self, answer: R | KubemqctlError) -> None:
         self._answers.put(answer)
-        self._ring()
+        self._notify()

@@ -20,14 +20,14 @@ EXPIRED = "visibility-expired"
 
 
 class Transaction:
-    """One stream, opened with `receive`. `ring` is called in another thread when there is news to `look` at.
+    """One stream, opened with `receive`. `notify` is called in another thread when `look` has news.
 
     After a decision, and after any error but a refusal of the server, nothing is held any more.
     """
 
-    def __init__(self, client: Client, ring: Callable[[], None]) -> None:
+    def __init__(self, client: Client, notify: Callable[[], None]) -> None:
         self._client = client
-        self._stream = client.stream("StreamQueueMessage", ring)
+        self._stream = client.stream("StreamQueueMessage", notify)
         self._requests = 0
         self._sequence = 0
         self._extending: dict[str, float] = {}

@@ -136,7 +136,7 @@ class Poller:
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
-        self.fd, self._ring = os.pipe()
+        self.fd, self._notify = os.pipe()
 
     def __enter__(self) -> Poller:
         self._thread.start()
@@ -145,9 +145,9 @@ class Poller:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(LAST_MOMENT)
-        # A thread that still hangs rings once more: its end of the pipe stays open for it.
+        # A thread that still hangs notifies once more: its end of the pipe stays open for it.
         if not self._thread.is_alive():
-            os.close(self._ring)
+            os.close(self._notify)
             os.close(self.fd)
 
     def news(self) -> list[News]:
@@ -176,4 +176,4 @@ class Poller:
 
     def _tell(self, news: News) -> None:
         self._news.put(news)
-        os.write(self._ring, b"!")
+        os.write(self._notify, b"!")

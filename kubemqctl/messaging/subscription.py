@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from kubemqctl.config import files
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
 from kubemqctl.output.stdout import Sink
-from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
+from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -60,17 +60,20 @@ def line(client: Client, open: Callable[[Ring], Feed[T]]) -> Line:
     """The line of `client`; `open` opens the subscription, each time that is needed."""
     from kubemqctl.client import connection
 
-    return Line(open, lambda patience, ring: connection.begin_ping(client, patience, ring), client.reconnect)  # type: ignore[arg-type]
+    def ping(patience: float, notify: Ring) -> Pending:
+        return connection.begin_ping(client, patience, notify)
+
+    return Line(open, ping, client.reconnect)  # type: ignore[arg-type]
 
 
 class Pulse:
     """Pings now and then, and notices when one is not answered."""
 
-    def __init__(self, line: Line, rhythm: Rhythm, ring: Ring) -> None:
+    def __init__(self, line: Line, rhythm: Rhythm, notify: Ring) -> None:
         self.next: float | None = None  # when the next ping is due; monotonic seconds
         self._line = line
         self._rhythm = rhythm
-        self._ring = ring
+        self._notify = notify
         self._ping: Pending | None = None
         self.answered: float | None = None  # when the last ping was answered
 
@@ -88,7 +91,7 @@ class Pulse:
                 pass  # an answer, if not a good one
             self.answered = now
         elif self.next is not None and now >= self.next:
-            self._ping = self._line.ping(self._rhythm.ping_patience, self._ring)
+            self._ping = self._line.ping(self._rhythm.ping_patience, self._notify)
             self.next = None
 
     def restart(self) -> None:
@@ -122,7 +125,7 @@ class Live(Generic[T]):
     def __init__(
         self,
         line: Line,
-        stop: Stop,
+        stop: StopSignal,
         note: Callable[[str], None],
         *,
         limits: Limits = NO_LIMITS,
@@ -147,9 +150,9 @@ class Live(Generic[T]):
         self._on_live = on_live
         self._rhythm = rhythm
         self._out_fd = out.watch_fd if out else None
-        self._bell = Bell()
+        self._wakeup = Wakeup()
         self._feed: Feed[object] | None = None
-        self._pulse = Pulse(line, rhythm, self._bell.ring)
+        self._pulse = Pulse(line, rhythm, self._wakeup.notify)
         self._began: float | None = None
         self._last = 0.0
         self._error: KubemqctlError | None = None
@@ -165,11 +168,11 @@ class Live(Generic[T]):
     def __exit__(self, *_: object) -> None:
         if self._feed:
             self._feed.close()
-        self._bell.close()
+        self._wakeup.close()
 
     def wake(self) -> None:
         """Have an empty list come soon; from any thread."""
-        self._bell.ring()
+        self._wakeup.notify()
 
     @property
     def hold(self) -> bool:
@@ -179,7 +182,7 @@ class Live(Generic[T]):
     @hold.setter
     def hold(self, wanted: bool) -> None:
         if self._hold and not wanted:
-            self._bell.ring()
+            self._wakeup.notify()
         self._hold = wanted
 
     @property
@@ -223,7 +226,7 @@ class Live(Generic[T]):
 
     def _open(self) -> None:
         self.live_since = None
-        self._feed = self._line.open(self._bell.ring)
+        self._feed = self._line.open(self._wakeup.notify)
         self._pulse.restart()
 
     def _arrived(self) -> list[object]:
@@ -327,14 +330,14 @@ class Live(Generic[T]):
         """Wait for news, a signal, or the next thing that is due."""
         dues = [at for at in (*self._next_steps(), self._end(), self.due) if at is not None]
         poll = select.poll()
-        poll.register(self._bell.fd, select.POLLIN)
+        poll.register(self._wakeup.fd, select.POLLIN)
         poll.register(self._stop.fd, select.POLLIN)
         if self._out_fd is not None:
             poll.register(self._out_fd, 0)
         news = poll.poll(milliseconds(min(dues) - time.monotonic()) if dues else None)
         if any(fd == self._out_fd for fd, _ in news):
             raise ReaderGone("the reader of the output has left")
-        self._bell.clear()
+        self._wakeup.clear()
 
     def _next_steps(self) -> list[float | None]:
         if self._drained:

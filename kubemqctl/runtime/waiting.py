@@ -25,33 +25,33 @@ def milliseconds(wait: float) -> int:
     return max(0, math.ceil(min(wait, LONGEST_WAIT) * 1000))
 
 
-class Bell:
-    """Wakes a loop from other threads: `fd` is readable from `ring` to `clear`."""
+class Wakeup:
+    """Wakes a thread that waits in poll(2), from other threads: `fd` is readable from `notify` to `clear`."""
 
     def __init__(self) -> None:
         self.fd, self._write = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write, False)
-        self._rung = False
+        self._notified = False
         self._lock = threading.Lock()
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake the loop; costs nothing while it is still to wake from the last time."""
         with self._lock:
-            if not self._rung:
-                self._rung = True
+            if not self._notified:
+                self._notified = True
                 os.write(self._write, b"!")
 
     def clear(self) -> None:
-        """To be called before looking for news, so that none rings in vain."""
+        """To be called before looking for news, so that none is missed."""
         with self._lock, contextlib.suppress(BlockingIOError):
-            self._rung = False
+            self._notified = False
             os.read(self.fd, 64)
 
     def close(self) -> None:
-        """End; whoever rings later rings for nobody."""
+        """End; later notifications do nothing."""
         with self._lock:
-            self._rung = True
+            self._notified = True
             os.close(self.fd)
             os.close(self._write)
 
@@ -61,7 +61,7 @@ LONGEST = 1e9
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Stop:
+class StopSignal:
     """A context manager; `signum` is 0 until a signal came. `fd` is readable from then on."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class Stop:
         self.fd, self._write = os.pipe()
         self._before: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> Stop:
+    def __enter__(self) -> StopSignal:
         for s in SIGNALS:
             # One that the parent had ignored (nohup) stays ignored.
             if signal.getsignal(s) is not signal.SIG_IGN:

@@ -13,7 +13,7 @@ import pytest
 from kubemqctl.client.feed import Feed
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.model.messages import Event
-from kubemqctl.runtime.waiting import Bell
+from kubemqctl.runtime.waiting import Wakeup
 from tests.waiting import until
 
 
@@ -43,17 +43,17 @@ class Call:
 
 def test_an_end_that_comes_with_the_last_events_is_not_slept_through() -> None:
     rings: list[None] = []
-    with closing(Bell()) as bell:
+    with closing(Wakeup()) as wakeup:
 
-        def ring() -> None:
-            bell.ring()
+        def notify() -> None:
+            wakeup.notify()
             rings.append(None)
 
-        feed = Feed(Call(), lambda event: event, ring, "here")
+        feed = Feed(Call(), lambda event: event, notify, "here")
         until(lambda: len(rings) == 3, "the sign, the event and the end have rung")
-        bell.clear()
+        wakeup.clear()
         assert [event.body for event in feed.take()] == [b"last"]
-        assert select.select([bell.fd], [], [], 5)[0], "nobody says that there is an end to be heard of"
+        assert select.select([wakeup.fd], [], [], 5)[0], "nobody says that there is an end to be heard of"
         with pytest.raises(ConnectionLost):
             feed.take()
 
@@ -87,12 +87,12 @@ def test_an_event_that_comes_with_the_end_while_others_are_taken_is_handed_over(
     rings: list[None] = []
     call, ended = Late(), threading.Event()
 
-    def ring() -> None:
+    def notify() -> None:
         rings.append(None)
         if len(rings) == 3:  # the sign, the event and the end
             ended.set()
 
-    feed = Feed(call, lambda event: event, ring, "here")
+    feed = Feed(call, lambda event: event, notify, "here")
     feed._room = Room(call, ended)
     assert feed.take() == []
     assert [event.body for event in feed.take()] == [b"last"]

@@ -21,7 +21,7 @@ from kubemqctl.messaging.queues.tx_message import Room, Taking
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
-from kubemqctl.runtime.waiting import Bell, Stop
+from kubemqctl.runtime.waiting import StopSignal, Wakeup
 from tests.faults.accounts import Account, bodies_in, rounds, settle
 from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
 from tests.faults.proxy import Plan, Proxy
@@ -51,7 +51,7 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
         with scene(broker.address, seed, most=60) as s:
             pipe = Pipe(s.rng.choice([None, s.rng.randint(0, 200)]), s.rng.choice([1, 7, 4096]))
             with broken_client(s) as client:
-                wish, stop = Wish(s.channel, most=None, everything=True), Stop()
+                wish, stop = Wish(s.channel, most=None, everything=True), StopSignal()
                 source = source_of(client, s.channel, lambda: None)
                 Printer(Intake(source, wish, stop, print), pipe.sink, line, stop, False).run()
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
@@ -78,11 +78,11 @@ def work(s: Scene, wish: Wish, log: Path, pipe: Pipe) -> list[str]:
         grace=9.0,
     )
     assert setup
-    bell, stop = Bell(), Stop()
+    wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:
-        source = source_of(client, wish.channel, bell.ring)
-        Worker(run, wish, setup, Decision("reject"), source, pipe.sink, stop, bell).run()
-    bell.close()
+        source = source_of(client, wish.channel, wakeup.notify)
+        Worker(run, wish, setup, Decision("reject"), source, pipe.sink, stop, wakeup).run()
+    wakeup.close()
     return log.read_text().split() if log.exists() else []
 
 
@@ -130,7 +130,7 @@ def test_moved_over_a_broken_network(
             order = Order(s.channel, target, None, wanted, NO_POLICY, None, False)
             said: list[str] = []
             with broken_client(s) as client:
-                Mover(order, fetch.ways_of(client, s.channel), Stop(), said.append).run()
+                Mover(order, fetch.ways_of(client, s.channel), StopSignal(), said.append).run()
             found = bodies_in(s.stub, s.channel, target)
             account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
             assert account.doubles <= batch
@@ -154,8 +154,8 @@ def test_decided_over_a_broken_network(broker: Broker, record_property: Record) 
             trying: list[str] = []
             with broken_client(s) as client:
                 taking = Taking(s.channel, 30, 1)
-                begin = lambda ring: Transaction(client, ring)  # noqa: E731
-                with Room(begin, taking, Stop(), printed.append, printed.append) as room:
+                begin = lambda notify: Transaction(client, notify)  # noqa: E731
+                with Room(begin, taking, StopSignal(), printed.append, printed.append) as room:
                     for _ in s.names:
                         message = room.take()
                         kind = s.rng.choice(KINDS)
@@ -192,8 +192,8 @@ def hold_on(room: Room) -> None:
 def test_a_connection_that_falls_silent_is_noticed_when_the_visibility_is_over(broker: Broker) -> None:
     with scene(broker.address, 0, most=1) as s, Proxy(broker.address, Plan(), s.rng) as proxy:
         with connected(proxy) as client:
-            begin = lambda ring: Transaction(client, ring)  # noqa: E731
-            room = Room(begin, Taking(s.channel, 1, 1), Stop(), print, print)
+            begin = lambda notify: Transaction(client, notify)  # noqa: E731
+            room = Room(begin, Taking(s.channel, 1, 1), StopSignal(), print, print)
             assert room.take().body == b"1"
             proxy.silent = True
             with pytest.raises(TimedOut) as lost:

@@ -95,9 +95,9 @@ class Delays:
             self._timer = None
         if self._heap:
             seconds = max(0.0, (self._heap[0].due - self._clock()) / 1e9)
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._notify)
 
-    def _ring(self) -> None:
+    def _notify(self) -> None:
         self._timer = None
         if due := self.take_due(self._clock()):
             self._release(due)

@@ -31,20 +31,20 @@ class TooLarge(Exception):
 
 
 class Bell:
-    """Rung once, by whoever fills a taker; waited for once. Made inside a running loop."""
+    """Notified once, by whoever fills a taker; waited for once. Made inside a running loop."""
 
     def __init__(self) -> None:
-        self._rung: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._notified: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def ring(self) -> None:
-        if not self._rung.done():
-            self._rung.set_result(None)
+    def notify(self) -> None:
+        if not self._notified.done():
+            self._notified.set_result(None)
 
     async def wait(self, seconds: float) -> None:
-        """Until it is rung, `seconds` at most."""
-        # Not wait_for: before Python 3.12 it swallows a cancellation that comes together with the ring.
-        if not self._rung.done():
-            await asyncio.wait([self._rung], timeout=seconds)
+        """Until it is notified, `seconds` at most."""
+        # Not wait_for: before Python 3.12 it swallows a cancellation that comes with the notification.
+        if not self._notified.done():
+            await asyncio.wait([self._notified], timeout=seconds)
 
 
 class Core:

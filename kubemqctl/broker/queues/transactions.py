@@ -173,7 +173,7 @@ class Transactions:
         """
         queue = self._core.queue(name)
         full = Bell()
-        taker = Taker(most if most > 0 else MOST_IN_A_GET, full.ring)
+        taker = Taker(most if most > 0 else MOST_IN_A_GET, full.notify)
         queue.join(taker, self._core.clock())
         try:
             await full.wait(max(wait, SHORTEST_WAIT) / 1000)

@@ -249,7 +249,7 @@ class Plain:
 
     async def _filled(self, queue: Queue, count: int, wait: float) -> Taker:
         full = Bell()
-        taker = Taker(count, full.ring, skips_expired=True)
+        taker = Taker(count, full.notify, skips_expired=True)
         queue.join(taker, self._core.clock())
         try:
             await full.wait(wait)

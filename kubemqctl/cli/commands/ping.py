@@ -12,7 +12,7 @@ from kubemqctl.cli.options import duration
 from kubemqctl.model.errors import NotReady, TimedOut, Unreachable, UsageError
 from kubemqctl.model.reports import Pong
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -48,7 +48,7 @@ def ping(
         raise UsageError("--interval is a pause between pings: say how many with --count N")
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
-    with Stop() as stop:
+    with StopSignal() as stop:
         client, pong = reach(run.connecting(), wait, stop)
         from kubemqctl.client import connection
 
@@ -62,7 +62,7 @@ def ping(
         return stop.exit_code
 
 
-def reach(settings: Settings, wait: float, stop: Stop) -> tuple[Client, Pong]:
+def reach(settings: Settings, wait: float, stop: StopSignal) -> tuple[Client, Pong]:
     """A server that answers, and its first answer; tried again for `wait` seconds.
 
     Raises Unreachable when none does in that time (with no `wait`: what went wrong), Stopped on a signal.

@@ -16,7 +16,7 @@ from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.stderr import colour_wanted, is_terminal
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.channels import Survey
@@ -73,7 +73,7 @@ def top(
     form = run.form()
     render = run.renderer(ChannelInfo)
     watch = Watch(sort, filter)
-    with run.client() as client, Stop() as stop:
+    with run.client() as client, StopSignal() as stop:
         from kubemqctl.client.channels import Survey
 
         survey = Survey(client, get_args(ChannelType))
@@ -109,7 +109,9 @@ def _plain(run: Invocation, watch: Watch) -> str:
     return plain(watch, width or 80, colour_wanted(run.environ, is_terminal(1)))
 
 
-def _live(run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: Stop) -> int:
+def _live(
+    run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: StopSignal
+) -> int:
     from kubemqctl.messaging.channel_rates import keys
     from kubemqctl.messaging.dashboard import Dashboard, Poller
     from kubemqctl.output.screen import Screen, keyboard

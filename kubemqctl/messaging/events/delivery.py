@@ -17,7 +17,7 @@ from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.output.stdout import Sink
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 Keep = Callable[[Event], None]
 Render = Callable[[object], bytes]
@@ -108,7 +108,7 @@ class ToHandler:
         keep: Keep | None,
         wake: Callable[[], None],
         warn: Callable[[str], None],
-        stop: Stop,
+        stop: StopSignal,
         *,
         most_waiting: int = 1,
     ) -> None:

@@ -80,7 +80,7 @@ class Reader:
         self._opened = 0  # local time, nanoseconds
         self._tried = self._broken = 0.0
 
-    def open(self, ring: Callable[[], None]) -> Feed[Event]:
+    def open(self, notify: Callable[[], None]) -> Feed[Event]:
         """Subscribe; see `Live` for when."""
         start = self._next_start(self._course) if self._course else self._start
         if not self._opened:
@@ -89,7 +89,7 @@ class Reader:
             start = self._came_back(self._course, start)
         elif not self._durable:
             self._client_id = self._store.fresh_id()
-        return self._store.open(self._client_id, start, ring)
+        return self._store.open(self._client_id, start, notify)
 
     def _next_start(self, course: Course) -> Start:
         if course.last and not self.gap:

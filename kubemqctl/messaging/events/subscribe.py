@@ -23,7 +23,7 @@ from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -71,7 +71,7 @@ def subscribe_events(run: Invocation, wish: Wish, rhythm: Rhythm = RHYTHM) -> in
         from kubemqctl.client import events
 
         again = "connected again; what was published meanwhile did not come"
-        return Plan(lambda ring: events.subscribe_events(client, wish.channel, wish.group, ring), again)
+        return Plan(lambda notify: events.subscribe_events(client, wish.channel, wish.group, notify), again)
 
     return _run(run, wish, plan, rhythm)
 
@@ -117,7 +117,7 @@ def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rh
     render = _render(run, wish)
     if wish.ready_file is not None:
         files.clear(wish.ready_file)
-    with StopWithHandlers() if wish.handler else Stop() as stop:
+    with StopWithHandlers() if wish.handler else StopSignal() as stop:
         sink = Sink(1, stop.fd)
         try:
             with run.client() as client:
@@ -142,7 +142,7 @@ def _render(run: Invocation, wish: Wish) -> Render | None:
 class Exit(NamedTuple):
     """Where everything leaves: the output, and the signals that end the run."""
 
-    stop: Stop
+    stop: StopSignal
     sink: Sink
     render: Render | None
 

@@ -17,7 +17,7 @@ from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
 from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped
 from kubemqctl.model.values import MAX_BODY, format_duration
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 GRACE = 10.0
 """Seconds that running handlers get when the run is told to end."""
@@ -210,7 +210,7 @@ def _not_started(command: Command, error: OSError) -> KubemqctlError:
     )
 
 
-class StopWithHandlers(Stop):
+class StopWithHandlers(StopSignal):
     """As Stop; when the second signal ends the process at once, it takes the running handlers along."""
 
     def _caught(self, signum: int, frame: FrameType | None) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.messages import Message, Received, SendResult
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -109,7 +109,7 @@ class Holder(Protocol):
 class Intake:
     """A run of Gets. `down` is the stream in use: settle on it."""
 
-    def __init__(self, source: Source, wish: Wish, stop: Stop, note: Callable[[str], None]) -> None:
+    def __init__(self, source: Source, wish: Wish, stop: StopSignal, note: Callable[[str], None]) -> None:
         self._source = source
         self._wish = wish
         self._stop = stop
@@ -369,12 +369,12 @@ def ways_of(client: Client, source: str) -> Ways:
     )
 
 
-def source_of(client: Client, channel: str, ring: Callable[[], None]) -> Source:
-    """Where messages come from; its streams ring when there is news."""
+def source_of(client: Client, channel: str, notify: Callable[[], None]) -> Source:
+    """Where messages come from; its streams notify when there is news."""
     from kubemqctl.client import connection, queues
 
     def reconnect() -> None:
         client.reconnect()
         connection.ping(client)
 
-    return Source(lambda: queues.Downstream(client, ring), queues.Gauge(client, channel).read, reconnect)
+    return Source(lambda: queues.Downstream(client, notify), queues.Gauge(client, channel).read, reconnect)

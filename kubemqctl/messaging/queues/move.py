@@ -18,7 +18,7 @@ from kubemqctl.model.messages import Affected, Message, Policy, Received
 from kubemqctl.model.text import argument_bytes, count_text
 from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.queues import Depth, Held
@@ -78,7 +78,7 @@ class Order(NamedTuple):
 class Mover:
     """One run. `moved` and `refused` count what became of the messages, whatever ended it."""
 
-    def __init__(self, order: Order, ways: Ways, stop: Stop, warn: Callable[[str], None]) -> None:
+    def __init__(self, order: Order, ways: Ways, stop: StopSignal, warn: Callable[[str], None]) -> None:
         self.moved = 0
         self.refused = 0
         self._order = order
@@ -276,7 +276,7 @@ def _time_left(expires_at: int) -> int:
 def move_messages(run: Invocation, order: Order) -> int:
     """Move, and print how many that were; returns the exit code."""
     render = run.renderer(Affected)
-    with run.client() as client, Stop() as stop:
+    with run.client() as client, StopSignal() as stop:
         mover = Mover(order, ways_of(client, order.source), stop, run.warn)
         try:
             mover.run()

@@ -19,7 +19,7 @@ from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.queues import Downstream, Held
@@ -62,7 +62,7 @@ def wished(
 def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> int:
     """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
     render = run.renderer(Received, delimiter)
-    with closing(Sink()) as sink, run.client() as client, Stop() as stop:
+    with closing(Sink()) as sink, run.client() as client, StopSignal() as stop:
         sink.stop_fd = stop.fd
         if wish.follow:
             run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
@@ -180,7 +180,12 @@ class Printer:
     """Writes messages as they come: the `Holder` of a run of `queue receive`."""
 
     def __init__(
-        self, intake: Intake, sink: Sink, render: Callable[[Received], bytes], stop: Stop, auto_ack: bool
+        self,
+        intake: Intake,
+        sink: Sink,
+        render: Callable[[Received], bytes],
+        stop: StopSignal,
+        auto_ack: bool,
     ) -> None:
         self.tally = Tally()
         self._intake = intake

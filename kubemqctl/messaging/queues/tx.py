@@ -20,7 +20,7 @@ from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 MOST_NAMED = 20
 # How many times within one visibility it is extended while a handler runs.
@@ -39,7 +39,7 @@ class Handling(NamedTuple):
 class Desk:
     """Where a message is decided: the room it is held in, and the way out for what is printed."""
 
-    def __init__(self, run: Invocation, room: Room, sink: Sink, stop: Stop) -> None:
+    def __init__(self, run: Invocation, room: Room, sink: Sink, stop: StopSignal) -> None:
         self.run = run
         self.room = room
         self.sink = sink
@@ -59,7 +59,7 @@ def transact(run: Invocation, taking: Taking, way: Callable[[Desk], int]) -> int
         from kubemqctl.client.transaction import Transaction
 
         sink.stop_fd = stop.fd
-        with Room(lambda ring: Transaction(client, ring), taking, stop, run.note, run.warn) as room:
+        with Room(lambda notify: Transaction(client, notify), taking, stop, run.note, run.warn) as room:
             code = way(Desk(run, room, sink, stop))
         return stop.exit_code or code
 
@@ -242,11 +242,11 @@ def _handle(desk: Desk, message: Received, handling: Handling, visibility: int) 
     """
     setup, environ, _ = handling
     ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    bell = desk.room.bell
+    wakeup = desk.room.wakeup
 
     def deliver(outcome: Outcome) -> None:
         ended.put(outcome)
-        bell.ring()
+        wakeup.notify()
 
     with Crew(setup.command, 1, deliver, environ) as crew:
         crew.start(task(message.id, message, setup.input, setup.timeout))

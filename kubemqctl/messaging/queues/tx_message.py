@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, Outcome, after_reject, is_last, name
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
 from kubemqctl.model.messages import Received
-from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
+from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.transaction import Transaction
@@ -42,7 +42,7 @@ class Room:
         self,
         begin: Callable[[Callable[[], None]], Transaction],
         taking: Taking,
-        stop: Stop,
+        stop: StopSignal,
         note: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
@@ -52,7 +52,7 @@ class Room:
         self._note = note
         self._warn = warn
         self._tx: Transaction | None = None
-        self.bell = Bell()
+        self.wakeup = Wakeup()
         self.held: Received | None = None
 
     def __enter__(self) -> Room:
@@ -64,7 +64,7 @@ class Room:
                 self.give_back()
         finally:
             self._close()
-            self.bell.close()
+            self.wakeup.close()
 
     def _close(self) -> None:
         if self._tx:
@@ -90,11 +90,11 @@ class Room:
 
     def _wait_for_one(self, wait: int) -> Received:
         self._close()
-        self._tx = self._begin(self.bell.ring)
+        self._tx = self._begin(self.wakeup.notify)
         self._tx.receive(self._taking.channel, self._taking.visibility, wait)
         patience = time.monotonic() + self._taking.visibility + wait + LATE
         while True:
-            self.bell.clear()
+            self.wakeup.clear()
             if message := self._tx.look():
                 return message
             self._stop.check()
@@ -105,7 +105,7 @@ class Room:
     # --- holding ---
 
     def wait(self, fds: Sequence[int] = (), seconds: float = math.inf, stopping: bool = False) -> bool:
-        """Wait for one of `fds`, a ring, a signal, at most `seconds`; whether one of `fds` is readable.
+        """Wait for one of `fds`, a wake-up or a signal, at most `seconds`; whether one of `fds` is readable.
 
         Once the caller knows of a signal (`stopping`), it is no news any more.
         Raises what lost hold of the message.
@@ -115,13 +115,13 @@ class Room:
             self._guard(self._look)
             until = min(until, self._tx.visible_until + LATE)
         ready = self._sleep([*fds] if stopping else [*fds, self._stop.fd], until)
-        self.bell.clear()
+        self.wakeup.clear()
         self._guard(self._look)
         return not ready.isdisjoint(fds)
 
     def _sleep(self, fds: Sequence[int], until: float) -> set[int]:
         poll = select.poll()
-        for fd in (*fds, self.bell.fd):
+        for fd in (*fds, self.wakeup.fd):
             poll.register(fd, select.POLLIN)
         return {fd for fd, _ in poll.poll(milliseconds(until - time.monotonic()))}
 

@@ -34,7 +34,7 @@ from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Bell, Stop, milliseconds
+from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
 MOST_NAMED = 20
 # How often a pipe is asked whether its reader has taken what is in it: seconds.
@@ -52,8 +52,8 @@ class Worker:
         on_fail: Decision,
         source: Source,
         sink: Sink,
-        stop: Stop,
-        bell: Bell,
+        stop: StopSignal,
+        wakeup: Wakeup,
     ) -> None:
         self.handled = self.failed = 0
         self._run = run
@@ -63,7 +63,7 @@ class Worker:
         self._source = source
         self._sink = sink
         self._stop = stop
-        self._bell = bell
+        self._wakeup = wakeup
         self._report = Report(run)
         self._quota = Quota(wish, source)
         self._hands = Hands(source.open, wish.channel)
@@ -99,13 +99,13 @@ class Worker:
 
     def _deliver(self, outcome: Outcome) -> None:
         self._outcomes.put(outcome)
-        self._bell.ring()
+        self._wakeup.notify()
 
     # --- the loop ---
 
     def _go_on(self) -> bool:
         """One turn; False when there is nothing left to do."""
-        self._bell.clear()
+        self._wakeup.clear()
         self._collect()
         try:
             self.results.settle(self._sink.taken)
@@ -121,7 +121,7 @@ class Worker:
 
     def _wait(self) -> None:
         poll = select.poll()
-        poll.register(self._bell.fd, select.POLLIN)
+        poll.register(self._wakeup.fd, select.POLLIN)
         if self._grace_until == math.inf:
             poll.register(self._stop.fd, select.POLLIN)
         if self._sink.watch_fd is not None and not self._error:
@@ -285,7 +285,7 @@ class Worker:
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
             self._quota.resumed()
-            self._bell.ring()
+            self._wakeup.notify()
             self._run.note("connected again")
             return
 
@@ -295,12 +295,17 @@ _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "
 
 def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision) -> int:
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
-    with closing(Sink()) as sink, run.client() as client, StopWithHandlers() as stop, closing(Bell()) as bell:
+    with (
+        closing(Sink()) as sink,
+        run.client() as client,
+        StopWithHandlers() as stop,
+        closing(Wakeup()) as wakeup,
+    ):
         sink.stop_fd = stop.fd
         if wish.follow:
             run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
-        source = source_of(client, wish.channel, bell.ring)
-        worker = Worker(run, wish, setup, on_fail, source, sink, stop, bell)
+        source = source_of(client, wish.channel, wakeup.notify)
+        worker = Worker(run, wish, setup, on_fail, source, sink, stop, wakeup)
         try:
             worker.run()
         except (HandlerFailed, ReaderGone):

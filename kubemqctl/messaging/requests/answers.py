@@ -148,12 +148,12 @@ Settled = Callable[[Letter, KubemqctlError | None], None]
 
 
 class Replies:
-    """`send` begins to send one and rings when it is gone; `settled` hears of each, once."""
+    """`send` begins to send one and notifies when it is gone; `settled` hears of each, once."""
 
-    def __init__(self, send: Send, settled: Settled, ring: Callable[[], None]) -> None:
+    def __init__(self, send: Send, settled: Settled, notify: Callable[[], None]) -> None:
         self._send = send
         self._settled = settled
-        self._ring = ring
+        self._notify = notify
         self._sent: list[tuple[Letter, Pending]] = []
         self._again: list[tuple[float, Letter, KubemqctlError]] = []
 
@@ -170,7 +170,7 @@ class Replies:
     def begin(self, letter: Letter) -> None:
         """Send an answer."""
         try:
-            self._sent.append((letter, self._send(letter.came, letter.reply, self._ring)))
+            self._sent.append((letter, self._send(letter.came, letter.reply, self._notify)))
         except KubemqctlError as e:
             self._failed(letter, e)
 

@@ -19,7 +19,7 @@ from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -146,7 +146,7 @@ def _listen(
     client: Client,
     subscription: Subscription,
     responder: Responder,
-    stop: Stop,
+    stop: StopSignal,
     sink: Sink,
     grace: float,
 ) -> None:
@@ -156,7 +156,7 @@ def _listen(
     kind, channel, group, reconnect, ready_file = subscription
     opened = line(
         client,
-        lambda ring: requests.subscription(client, kind, channel, group, answers.arrived, ring),
+        lambda notify: requests.subscription(client, kind, channel, group, answers.arrived, notify),
     )
     # Under raw nothing is printed, so nobody has to be there to read it.
     out = None if run.form().name == "raw" else sink

@@ -20,7 +20,7 @@ from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import Answered, Reply
-from kubemqctl.runtime.waiting import Bell, Stop
+from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
 MOST_BYTES_WAITING = 256 << 20
@@ -89,8 +89,8 @@ class Responder:
         self._show = show
         self._say = say
         self._named = 0
-        self._bell = Bell()
-        self._replies = Replies(send, self._settled, self._ring)
+        self._wakeup = Wakeup()
+        self._replies = Replies(send, self._settled, self._notify)
         self._waiting: deque[Arrived] = deque()
         self._bytes = 0
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
@@ -180,10 +180,10 @@ class Responder:
 
     def _deliver(self, outcome: Outcome) -> None:
         self._outcomes.put(outcome)
-        self._ring()
+        self._notify()
 
-    def _ring(self) -> None:
-        self._bell.ring()
+    def _notify(self) -> None:
+        self._wakeup.notify()
         self.wake()
 
     def _ended(self, outcome: Outcome) -> None:
@@ -227,7 +227,7 @@ class Responder:
 
     # --- the end ---
 
-    def finish(self, stop: Stop, grace: float) -> None:
+    def finish(self, stop: StopSignal, grace: float) -> None:
         """Settle all that was taken, within `grace` seconds unless the run ends by its count."""
         end = None
         while self._is_busy:
@@ -245,14 +245,14 @@ class Responder:
     def _is_busy(self) -> bool:
         return bool(self._waiting or self._replies.under_way or (self._crew and self._crew.under_way))
 
-    def _wait(self, stop: Stop | None, end: float | None) -> None:
+    def _wait(self, stop: StopSignal | None, end: float | None) -> None:
         """Until there is news, a first signal, or the next thing is due."""
         dues = [at for at in (self.due, end) if at is not None]
         patience = max(0.0, min(dues) - time.monotonic()) if dues else None
         # After the first signal its descriptor stays readable.
-        watched = [self._bell.fd] if stop is None or stop else [self._bell.fd, stop.fd]
+        watched = [self._wakeup.fd] if stop is None or stop else [self._wakeup.fd, stop.fd]
         select.select(watched, [], [], patience)
-        self._bell.clear()
+        self._wakeup.clear()
 
     def _give_up(self) -> None:
         """End the handlers that still run, refuse what they had no time for, and see the answers off."""
@@ -267,4 +267,4 @@ class Responder:
             self._wait(None, end)
             self._replies.look()
         self._replies.give_up()
-        self._bell.close()
+        self._wakeup.close()

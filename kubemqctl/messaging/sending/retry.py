@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -42,7 +42,7 @@ class Link(NamedTuple):
     reconnect: Callable[[], object]
     patience: float
 
-    def regain(self, error: KubemqctlError, stop: Stop) -> None:
+    def regain(self, error: KubemqctlError, stop: StopSignal) -> None:
         """Do what may help against `error`. Raises Unreachable when the server does not come back in time."""
         if isinstance(error, NotReady):
             stop.wait(RECONNECT_PAUSE)
@@ -58,7 +58,7 @@ class Link(NamedTuple):
             stop.wait(RECONNECT_PAUSE)
 
 
-def insist(again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: Stop) -> T:
+def insist(again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: StopSignal) -> T:
     """Make a request again that failed with `error`: `retry` times, and once for free when it never went out.
 
     Raises the first error that leaves its outcome open, or else the last one: no later refusal tells what

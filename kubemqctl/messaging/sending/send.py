@@ -30,7 +30,7 @@ from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.output.stdout import Sink
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -112,7 +112,7 @@ def _sent(run: Invocation, message: Message, retry: int, opened: Open) -> SendRe
             return outlet.one(message)
         except KubemqctlError as e:
             # Signals do what they do by default: one message is not worth settling for.
-            return insist(lambda: outlet.one(message), e, retry, _link(run, client, outlet), Stop())
+            return insist(lambda: outlet.one(message), e, retry, _link(run, client, outlet), StopSignal())
 
 
 def _check_single(out: Outgoing) -> None:
@@ -129,7 +129,7 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
     _check_many(out)
     run.settings()
     with (
-        Stop() as stop,
+        StopSignal() as stop,
         closing(Sink(1, stop.fd)) as sink,
         _batches(out, stop) as (source, batches),
         _aside(out) as aside,
@@ -158,7 +158,7 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
     return _conclude(run, sender, stop)
 
 
-def _conclude(run: Invocation, sender: Sender, stop: Stop) -> int:
+def _conclude(run: Invocation, sender: Sender, stop: StopSignal) -> int:
     """Say how it ended."""
     tally = sender.tally
     if stop:
@@ -190,7 +190,7 @@ def _aside(out: Outgoing) -> Aside:
 
 
 @contextmanager
-def _batches(out: Outgoing, stop: Stop) -> Iterator[tuple[int | None, Iterator[Batch]]]:
+def _batches(out: Outgoing, stop: StopSignal) -> Iterator[tuple[int | None, Iterator[Batch]]]:
     """The input in batches, from wherever it comes, and its descriptor where there is one."""
     if len(out.files) > 1:
         if out.body is not None:

@@ -26,7 +26,7 @@ from kubemqctl.model.errors import (
 )
 from kubemqctl.model.messages import SendResult
 from kubemqctl.model.text import count_text
-from kubemqctl.runtime.waiting import Stop
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.messaging.sending.unsent_files import Aside
@@ -64,7 +64,7 @@ class Sender:
         link: Link,
         emit: Callable[[Sequence[SendResult]], None],
         complain: Callable[[KubemqctlError], None],
-        stop: Stop,
+        stop: StopSignal,
         aside: Aside,
         *,
         most: int = MAX_COUNT,
