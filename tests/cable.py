@@ -60,13 +60,13 @@ class Cable:
                 return
             there = socket.create_connection(self._target)
             self._ends += [here, there]
-        for source, sink in ((here, there), (there, here)):
-            threading.Thread(target=_hand_on, args=(source, sink), daemon=True).start()
+        for source, stdout in ((here, there), (there, here)):
+            threading.Thread(target=_hand_on, args=(source, stdout), daemon=True).start()
 
 
-def _hand_on(source: socket.socket, sink: socket.socket) -> None:
+def _hand_on(source: socket.socket, stdout: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            sink.sendall(data)
+            stdout.sendall(data)
     with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        stdout.shutdown(socket.SHUT_WR)

@@ -43,7 +43,7 @@ from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import latency_text
 from kubemqctl.model.values import SECOND
 from kubemqctl.output.human.benchmark import draw_bench
-from kubemqctl.output.stderr import DIM, ORANGE, RED, Page
+from kubemqctl.output.stderr import DIM, ORANGE, RED, ViewOptions
 from kubemqctl.runtime.waiting import StopSignal
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.imposter import imposter, nobody_answers, queues
@@ -651,13 +651,13 @@ def test_no_line_of_the_drawing_is_wider_than_the_page(width: int, pattern: Patt
         limit="server",
         stopped="SIGINT",
     )
-    lines = draw_bench(found, Page(False, width, lambda: 0)).splitlines()
+    lines = draw_bench(found, ViewOptions(False, width, lambda: 0)).splitlines()
     assert max(map(len, lines)) <= max(width, 34)
     assert any("█" in line for line in lines) is (width > 20)
 
 
 def test_what_went_wrong_is_painted_and_what_did_not_is_faint() -> None:
-    page = Page(True, 80, lambda: 0)
+    page = ViewOptions(True, 80, lambda: 0)
     text = draw_bench(result(6, [0, 2, 1, 2]), page)
     assert page.paint("lost 3", RED) in text
     assert page.paint("doubles 1", ORANGE) in text

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.output.human.json_body import DEEPEST, LARGEST, LONGEST_LINE, laid_out
 from kubemqctl.output.human.renderer import human_renderer
-from kubemqctl.output.stderr import BLUE, BOLD, DIM, GREEN, ORANGE, PURPLE, RED, Page
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, GREEN, ORANGE, PURPLE, RED, ViewOptions
 
 TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def shown(text: str, width: int = 80, colour: bool = False) -> str | None:
-    return laid_out(text, Page(colour, width, lambda: 0, spread=True))
+    return laid_out(text, ViewOptions(colour, width, lambda: 0, spread=True))
 
 
 @pytest.mark.parametrize(

@@ -61,15 +61,15 @@ class Proxy:
                 host, _, port = self._target.rpartition(":")
                 there = socket.create_connection((host, int(port)))
                 self._sockets += [here, there]
-                for source, sink in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass_on, args=(source, sink), daemon=True).start()
+                for source, stdout in ((here, there), (there, here)):
+                    threading.Thread(target=self._pass_on, args=(source, stdout), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, stdout: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 if not (self.frozen and source in self._dead):
-                    sink.sendall(data)
-            sink.shutdown(socket.SHUT_WR)
+                    stdout.sendall(data)
+            stdout.shutdown(socket.SHUT_WR)
 
 
 @pytest.fixture

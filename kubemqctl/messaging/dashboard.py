@@ -14,7 +14,7 @@ from kubemqctl.model.channels import Sample
 from kubemqctl.model.errors import KubemqctlError, Unreachable
 from kubemqctl.model.text import count_text, escaped, relative_text, size_text
 from kubemqctl.output.human.tables import Column, draw_table
-from kubemqctl.output.stderr import BOLD, DIM, RED, Page
+from kubemqctl.output.stderr import BOLD, DIM, RED, ViewOptions
 
 _KEYS = "q quit · s sort · r reverse · / filter"
 # The lines that are not rows: state, heading, keys.
@@ -33,7 +33,7 @@ class Dashboard:
 
     def lines(self, server: str, width: int, height: int) -> list[str]:
         """At most `height` lines of at most `width` columns."""
-        page = Page(self._colour, max(width, 1), time.time_ns)
+        page = ViewOptions(self._colour, max(width, 1), time.time_ns)
         rows = self._watch.rows()
         room = max(1, height - _AROUND)
         hidden = len(rows) - room if len(rows) > room else 0
@@ -42,7 +42,7 @@ class Dashboard:
         lines = [self._state(server, rows, page), *table.splitlines(), *more]
         return [*_filled(lines, height - 1), self._foot(page)][:height]
 
-    def _state(self, server: str, rows: Sequence[Row], page: Page) -> str:
+    def _state(self, server: str, rows: Sequence[Row], page: ViewOptions) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.taken))
         if self.lost:
             said = f"{escaped(server)} as of {clock}; trying again: {escaped(self.lost.message)}"
@@ -51,7 +51,7 @@ class Dashboard:
         said = f"{escaped(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
         return page.paint(_cropped(f"{said} · {self.note}" if self.note else said, page.width), BOLD)
 
-    def _foot(self, page: Page) -> str:
+    def _foot(self, page: ViewOptions) -> str:
         if self._watch.asking is not None:
             ask = f"filter: {escaped(self._watch.asking)}"
             return ask[-page.width + 1 :] + page.paint("_", BOLD)
@@ -105,7 +105,7 @@ def _cropped(text: str, width: int) -> str:
 
 def plain(watch: Watch, width: int, colour: bool) -> str:
     """The table alone, once, with all of every name."""
-    page = Page(colour, width, time.time_ns)
+    page = ViewOptions(colour, width, time.time_ns)
     return draw_table(columns(watch.rows(), page.now(), watch), page)
 
 

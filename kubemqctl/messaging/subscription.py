@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from kubemqctl.config import files
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Live(Generic[T]):
         ready_file: str | None = None,
         again: str = "connected again",
         on_live: Callable[[], None] = lambda: None,
-        out: Sink | None = None,
+        out: Stdout | None = None,
         rhythm: Rhythm = RHYTHM,
     ) -> None:
         self.outages = 0

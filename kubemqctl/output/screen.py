@@ -17,7 +17,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 
 # Another buffer, no cursor, no wrapping: a line that is too long ends at the edge.
 _ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l"
@@ -37,7 +37,7 @@ class Screen:
         self._stop_fd = stop_fd
         self._keys = keys
         self._redraw = redraw
-        self._sink = Sink(1, stop_fd)
+        self._stdout = Stdout(1, stop_fd)
         self._before: list[Any] | None = None
         self._handlers: dict[signal.Signals, Any] = {}
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -54,7 +54,7 @@ class Screen:
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)
         self._give_back()
-        self._sink.close()
+        self._stdout.close()
         os.close(self._woken)
         os.close(self._wake)
 
@@ -71,7 +71,7 @@ class Screen:
         """Show `lines`, as many as the terminal has, over what is there."""
         # Erased before it is written: behind a full line the cursor stands on its last character.
         page = "\r\n".join(f"\x1b[K{line}" for line in lines)
-        self._sink.write(b"\x1b[H" + page.encode("utf-8", "backslashreplace"))
+        self._stdout.write(b"\x1b[H" + page.encode("utf-8", "backslashreplace"))
 
     def wait(self, also: int) -> str:
         """Wait for a key, a stop, a new size, or `also` to be readable; what was typed."""
@@ -96,11 +96,11 @@ class Screen:
         if self._keys is not None:
             self._before = termios.tcgetattr(self._keys)
             tty.setcbreak(self._keys, termios.TCSANOW)
-        self._sink.write(_ENTER)
+        self._stdout.write(_ENTER)
 
     def _give_back(self) -> None:
         with suppress(Exception):  # it may be gone, and then there is nothing to put back
-            self._sink.write(_LEAVE)
+            self._stdout.write(_LEAVE)
         if self._keys is not None and self._before is not None:
             with suppress(termios.error):
                 termios.tcsetattr(self._keys, termios.TCSADRAIN, self._before)

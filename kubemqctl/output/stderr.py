@@ -21,7 +21,7 @@ RED, GREEN, ORANGE = "38;5;196", "38;5;64", "38;5;166"
 BLUE, PURPLE = "38;5;31", "38;5;133"
 
 
-class Page(NamedTuple):
+class ViewOptions(NamedTuple):
     """`width` in columns, `now` in Unix nanoseconds; `spread`: whether a body may be laid out to be read."""
 
     colour: bool

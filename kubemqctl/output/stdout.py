@@ -25,7 +25,7 @@ LAST_MOMENT = 0.2
 _PAGE = 4096
 
 
-class Sink:
+class Stdout:
     """Where the data goes. `stop_fd`, once readable, limits how long a `write` may be held up.
 
     Raises OutputError when `fd` is closed or not open for writing.
@@ -70,7 +70,7 @@ class Sink:
         return True
 
     @property
-    def taken(self) -> int:
+    def bytes_taken(self) -> int:
         """How many bytes are out for good: read by the reader of a pipe, else written."""
         return self.offset - self._unread()
 
@@ -85,10 +85,10 @@ class Sink:
             pause = min(pause * 2, 0.005)
         return True
 
-    def settle(self) -> int:
+    def finish(self) -> int:
         """The end of a run: give the reader a moment, then count all as taken, unless it has left."""
         self.drain()
-        return self.taken if self.reader_gone() else self.offset
+        return self.bytes_taken if self.reader_gone() else self.offset
 
     @property
     def watch_fd(self) -> int | None:

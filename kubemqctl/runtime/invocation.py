@@ -16,7 +16,7 @@ from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, Renderer, decide, make_renderer
 from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -112,11 +112,11 @@ class Invocation:
 
     def write(self, data: bytes) -> None:
         """Write bytes to stdout, all of them."""
-        sink = Sink()
+        stdout = Stdout()
         try:
-            sink.write(data)
+            stdout.write(data)
         finally:
-            sink.close()
+            stdout.close()
 
     @property
     def may_ask(self) -> bool:

@@ -14,7 +14,7 @@ from kubemqctl.client.connect import connect
 from kubemqctl.client.connection import Client
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Common, Invocation
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.faults.proxy import Proxy, some_plan
@@ -72,7 +72,7 @@ class Pipe:
 
     def __init__(self, most: int | None, chunk: int) -> None:
         self._read_fd, self._write_fd = os.pipe()
-        self.sink = Sink(self._write_fd)
+        self.stdout = Stdout(self._write_fd)
         self.taken = b""
         self._most = most
         self._chunk = chunk
@@ -90,7 +90,7 @@ class Pipe:
 
     def finish(self) -> list[str]:
         """The end of the output; returns the whole lines that were read."""
-        self.sink.close()
+        self.stdout.close()
         os.close(self._write_fd)
         self._reader.join(20)
         assert not self._reader.is_alive(), "the output has no end"

@@ -53,7 +53,7 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
             with broken_client(s) as client:
                 wish, stop = Wish(s.channel, most=None, everything=True), StopSignal()
                 source = source_of(client, s.channel, lambda: None)
-                Printer(Intake(source, wish, stop, print), pipe.sink, line, stop, False).run()
+                Printer(Intake(source, wish, stop, print), pipe.stdout, line, stop, False).run()
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
@@ -81,7 +81,7 @@ def work(s: Scene, wish: Wish, log: Path, pipe: Pipe) -> list[str]:
     wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:
         source = source_of(client, wish.channel, wakeup.notify)
-        Worker(run, wish, setup, Decision("reject"), source, pipe.sink, stop, wakeup).run()
+        Worker(run, wish, setup, Decision("reject"), source, pipe.stdout, stop, wakeup).run()
     wakeup.close()
     return log.read_text().split() if log.exists() else []
 

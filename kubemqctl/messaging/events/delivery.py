@@ -16,7 +16,7 @@ from kubemqctl.messaging.handlers.pool import Crew, Outcome, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal
 
 Keep = Callable[[Event], None]
@@ -51,9 +51,9 @@ class Delivery(Protocol):
 class ToOutput:
     """Writes events. A byte in a pipe counts once the reader has taken it; see `Sink`."""
 
-    def __init__(self, sink: Sink, render: Render, keep: Keep | None) -> None:
+    def __init__(self, stdout: Stdout, render: Render, keep: Keep | None) -> None:
         self.has_enough = False
-        self._sink = sink
+        self._stdout = stdout
         self._render = render
         self._keep = keep
         self._written: deque[tuple[Event, int]] = deque()
@@ -64,20 +64,20 @@ class ToOutput:
 
     def take(self, events: Sequence[Event]) -> bool:
         data = [self._render(event) for event in events]
-        end = self._sink.offset
+        end = self._stdout.offset
         if self._keep:
             for event, piece in zip(events, data, strict=True):
                 end += len(piece)
                 self._written.append((event, end))
-        return self._sink.write(b"".join(data)) and self.look()
+        return self._stdout.write(b"".join(data)) and self.look()
 
     def look(self) -> bool:
-        self._settle(self._sink.taken)
+        self._settle(self._stdout.bytes_taken)
         return True
 
     def end(self, go_on: bool) -> None:
-        self._settle(self._sink.settle() if self._written else 0)
-        if self._written and self._sink.reader_gone():
+        self._settle(self._stdout.finish() if self._written else 0)
+        if self._written and self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
 
     def _settle(self, taken: int) -> None:
@@ -103,7 +103,7 @@ class ToHandler:
         self,
         setup: Setup,
         environ: Mapping[str, str],
-        sink: Sink,
+        stdout: Stdout,
         render: Render | None,
         keep: Keep | None,
         wake: Callable[[], None],
@@ -117,7 +117,7 @@ class ToHandler:
         self.dropped = 0  # received, but never begun
         self._most_waiting = most_waiting
         self._setup = setup
-        self._sink = sink
+        self._stdout = stdout
         self._render = render
         self._keep = keep
         self._wake = wake
@@ -202,10 +202,10 @@ class ToHandler:
 
     def _print(self, event: Event, outcome: Outcome) -> None:
         if self._render is None:
-            self._sink.write(outcome.stdout)
+            self._stdout.write(outcome.stdout)
             return
         to_stderr(outcome.stdout)
-        self._sink.write(self._render(HandledEvent(*event, outcome.exit_code)))
+        self._stdout.write(self._render(HandledEvent(*event, outcome.exit_code)))
 
     def failure(self) -> HandlerFailed:
         """What to end with when handlers failed."""

@@ -21,7 +21,7 @@ from kubemqctl.messaging.subscription import NO_LIMITS, RHYTHM, Limits, Live, Rh
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -118,13 +118,13 @@ def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rh
     if wish.ready_file is not None:
         files.clear(wish.ready_file)
     with StopWithHandlers() if wish.handler else StopSignal() as stop:
-        sink = Sink(1, stop.fd)
+        stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
-                subscriber = Subscriber(run, wish, plan(client), client, Exit(stop, sink, render), rhythm)
+                subscriber = Subscriber(run, wish, plan(client), client, Exit(stop, stdout, render), rhythm)
                 subscriber.run()
         finally:
-            sink.close()
+            stdout.close()
         if stop:
             return stop.exit_code
     if failure := subscriber.failure():
@@ -143,7 +143,7 @@ class Exit(NamedTuple):
     """Where everything leaves: the output, and the signals that end the run."""
 
     stop: StopSignal
-    sink: Sink
+    stdout: Stdout
     render: Render | None
 
 
@@ -166,7 +166,7 @@ class Subscriber:
             ready_file=wish.ready_file,
             again=plan.again,
             on_live=lambda: run.greet(f"listening on {wish.channel}: Ctrl-C ends it"),
-            out=out.sink,
+            out=out.stdout,
             rhythm=rhythm,
         )
         self._delivery = self._deliver_to(out)
@@ -176,14 +176,14 @@ class Subscriber:
         handler, keep = self._wish.handler, self._plan.keep
         if handler is None:
             assert out.render
-            return ToOutput(out.sink, out.render, keep)
+            return ToOutput(out.stdout, out.render, keep)
         # What a store holds can wait there; a plain event that is not taken is lost.
         most = 1 if self._plan.is_stored else MOST_WAITING
         run = self._run
         return ToHandler(
             handler,
             run.environ,
-            out.sink,
+            out.stdout,
             out.render,
             keep,
             self._live.wake,

@@ -14,7 +14,7 @@ from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
 from kubemqctl.model.errors import TooLarge
 from kubemqctl.model.messages import Received
 from kubemqctl.output.forms import Renderer
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ def peek_messages(
     One call where one message is asked for.
     """
     render = run.renderer(Received, delimiter)
-    with closing(Sink()) as sink, run.client() as client:
+    with closing(Stdout()) as stdout, run.client() as client:
         ask, size = (1, 0) if count == 1 else _how_many(client, channel, count)
         if count is None and not ask:
             return False
         try:
             if ask <= MOST_IN_A_PEEK:
                 messages = _peek(client, channel, ask, wait)
-                sink.write(b"".join(map(render.one, messages)))
+                stdout.write(b"".join(map(render.one, messages)))
                 return bool(messages)
         except TooLarge:
             if ask == 1:
                 raise
-        return _look_under_transaction(client, Look(channel, ask, size), render, sink)
+        return _look_under_transaction(client, Look(channel, ask, size), render, stdout)
 
 
 def _how_many(client: Client, channel: str, count: int | None) -> tuple[int, int]:
@@ -83,7 +83,7 @@ class Look(NamedTuple):
     size: int
 
 
-def _look_under_transaction(client: Client, look: Look, render: Renderer, sink: Sink) -> bool:
+def _look_under_transaction(client: Client, look: Look, render: Renderer, stdout: Stdout) -> bool:
     """More than one peek can show: taken in portions, all held until the last, then closed back.
 
     Kept in a file meanwhile, so that neither the queue's size nor a slow reader costs more than disk space.
@@ -99,7 +99,7 @@ def _look_under_transaction(client: Client, look: Look, render: Renderer, sink: 
         found = spool.tell() > 0
         spool.seek(0)
         while piece := spool.read(BYTES_IN_A_PIECE):
-            sink.write(piece)
+            stdout.write(piece)
     return found
 
 

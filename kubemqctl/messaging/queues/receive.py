@@ -17,7 +17,7 @@ from kubemqctl.messaging.queues.fetch import PASSING, Intake, Wish, _source
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -62,12 +62,12 @@ def wished(
 def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> int:
     """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
     render = run.renderer(Received, delimiter)
-    with closing(Sink()) as sink, run.client() as client, StopSignal() as stop:
-        sink.stop_fd = stop.fd
+    with closing(Stdout()) as stdout, run.client() as client, StopSignal() as stop:
+        stdout.stop_fd = stop.fd
         if wish.follow:
             run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
         intake = Intake(_source(client, wish.channel), wish, stop, run.note)
-        printer = Printer(intake, sink, render.one, stop, wish.auto_ack)
+        printer = Printer(intake, stdout, render.one, stop, wish.auto_ack)
         try:
             printer.run()
         except ReaderGone:
@@ -182,14 +182,14 @@ class Printer:
     def __init__(
         self,
         intake: Intake,
-        sink: Sink,
+        stdout: Stdout,
         render: Callable[[Received], bytes],
         stop: StopSignal,
         auto_ack: bool,
     ) -> None:
         self.tally = Tally()
         self._intake = intake
-        self._sink = sink
+        self._stdout = stdout
         self._render = render
         self._stop = stop
         self._auto_ack = auto_ack
@@ -204,7 +204,7 @@ class Printer:
                     break
         finally:
             self._end()
-        if self.tally.given_back and self._sink.reader_gone():
+        if self.tally.given_back and self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
 
     def _print(self, held: Held) -> bool:
@@ -212,7 +212,7 @@ class Printer:
         self.tally.arrived += len(held.messages)
         data = list(map(self._render, held.messages))
         if not self._auto_ack:
-            self._ledger.add(held, list(map(len, data)), self._sink.offset)
+            self._ledger.add(held, list(map(len, data)), self._stdout.offset)
         try:
             return all(self._write(piece) for piece in _pieces(data))
         except PASSING:
@@ -224,32 +224,32 @@ class Printer:
             self.settle()
         # What the server has acknowledged already would be lost.
         may_stop = self._stop and not self._auto_ack
-        return not may_stop and self._sink.write(piece)
+        return not may_stop and self._stdout.write(piece)
 
     # --- the Holder ---
 
     @property
     def is_late(self) -> bool:
-        return self._sink.is_pipe
+        return self._stdout.is_pipe
 
     def settle(self) -> None:
-        if self._sink.reader_gone():
+        if self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
-        self._ledger.settle(self._intake.down, self._sink.taken)
+        self._ledger.settle(self._intake.down, self._stdout.bytes_taken)
         self._settled_at = time.monotonic()
 
     def all_settled(self) -> bool:
-        if self._ledger and self._sink.drain():
+        if self._ledger and self._stdout.drain():
             self.settle()
         return not self._ledger
 
     def forget(self) -> None:
-        self._ledger.forget(self._sink.offset)
+        self._ledger.forget(self._stdout.offset)
 
     def _end(self) -> None:
         down = self._intake.down
         try:
-            self._ledger.settle(down, self._sink.settle())
+            self._ledger.settle(down, self._stdout.finish())
             self._ledger.give_back(down)
         except KubemqctlError:
             self.forget()

@@ -18,7 +18,7 @@ from kubemqctl.messaging.queues.worker import Report
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -39,28 +39,28 @@ class Handling(NamedTuple):
 class Desk:
     """Where a message is decided: the room it is held in, and the way out for what is printed."""
 
-    def __init__(self, run: Invocation, room: Room, sink: Sink, stop: StopSignal) -> None:
+    def __init__(self, run: Invocation, room: Room, stdout: Stdout, stop: StopSignal) -> None:
         self.run = run
         self.room = room
-        self.sink = sink
+        self.stdout = stdout
         self.stop = stop
 
     def print(self, data: bytes) -> None:
         """Write `data`, and see that it went; raises when it did not, so that nothing is decided then."""
-        if not self.sink.write(data):
+        if not self.stdout.write(data):
             raise Stopped(self.stop.signum)
-        if self.sink.settle() < self.sink.offset:
+        if self.stdout.finish() < self.stdout.offset:
             raise ReaderGone("the reader of the output has left")
 
 
 def transact(run: Invocation, taking: Taking, way: Callable[[Desk], int]) -> int:
     """Open the room, and go through it in the given way; returns the exit code."""
-    with closing(Sink()) as sink, run.client() as client, StopWithHandlers() as stop:
+    with closing(Stdout()) as stdout, run.client() as client, StopWithHandlers() as stop:
         from kubemqctl.client.transaction import Transaction
 
-        sink.stop_fd = stop.fd
+        stdout.stop_fd = stop.fd
         with Room(lambda notify: Transaction(client, notify), taking, stop, run.note, run.warn) as room:
-            code = way(Desk(run, room, sink, stop))
+            code = way(Desk(run, room, stdout, stop))
         return stop.exit_code or code
 
 

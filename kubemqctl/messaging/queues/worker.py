@@ -32,7 +32,7 @@ from kubemqctl.messaging.queues.held_messages import Hands, Results, Work
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NothingArrived, ReaderGone
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.text import count_text
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
@@ -51,7 +51,7 @@ class Worker:
         setup: Setup,
         on_fail: Decision,
         source: Source,
-        sink: Sink,
+        stdout: Stdout,
         stop: StopSignal,
         wakeup: Wakeup,
     ) -> None:
@@ -61,7 +61,7 @@ class Worker:
         self._setup = setup
         self._on_fail = on_fail
         self._source = source
-        self._sink = sink
+        self._stdout = stdout
         self._stop = stop
         self._wakeup = wakeup
         self._report = Report(run)
@@ -108,11 +108,11 @@ class Worker:
         self._wakeup.clear()
         self._collect()
         try:
-            self.results.settle(self._sink.taken)
+            self.results.settle(self._stdout.bytes_taken)
             self._take()
         except PASSING as e:
             self._lose(e)
-        if self._sink.reader_gone():
+        if self._stdout.reader_gone():
             self._end_with(ReaderGone("the reader of the output has left"))
         self._watch_the_clock()
         if self._lost and not self._running:
@@ -124,8 +124,8 @@ class Worker:
         poll.register(self._wakeup.fd, select.POLLIN)
         if self._grace_until == math.inf:
             poll.register(self._stop.fd, select.POLLIN)
-        if self._sink.watch_fd is not None and not self._error:
-            poll.register(self._sink.watch_fd, 0)
+        if self._stdout.watch_fd is not None and not self._error:
+            poll.register(self._stdout.watch_fd, 0)
         due = [self._quota.pause or ROUND]
         if self._running:
             due.append(self._grace_until - time.monotonic())
@@ -198,7 +198,7 @@ class Worker:
         if not self._out(data):
             decision = Decision("return")
         if work:
-            self.results.add(work, decision, self._sink.offset if data else 0)
+            self.results.add(work, decision, self._stdout.offset if data else 0)
         elif decision.kind == "ack":
             # What held it is gone, and it comes again.
             self.results.remember(message)
@@ -236,7 +236,7 @@ class Worker:
         if self._error:
             return False
         try:
-            return self._sink.write(data)
+            return self._stdout.write(data)
         except KubemqctlError as e:
             self._end_with(e)
             return False
@@ -244,11 +244,11 @@ class Worker:
     def _finish(self) -> None:
         """Everything has ended: settle what can be."""
         try:
-            self.results.finish(self._sink.settle())
+            self.results.finish(self._stdout.finish())
         except PASSING as e:
             self._lose(e)
             self._error = self._error or e
-        if self.results.outcomes["returned"] and self._sink.reader_gone():
+        if self.results.outcomes["returned"] and self._stdout.reader_gone():
             self._error = self._error or ReaderGone("the reader of the output has left")
 
     # --- a lost connection ---
@@ -296,16 +296,16 @@ _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "
 def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision) -> int:
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
     with (
-        closing(Sink()) as sink,
+        closing(Stdout()) as stdout,
         run.client() as client,
         StopWithHandlers() as stop,
         closing(Wakeup()) as wakeup,
     ):
-        sink.stop_fd = stop.fd
+        stdout.stop_fd = stop.fd
         if wish.follow:
             run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
         source = source_of(client, wish.channel, wakeup.notify)
-        worker = Worker(run, wish, setup, on_fail, source, sink, stop, wakeup)
+        worker = Worker(run, wish, setup, on_fail, source, stdout, stop, wakeup)
         try:
             worker.run()
         except (HandlerFailed, ReaderGone):

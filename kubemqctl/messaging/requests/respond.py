@@ -17,7 +17,7 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Answered, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -123,19 +123,19 @@ def _serve(run: Invocation, subscription: Subscription, service: Service, grace:
     render = run.renderer(Answered, None)
     environ = dict(run.environ)  # before grpc is told how to behave by variables of its own
     with StopWithHandlers() as stop:
-        sink = Sink(1, stop.fd)
+        stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
                 responder = Responder(
                     service,
                     environ,
                     _sender(client, service.stdout_is_body),
-                    lambda answered: _print(sink, render.one(answered)),
+                    lambda answered: _print(stdout, render.one(answered)),
                     run.note,
                 )
-                _listen(run, client, subscription, responder, stop, sink, grace)
+                _listen(run, client, subscription, responder, stop, stdout, grace)
         finally:
-            sink.close()
+            stdout.close()
     if responder.failure:
         raise responder.failure
     return stop.exit_code
@@ -147,7 +147,7 @@ def _listen(
     subscription: Subscription,
     responder: Responder,
     stop: StopSignal,
-    sink: Sink,
+    stdout: Stdout,
     grace: float,
 ) -> None:
     """Take requests as long as they are wanted, then settle those that were taken."""
@@ -159,7 +159,7 @@ def _listen(
         lambda notify: requests.subscription(client, kind, channel, group, answers.arrived, notify),
     )
     # Under raw nothing is printed, so nobody has to be there to read it.
-    out = None if run.form().name == "raw" else sink
+    out = None if run.form().name == "raw" else stdout
     try:
         live: Live[Arrived] = Live(
             opened,
@@ -192,6 +192,6 @@ def _sender(client: Client, carries_body: bool) -> Callable[[Arrived, Reply, Cal
     return send
 
 
-def _print(sink: Sink, data: bytes) -> None:
+def _print(stdout: Stdout, data: bytes) -> None:
     if data:
-        sink.write(data)
+        stdout.write(data)

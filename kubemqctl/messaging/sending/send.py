@@ -28,7 +28,7 @@ from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageE
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
-from kubemqctl.output.stdout import Sink
+from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -80,8 +80,8 @@ def send_one(run: Invocation, out: Outgoing, opened: Open) -> int:
     """Send one message with one call; raises what it was refused for."""
     _check_single(out)
     run.settings()
-    with closing(Sink()) as sink:
-        emit = _emitter(run, sink)
+    with closing(Stdout()) as stdout:
+        emit = _emitter(run, stdout)
         body = single_body(
             out.body,
             out.files,
@@ -130,7 +130,7 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
     run.settings()
     with (
         StopSignal() as stop,
-        closing(Sink(1, stop.fd)) as sink,
+        closing(Stdout(1, stop.fd)) as stdout,
         _batches(out, stop) as (source, batches),
         _aside(out) as aside,
         _connection(run, aside, opened) as link,
@@ -138,7 +138,7 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
     ):
         sender = Sender(
             link,
-            progress.around(_emitter(run, sink)),
+            progress.around(_emitter(run, stdout)),
             progress.apart(run.report),
             stop,
             aside,
@@ -271,7 +271,7 @@ def _size(fd: int) -> int:
     return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
 
 
-def _emitter(run: Invocation, sink: Sink) -> Emit:
+def _emitter(run: Invocation, stdout: Stdout) -> Emit:
     """Prints results as they come. A pipe that wants ids gets those of accepted messages only.
 
     So do people, who read of the others on stderr.
@@ -281,7 +281,7 @@ def _emitter(run: Invocation, sink: Sink) -> Emit:
 
     def emit(results: Sequence[SendResult]) -> None:
         shown = [r for r in results if not r.error] if only_accepted else results
-        if not sink.write(b"".join(map(render, shown))):
+        if not stdout.write(b"".join(map(render, shown))):
             run.warn("stopped while nobody read the output: the last results were not printed")
 
     return emit

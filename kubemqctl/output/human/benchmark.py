@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import count_text, escaped, latency_text, size_text
-from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, Page
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, ViewOptions
 
 PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
 LIMITS = {
@@ -21,14 +21,14 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 WIDEST_BAR = 60
 
 
-def draw_bench(result: BenchResult, page: Page) -> str:
+def draw_bench(result: BenchResult, view: ViewOptions) -> str:
     """Everything, in as many lines as it takes."""
-    blocks = [_heading(result, page), _rates(result, page), _latencies(result, page), _bars(result, page)]
+    blocks = [_heading(result, view), _rates(result, view), _latencies(result, view), _bars(result, view)]
     lines = [line for block in blocks for line in [*block, ""] if block]
-    return "".join(f"{line}\n" for line in [*lines, *_verdict(result, page)])
+    return "".join(f"{line}\n" for line in [*lines, *_verdict(result, view)])
 
 
-def _heading(result: BenchResult, page: Page) -> list[str]:
+def _heading(result: BenchResult, view: ViewOptions) -> list[str]:
     said = [
         f"{count_text(result.producers, 'producer')}, {count_text(result.consumers, 'consumer')}",
         f"{size_text(result.size)} a message",
@@ -42,21 +42,21 @@ def _heading(result: BenchResult, page: Page) -> list[str]:
     if result.target_rate:
         said.append(f"{result.target_rate:,.10g}/s asked for")
     said.append(f"{result.elapsed / 1e9:.3g} s")
-    return [page.paint(f"bench {escaped(result.pattern)}", BOLD), *_flowing(said, page)]
+    return [view.paint(f"bench {escaped(result.pattern)}", BOLD), *_flowing(said, view)]
 
 
-def _flowing(parts: Iterable[str], page: Page) -> list[str]:
+def _flowing(parts: Iterable[str], view: ViewOptions) -> list[str]:
     """The parts side by side, on as many lines as the width asks for."""
     lines: list[str] = []
     for part in parts:
-        if lines and len(lines[-1]) + 3 + len(part) <= page.width:
+        if lines and len(lines[-1]) + 3 + len(part) <= view.width:
             lines[-1] += f" · {part}"
         else:
             lines.append(part)
-    return [page.paint(line, DIM) for line in lines]
+    return [view.paint(line, DIM) for line in lines]
 
 
-def _rates(result: BenchResult, page: Page) -> list[str]:
+def _rates(result: BenchResult, view: ViewOptions) -> list[str]:
     what = "answered" if result.pattern in ("cmd", "query") else "received"
     rows = [(what, result.received, result.rate)]
     if what == "received":
@@ -70,15 +70,15 @@ def _rates(result: BenchResult, page: Page) -> list[str]:
     for name, count, rate_text, size in cells:
         line = f"{name:<{widths[0]}}  {count:>{widths[1]}}  {rate_text:>{widths[2]}}"
         wide = f"{line}  {size:>{widths[3]}}"
-        lines.append(wide if len(wide) <= page.width else line)
-    return lines + _flaws(result, page)
+        lines.append(wide if len(wide) <= view.width else line)
+    return lines + _flaws(result, view)
 
 
 def _rate_text(rate: float) -> str:
     return f"{rate:,.0f}" if rate >= 100 else f"{rate:,.1f}"
 
 
-def _flaws(result: BenchResult, page: Page) -> list[str]:
+def _flaws(result: BenchResult, view: ViewOptions) -> list[str]:
     """What went wrong, faint where nothing did."""
     counted: list[tuple[str, int | None, str]] = [("errors", result.errors, RED)]
     if result.pattern not in ("cmd", "query"):
@@ -93,11 +93,11 @@ def _flaws(result: BenchResult, page: Page) -> list[str]:
         for name, count, style in counted
     ]
     lines: list[str] = []
-    used = page.width
+    used = view.width
     for text, count, style in parts:
-        painted = page.paint(text, style if count else DIM)
-        if lines and used + 3 + len(text) <= page.width:
-            lines[-1] += page.paint(" · ", DIM) + painted
+        painted = view.paint(text, style if count else DIM)
+        if lines and used + 3 + len(text) <= view.width:
+            lines[-1] += view.paint(" · ", DIM) + painted
             used += 3 + len(text)
         else:
             lines.append(painted)
@@ -105,23 +105,23 @@ def _flaws(result: BenchResult, page: Page) -> list[str]:
     return lines
 
 
-def _latencies(result: BenchResult, page: Page) -> list[str]:
+def _latencies(result: BenchResult, view: ViewOptions) -> list[str]:
     found = [(name, getattr(result, name)) for name in PERCENTILES]
     if result.p50 is None:
         return []
     cells = [(name.replace("999", "99.9"), latency_text(value)) for name, value in found]
-    wide = sum(max(len(name), len(text)) + 2 for name, text in cells) <= page.width - 9
+    wide = sum(max(len(name), len(text)) + 2 for name, text in cells) <= view.width - 9
     heading = "round trip" if result.pattern in ("cmd", "query") else "latency"
     if not wide:
-        return [page.paint(heading, DIM), *(f"  {name:<5} {text:>8}" for name, text in cells)]
+        return [view.paint(heading, DIM), *(f"  {name:<5} {text:>8}" for name, text in cells)]
     widths = [max(len(name), len(text)) for name, text in cells]
     names = "  ".join(f"{name:>{width}}" for (name, _), width in zip(cells, widths, strict=True))
     texts = "  ".join(f"{text:>{width}}" for (_, text), width in zip(cells, widths, strict=True))
     pad = len(heading) + 2
-    return [f"{' ' * pad}{page.paint(names, DIM)}", f"{page.paint(heading, DIM)}  {texts}"]
+    return [f"{' ' * pad}{view.paint(names, DIM)}", f"{view.paint(heading, DIM)}  {texts}"]
 
 
-def _bars(result: BenchResult, page: Page) -> list[str]:
+def _bars(result: BenchResult, view: ViewOptions) -> list[str]:
     """A bar for each bound of the histogram, its length the share of the longest."""
     bars = result.histogram
     if len(bars) < 2:
@@ -129,11 +129,11 @@ def _bars(result: BenchResult, page: Page) -> list[str]:
     bounds = [f"≤ {latency_text(bound)}" for bound, _ in bars]
     counts = [f"{count:,}" for _, count in bars]
     left, right = max(map(len, bounds)), max(map(len, counts))
-    room = min(WIDEST_BAR, page.width - left - right - 4)
+    room = min(WIDEST_BAR, view.width - left - right - 4)
     most = max(count for _, count in bars)
     return (
         [
-            f"{page.paint(f'{bound:>{left}}', DIM)}  {_bar(count, most, room, page)}  {said:>{right}}"
+            f"{view.paint(f'{bound:>{left}}', DIM)}  {_bar(count, most, room, view)}  {said:>{right}}"
             for (_, count), bound, said in zip(bars, bounds, counts, strict=True)
         ]
         if room >= 4
@@ -145,22 +145,22 @@ def _without_bars(bounds: Sequence[str], counts: Sequence[str]) -> list[str]:
     return [f"{bound}  {count}" for bound, count in zip(bounds, counts, strict=True)]
 
 
-def _bar(count: int, most: int, room: int, page: Page) -> str:
+def _bar(count: int, most: int, room: int, view: ViewOptions) -> str:
     """To an eighth of a character; whatever was counted is seen."""
     eighths = max(round(count / most * room * 8), 1 if count else 0)
     full, rest = divmod(eighths, 8)
     bar = "█" * full + (EIGHTHS[rest] if rest else "")
-    return page.paint(bar, BLUE) + " " * (room - len(bar))
+    return view.paint(bar, BLUE) + " " * (room - len(bar))
 
 
-def _verdict(result: BenchResult, page: Page) -> list[str]:
+def _verdict(result: BenchResult, view: ViewOptions) -> list[str]:
     from textwrap import wrap
 
     said = [LIMITS[result.limit].format(busy=result.busy)] if result.limit else []
     if result.stopped:
         said.append(f"stopped early: {escaped(result.stopped)}")
     return [
-        page.paint(line, ORANGE if result.stopped else PLAIN)
+        view.paint(line, ORANGE if result.stopped else PLAIN)
         for text in said
-        for line in wrap(text, page.width)
+        for line in wrap(text, view.width)
     ]

@@ -12,13 +12,13 @@ from itertools import groupby
 from typing import NamedTuple
 
 from kubemqctl.model.text import escaped
-from kubemqctl.output.stderr import BLUE, DIM, GREEN, ORANGE, PURPLE, Page
+from kubemqctl.output.stderr import BLUE, DIM, GREEN, ORANGE, PURPLE, ViewOptions
 
 LARGEST = 64 << 10
 """Characters; a longer text is nothing to read at a glance, and is printed as it is."""
 DEEPEST = 32
 LONGEST_LINE = 100
-"""Columns; more on one line is hard to follow, however wide the page is."""
+"""Columns; more on one line is hard to follow, however wide the view is."""
 INDENT = 2
 _TOKEN = re.compile(r'[{}\[\],:]|"[^"\\]*(?:\\.[^"\\]*)*"|[^\s{}\[\],:"]+')
 
@@ -39,14 +39,14 @@ class Branch(NamedTuple):
     width: int
 
 
-def laid_out(text: str, page: Page) -> str | None:
-    """`text` for `page`, safe for a terminal; None when it is no JSON object or array, or too much of one."""
+def laid_out(text: str, view: ViewOptions) -> str | None:
+    """`text` for `view`, safe for a terminal; None when it is no JSON object or array, or too much of one."""
     if len(text) > LARGEST or not text.lstrip(" \t\r\n").startswith(("{", "[")) or not _is_json(text):
         return None
     tokens = _TOKEN.finditer(text)
     tree = _value(next(tokens)[0], tokens, DEEPEST)
-    page = page._replace(width=min(page.width, LONGEST_LINE))
-    return f"{_drawn(tree, page, 0, 0)}\n" if tree else None
+    view = view._replace(width=min(view.width, LONGEST_LINE))
+    return f"{_drawn(tree, view, 0, 0)}\n" if tree else None
 
 
 def _is_json(text: str) -> bool:
@@ -112,30 +112,30 @@ def _branch(opening: str, members: list[tuple[Leaf | None, Leaf | Branch]]) -> B
     return Branch("{}" if opening == "{" else "[]", members, names + values + between + 2)
 
 
-# --- the page ---
+# --- the view ---
 
 
-def _drawn(value: Leaf | Branch, page: Page, indent: int, used: int) -> str:
+def _drawn(value: Leaf | Branch, view: ViewOptions, indent: int, used: int) -> str:
     """`value` where `used` columns of its first line are taken, a comma behind it included."""
     if isinstance(value, Leaf):
-        return page.paint(value.text, value.style)
-    opening, closing = (page.paint(bracket, DIM) for bracket in value.brackets)
-    if not value.members or used + value.width <= page.width:
-        inner = f"{page.paint(',', DIM)} ".join(_named(*member, page, 0, 0) for member in value.members)
+        return view.paint(value.text, value.style)
+    opening, closing = (view.paint(bracket, DIM) for bracket in value.brackets)
+    if not value.members or used + value.width <= view.width:
+        inner = f"{view.paint(',', DIM)} ".join(_named(*member, view, 0, 0) for member in value.members)
         return f"{opening}{inner}{closing}"
     inset = indent + INDENT
-    comma = page.paint(",", DIM) + "\n" + " " * inset
-    lines = comma.join(_lines(value, page, inset))
+    comma = view.paint(",", DIM) + "\n" + " " * inset
+    lines = comma.join(_lines(value, view, inset))
     return f"{opening}\n{' ' * inset}{lines}\n{' ' * indent}{closing}"
 
 
-def _lines(branch: Branch, page: Page, indent: int) -> Iterator[str]:
+def _lines(branch: Branch, view: ViewOptions, indent: int) -> Iterator[str]:
     """One member a line; numbers side by side, as many as there is room for."""
     for are_numbers, run in groupby(branch.members, key=_is_number):
         if are_numbers:
-            yield from _filled([member[1] for member in run], page, indent)
+            yield from _filled([member[1] for member in run], view, indent)
         else:
-            yield from (_named(*member, page, indent, indent + 1) for member in run)
+            yield from (_named(*member, view, indent, indent + 1) for member in run)
 
 
 def _is_number(member: tuple[Leaf | None, Leaf | Branch]) -> bool:
@@ -143,21 +143,21 @@ def _is_number(member: tuple[Leaf | None, Leaf | Branch]) -> bool:
     return name is None and isinstance(value, Leaf) and value.style == PURPLE
 
 
-def _filled(numbers: list[Leaf | Branch], page: Page, indent: int) -> Iterator[str]:
+def _filled(numbers: list[Leaf | Branch], view: ViewOptions, indent: int) -> Iterator[str]:
     line: list[str] = []
     used = indent
-    comma = f"{page.paint(',', DIM)} "
+    comma = f"{view.paint(',', DIM)} "
     for number in numbers:
-        if line and used + number.width + 1 > page.width:
+        if line and used + number.width + 1 > view.width:
             yield comma.join(line)
             line, used = [], indent
-        line.append(_drawn(number, page, 0, 0))
+        line.append(_drawn(number, view, 0, 0))
         used += number.width + 2
     yield comma.join(line)
 
 
-def _named(name: Leaf | None, value: Leaf | Branch, page: Page, indent: int, used: int) -> str:
+def _named(name: Leaf | None, value: Leaf | Branch, view: ViewOptions, indent: int, used: int) -> str:
     if name is None:
-        return _drawn(value, page, indent, used)
-    head = f"{page.paint(name.text, name.style)}{page.paint(':', DIM)} "
-    return head + _drawn(value, page, indent, used + name.width + 2)
+        return _drawn(value, view, indent, used)
+    head = f"{view.paint(name.text, name.style)}{view.paint(':', DIM)} "
+    return head + _drawn(value, view, indent, used + name.width + 2)

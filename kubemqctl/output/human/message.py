@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from kubemqctl.model.messages import Event, Policy
 from kubemqctl.model.text import count_text, escaped, exact_text, relative_text, size_text
 from kubemqctl.output.human.json_body import laid_out
-from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, Page
+from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, ViewOptions
 
 HEX_BYTES = 64
 RULE = "── "
@@ -20,15 +20,15 @@ INDENT = " " * len(RULE)
 Detail = Sequence[tuple[str, str]]
 
 
-def draw_message(noun: Any, page: Page) -> str:
+def draw_message(noun: Any, view: ViewOptions) -> str:
     """A header, then the body: text with its line breaks, anything else as a short hex view."""
-    return draw_header(details(noun, page.now()), page) + draw_body(noun.body, page)
+    return draw_header(details(noun, view.now()), view) + draw_body(noun.body, view)
 
 
-def draw_event(event: Event, page: Page) -> str:
+def draw_event(event: Event, view: ViewOptions) -> str:
     """As a message; a plain one says where it was published, as it may have come through wildcards."""
     where = [] if event.sequence else [published(event.channel)]
-    return draw_header([*where, *details(event, page.now())], page) + draw_body(event.body, page)
+    return draw_header([*where, *details(event, view.now())], view) + draw_body(event.body, view)
 
 
 def published(channel: str) -> Detail:
@@ -72,57 +72,57 @@ _TOLD: dict[str, Callable[[Any, int], Iterable[Detail]]] = {
 }
 
 
-def draw_header(parts: Sequence[Detail], page: Page) -> str:
+def draw_header(parts: Sequence[Detail], view: ViewOptions) -> str:
     """The details side by side, on as many lines as the width asks for; the first begins with a rule."""
     from rich.cells import cell_len
 
     lines: list[str] = []
-    used = page.width
+    used = view.width
     for detail in parts:
         width = sum(cell_len(text) for text, _ in detail)
-        painted = "".join(page.paint(text, style) for text, style in detail)
-        if lines and used + 3 + width <= page.width:
-            lines[-1] += page.paint(" · ", DIM) + painted
+        painted = "".join(view.paint(text, style) for text, style in detail)
+        if lines and used + 3 + width <= view.width:
+            lines[-1] += view.paint(" · ", DIM) + painted
             used += 3 + width
         else:
             lines.append(painted)
             used = len(RULE) + width
-    first = page.paint(RULE, DIM) if lines else page.paint(RULE.rstrip(), DIM)
+    first = view.paint(RULE, DIM) if lines else view.paint(RULE.rstrip(), DIM)
     return first + f"\n{INDENT}".join(lines) + "\n"
 
 
 # --- the body ---
 
 
-def draw_body(body: bytes, page: Page) -> str:
-    """Text as lines, JSON laid out where the page allows it, the rest as its first bytes in hex."""
+def draw_body(body: bytes, view: ViewOptions) -> str:
+    """Text as lines, JSON laid out where the view allows it, the rest as its first bytes in hex."""
     if not body:
-        return page.paint("(no body)", DIM) + "\n"
+        return view.paint("(no body)", DIM) + "\n"
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return _hex_view(body, page)
-    if page.spread and (spread := laid_out(text, page)):
+        return _hex_view(body, view)
+    if view.spread and (spread := laid_out(text, view)):
         return spread
     text = escaped(text, multiline=True)
     return text if text.endswith("\n") else text + "\n"
 
 
-def _hex_view(body: bytes, page: Page) -> str:
-    """Sixteen bytes a row, fewer on a narrow page."""
-    row = next(row for row in _ROWS if page.width >= row.page)
+def _hex_view(body: bytes, view: ViewOptions) -> str:
+    """Sixteen bytes a row, fewer on a narrow view."""
+    row = next(row for row in _ROWS if view.width >= row.view)
     shown = body[:HEX_BYTES]
-    lines = [_hex_row(shown[at : at + row.bytes], at, row, page) for at in range(0, len(shown), row.bytes)]
+    lines = [_hex_row(shown[at : at + row.bytes], at, row, view) for at in range(0, len(shown), row.bytes)]
     size = f", {size_text(len(body))}" if len(body) >= 1024 else ""
     extent = f"; the first {HEX_BYTES} are shown" if len(body) > HEX_BYTES else ""
-    lines.append(page.paint(f"(not UTF-8 text: {count_text(len(body), 'byte')}{size}{extent})", DIM))
+    lines.append(view.paint(f"(not UTF-8 text: {count_text(len(body), 'byte')}{size}{extent})", DIM))
     return "\n".join(lines) + "\n"
 
 
 class _Row(NamedTuple):
-    """How a row of bytes is drawn on a page of at least so many columns; `digits` are the offset's."""
+    """How a row of bytes is drawn on a view of at least so many columns; `digits` are the offset's."""
 
-    page: int
+    view: int
     bytes: int
     digits: int
     has_text: bool = True
@@ -131,11 +131,11 @@ class _Row(NamedTuple):
 _ROWS = (_Row(78, 16, 8), _Row(46, 8, 8), _Row(40, 8, 2), _Row(0, 4, 2, False))
 
 
-def _hex_row(piece: bytes, at: int, row: _Row, page: Page) -> str:
-    offset = page.paint(f"{at:0{row.digits}x}", DIM)
+def _hex_row(piece: bytes, at: int, row: _Row, view: ViewOptions) -> str:
+    offset = view.paint(f"{at:0{row.digits}x}", DIM)
     half = row.bytes // 2
     octets = f"{piece[:half].hex(' ')}  {piece[half:].hex(' ')}".rstrip()
     if not row.has_text:
         return f"{offset}  {octets}"
     text = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in piece)
-    return f"{offset}  {octets:<{row.bytes * 3}}  {page.paint(f'|{text}|', DIM)}"
+    return f"{offset}  {octets:<{row.bytes * 3}}  {view.paint(f'|{text}|', DIM)}"

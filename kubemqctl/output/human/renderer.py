@@ -29,22 +29,22 @@ from kubemqctl.output.human.tables import (
     record_columns,
     value_text,
 )
-from kubemqctl.output.stderr import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Page
+from kubemqctl.output.stderr import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, ViewOptions
 
 
 def human_renderer(
     colour: bool, width: int, now: Callable[[], int] = time.time_ns, spread: bool = False
 ) -> tuple[Callable[[object], bytes], Callable[[Iterable[object]], bytes]]:
     """How to draw one noun, and how to draw a finished list. `spread`: lay out the bodies that are JSON."""
-    page = Page(colour, max(width, NARROWEST), now, spread)
+    view = ViewOptions(colour, max(width, NARROWEST), now, spread)
 
     def one(noun: object) -> bytes:
-        return _encoded(_DRAW.get(type(noun), draw_message)(noun, page))
+        return _encoded(_DRAW.get(type(noun), draw_message)(noun, view))
 
     def every(nouns: Iterable[object]) -> bytes:
         listed = list(nouns)
         table = _TABLES.get(type(listed[0])) if listed else None
-        return _encoded(table(listed, page)) if table else b"".join(map(one, listed))
+        return _encoded(table(listed, view)) if table else b"".join(map(one, listed))
 
     return one, every
 
@@ -56,65 +56,65 @@ def _encoded(text: str) -> bytes:
 # --- answers ---
 
 
-def _draw_sent(result: SendResult, page: Page) -> str:
+def _draw_sent(result: SendResult, view: ViewOptions) -> str:
     where = " ".join(filter(None, (escaped(result.id), "to", escaped(result.channel))))
     if result.error:
-        return f"{page.paint('not sent', RED)} {where}: {escaped(result.error)}\n"
-    now = page.now()
+        return f"{view.paint('not sent', RED)} {where}: {escaped(result.error)}\n"
+    now = view.now()
     due = f", due {moment_text(result.delayed_to, now)}" if result.delayed_to else ""
     expires = f", expires {moment_text(result.expires_at, now)}" if result.expires_at else ""
-    return f"{page.paint('sent', GREEN)} {where}{page.paint(due + expires, DIM)}\n"
+    return f"{view.paint('sent', GREEN)} {where}{view.paint(due + expires, DIM)}\n"
 
 
-def _draw_response(response: Response, page: Page) -> str:
+def _draw_response(response: Response, view: ViewOptions) -> str:
     """What a query brought; of a command, that it was executed."""
     if not response.executed:
-        return f"{page.paint('not executed', RED)} {escaped(response.channel)}: {escaped(response.error)}\n"
+        return f"{view.paint('not executed', RED)} {escaped(response.channel)}: {escaped(response.error)}\n"
     if response.body or response.metadata:
-        return draw_message(response, page)
-    by = page.paint(f", answered by {escaped(response.client_id)}", DIM) if response.client_id else ""
-    return f"{page.paint('executed', GREEN)} {escaped(response.channel)}{by}\n"
+        return draw_message(response, view)
+    by = view.paint(f", answered by {escaped(response.client_id)}", DIM) if response.client_id else ""
+    return f"{view.paint('executed', GREEN)} {escaped(response.channel)}{by}\n"
 
 
-def _draw_answered(request: Answered, page: Page) -> str:
-    header = draw_header([published(request.channel), *details(request, page.now())], page)
+def _draw_answered(request: Answered, view: ViewOptions) -> str:
+    header = draw_header([published(request.channel), *details(request, view.now())], view)
     result = (
-        page.paint("executed", GREEN)
+        view.paint("executed", GREEN)
         if request.executed
-        else f"{page.paint('not executed', RED)}: {escaped(request.error)}"
+        else f"{view.paint('not executed', RED)}: {escaped(request.error)}"
     )
-    return f"{header}{draw_body(request.body, page)}{result}\n"
+    return f"{header}{draw_body(request.body, view)}{result}\n"
 
 
-def _draw_affected(noun: Affected, page: Page) -> str:
+def _draw_affected(noun: Affected, view: ViewOptions) -> str:
     """How many were moved, which may have been a rehearsal, or acknowledged."""
-    count = page.paint(count_text(noun.affected, "message"), BOLD)
+    count = view.paint(count_text(noun.affected, "message"), BOLD)
     if noun.target:
         return f"{escaped(noun.channel)} to {escaped(noun.target)}: {count}\n"
     return f"{escaped(noun.channel)}: {count} acknowledged\n"
 
 
-def _draw_pong(pong: Pong, page: Page) -> str:
+def _draw_pong(pong: Pong, view: ViewOptions) -> str:
     who = " ".join(escaped(part) for part in (pong.host or "the server", pong.version) if part)
     since = f" since {second_text(pong.started_at).replace('T', ' ')}" if pong.started_at else ""
-    up = page.paint(f", up {span_text(pong.uptime)}{since}", DIM)
-    return f"{who} answered in {page.paint(f'{pong.round_trip / 1e6:.3f} ms', BOLD)}{up}\n"
+    up = view.paint(f", up {span_text(pong.uptime)}{since}", DIM)
+    return f"{who} answered in {view.paint(f'{pong.round_trip / 1e6:.3f} ms', BOLD)}{up}\n"
 
 
-def _draw_bench(result: BenchResult, page: Page) -> str:
+def _draw_bench(result: BenchResult, view: ViewOptions) -> str:
     from kubemqctl.output.human.benchmark import draw_bench
 
-    return draw_bench(result, page)
+    return draw_bench(result, view)
 
 
-def _draw_check(check: Check, page: Page) -> str:
-    """`ok  tls  what was found`, the text beside its name where the page is wide, and what to do below it."""
+def _draw_check(check: Check, view: ViewOptions) -> str:
+    """`ok  tls  what was found`, the text beside its name where the view is wide, and what to do below it."""
     from textwrap import wrap
 
-    indent = 27 if page.width >= 60 else 4
+    indent = 27 if view.width >= 60 else 4
     texts = [escaped(check.found), *([f"→ {escaped(check.advice)}"] if check.advice else [])]
-    lines = [line for text in texts for line in wrap(text, page.width - indent, break_on_hyphens=False)]
-    outcome = page.paint(f"{check.outcome:<8}", _CHECK_STYLES[check.outcome])
+    lines = [line for text in texts for line in wrap(text, view.width - indent, break_on_hyphens=False)]
+    outcome = view.paint(f"{check.outcome:<8}", _CHECK_STYLES[check.outcome])
     head = f"{outcome} {escaped(check.name)}"
     if indent == 27 and lines:
         head = f"{outcome} {escaped(check.name):<17} {lines.pop(0)}"
@@ -124,7 +124,7 @@ def _draw_check(check: Check, page: Page) -> str:
 _CHECK_STYLES = {"ok": GREEN, "warning": ORANGE, "failed": RED, "skipped": DIM}
 
 
-def _draw_pairs(record: Mapping[str, object], page: Page, indent: str = "") -> str:
+def _draw_pairs(record: Mapping[str, object], view: ViewOptions, indent: str = "") -> str:
     """`name  value` lines, the maps within indented; a value that is too long has a line of its own."""
     from rich.cells import cell_len
 
@@ -132,26 +132,26 @@ def _draw_pairs(record: Mapping[str, object], page: Page, indent: str = "") -> s
     pad = max(map(len, names.values()), default=0)
     lines = []
     for name, value in record.items():
-        label = page.paint(f"{names[name]:<{pad}}", DIM)
+        label = view.paint(f"{names[name]:<{pad}}", DIM)
         if isinstance(value, dict) and value:
-            lines.append(f"{indent}{label.rstrip()}\n{_draw_pairs(value, page, indent + '  ')}")
+            lines.append(f"{indent}{label.rstrip()}\n{_draw_pairs(value, view, indent + '  ')}")
             continue
         text = value_text(value)
-        fits = len(indent) + pad + 2 + cell_len(text) <= page.width
+        fits = len(indent) + pad + 2 + cell_len(text) <= view.width
         between = "  " if fits else f"\n{indent}  "
         lines.append(f"{indent}{label}{between}{text}\n")
     return "".join(lines)
 
 
-def _draw_records(records: Sequence[Mapping[str, object]], page: Page) -> str:
+def _draw_records(records: Sequence[Mapping[str, object]], view: ViewOptions) -> str:
     """A table, or where there is no room for one the records one below the other."""
     columns = record_columns(records)
-    if is_too_wide(columns, page.width):
-        return "\n".join(_draw_pairs(record, page) for record in records)
-    return draw_table(columns, page)
+    if is_too_wide(columns, view.width):
+        return "\n".join(_draw_pairs(record, view) for record in records)
+    return draw_table(columns, view)
 
 
-_DRAW: dict[type, Callable[[Any, Page], str]] = {
+_DRAW: dict[type, Callable[[Any, ViewOptions], str]] = {
     SendResult: _draw_sent,
     Response: _draw_response,
     Answered: _draw_answered,
@@ -160,10 +160,10 @@ _DRAW: dict[type, Callable[[Any, Page], str]] = {
     Check: _draw_check,
     Pong: _draw_pong,
     BenchResult: _draw_bench,
-    ChannelInfo: lambda channel, page: _draw_pairs(channel_pairs(channel, page.now()), page),
+    ChannelInfo: lambda channel, view: _draw_pairs(channel_pairs(channel, view.now()), view),
     dict: _draw_pairs,
 }
-_TABLES: dict[type, Callable[[Any, Page], str]] = {
-    ChannelInfo: lambda listed, page: draw_table(channel_columns(listed, page.now()), page),
+_TABLES: dict[type, Callable[[Any, ViewOptions], str]] = {
+    ChannelInfo: lambda listed, view: draw_table(channel_columns(listed, view.now()), view),
     dict: _draw_records,
 }

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.text import count_text, escaped, exact_text, moment_text, relative_text, size_text
-from kubemqctl.output.stderr import BOLD, DIM, GREEN, PLAIN, Page
+from kubemqctl.output.stderr import BOLD, DIM, GREEN, PLAIN, ViewOptions
 
 GAP = 2
-# A first column that is wider makes way for the others before they go: on a narrow page, and at the most.
+# A first column that is wider makes way for the others before they go: on a narrow view, and at the most.
 NARROW, WIDE = 12, 24
 
 
-def draw_table(columns: Sequence[Column], page: Page, crop: bool = False) -> str:
+def draw_table(columns: Sequence[Column], view: ViewOptions, crop: bool = False) -> str:
     """Numbers to the right, text to the left and, where it is too wide, on in the next line, never cut.
 
     With `crop` a row is one line, and what is too wide ends in `…`.
@@ -24,7 +24,7 @@ def draw_table(columns: Sequence[Column], page: Page, crop: bool = False) -> str
 
     if not columns:
         return ""
-    columns = _fitting(columns, page.width)
+    columns = _fitting(columns, view.width)
     drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style=_STYLES[DIM])
     for at, column in enumerate(columns):
         drawn.add_column(
@@ -36,7 +36,7 @@ def draw_table(columns: Sequence[Column], page: Page, crop: bool = False) -> str
         )
     for row in zip(*(_styled(column) for column in columns), strict=True):
         drawn.add_row(*(Text(cell, style, no_wrap=crop or None) for cell, style in row))
-    return _printed(drawn, page)
+    return _printed(drawn, view)
 
 
 def _styled(column: Column) -> list[tuple[str, str]]:
@@ -70,7 +70,7 @@ def _widths(columns: Sequence[Column]) -> list[int]:
 
 
 def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
-    """`columns` without the dispensable ones for which the page is too narrow."""
+    """`columns` without the dispensable ones for which the view is too narrow."""
     widths = _widths(columns)
     first = max(NARROW, min(WIDE, width * 2 // 5))
     needed = sum(widths[1:], min(widths[0], first)) + GAP * (len(columns) - 1)
@@ -82,7 +82,7 @@ def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
     return [column for at, column in enumerate(columns) if at not in dropped]
 
 
-def _printed(drawn: object, page: Page) -> str:
+def _printed(drawn: object, view: ViewOptions) -> str:
     """What rich makes of it. Height and environment are given, else it finds a width of its own."""
     from io import StringIO
 
@@ -91,10 +91,10 @@ def _printed(drawn: object, page: Page) -> str:
     out = StringIO()
     console = Console(
         file=out,
-        width=page.width,
+        width=view.width,
         height=25,
-        color_system="256" if page.colour else None,
-        force_terminal=page.colour,
+        color_system="256" if view.colour else None,
+        force_terminal=view.colour,
         legacy_windows=False,
         _environ={},
     )
@@ -103,7 +103,7 @@ def _printed(drawn: object, page: Page) -> str:
 
 
 class Column(NamedTuple):
-    """A column of a table; of those with a `rank` the highest goes first where the page is too narrow.
+    """A column of a table; of those with a `rank` the highest goes first where the view is too narrow.
 
     `style` is of the cells that say more than nothing: other than 0 or no.
     """
