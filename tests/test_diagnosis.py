@@ -14,7 +14,7 @@ from types import MappingProxyType
 import pytest
 
 from kubemqctl.client.doctor.server_steps import CONNECTION, EVERYTHING, clock
-from kubemqctl.client.doctor.steps import Case, Finding, examine
+from kubemqctl.client.doctor.steps import DiagnosisRun, StepResult, run_steps
 from kubemqctl.client.doctor.tls_probe import Endpoint, Peer, look, speaks_plainly, speaks_tls
 from kubemqctl.client.tls import context
 from kubemqctl.config.profiles import Tls
@@ -28,19 +28,19 @@ Behaviour = Callable[[socket.socket], None]
 Serve = Callable[[Behaviour], Endpoint]
 
 
-def case() -> Case:
-    return Case(Flags(), MappingProxyType({}))
+def case() -> DiagnosisRun:
+    return DiagnosisRun(Flags(), MappingProxyType({}))
 
 
 # --- taking steps ---
 
 
-def found(text: str, advice: str = "", warning: bool = False) -> Callable[[Case], Finding]:
-    return lambda case: Finding(text, advice, warning)
+def found(text: str, advice: str = "", warning: bool = False) -> Callable[[DiagnosisRun], StepResult]:
+    return lambda case: StepResult(text, advice, warning)
 
 
-def failing(error: KubemqctlError) -> Callable[[Case], Finding]:
-    def step(case: Case) -> Finding:
+def failing(error: KubemqctlError) -> Callable[[DiagnosisRun], StepResult]:
+    def step(case: DiagnosisRun) -> StepResult:
         raise error
 
     return step
@@ -52,7 +52,7 @@ def test_a_step_is_ok_or_a_warning_and_the_others_go_on() -> None:
         ("two", found("so so", "mend it", warning=True)),
         ("three", found("fine")),
     ]
-    assert list(examine(case(), steps)) == [
+    assert list(run_steps(case(), steps)) == [
         Check("one", "ok", "good"),
         Check("two", "warning", "so so", "mend it"),
         Check("three", "ok", "fine"),
@@ -62,7 +62,7 @@ def test_a_step_is_ok_or_a_warning_and_the_others_go_on() -> None:
 def test_behind_a_failure_everything_is_skipped_and_says_why() -> None:
     error = Unreachable("refused", hint="start it")
     steps = [("one", found("good")), ("two", failing(error)), ("three", found("fine")), ("four", found(""))]
-    assert list(examine(case(), steps))[1:] == [
+    assert list(run_steps(case(), steps))[1:] == [
         Check("two", "failed", "refused", "start it", error),
         Check("three", "skipped", "two failed"),
         Check("four", "skipped", "two failed"),
@@ -72,11 +72,11 @@ def test_behind_a_failure_everything_is_skipped_and_says_why() -> None:
 def test_a_step_is_taken_when_it_is_asked_for() -> None:
     taken = []
 
-    def step(case: Case) -> Finding:
+    def step(case: DiagnosisRun) -> StepResult:
         taken.append(1)
-        return Finding("")
+        return StepResult("")
 
-    checks = examine(case(), [("one", step), ("two", step)])
+    checks = run_steps(case(), [("one", step), ("two", step)])
     next(checks)
     assert len(taken) == 1
 
@@ -114,7 +114,7 @@ def test_a_clock_that_is_off_by_more_than_whole_seconds_can_hide_is_a_warning(
 def test_a_server_that_tells_no_time_has_no_clock_to_compare() -> None:
     a_case = case()
     a_case.pong = Pong("", "", 0, 0, 1)
-    assert clock(a_case) == Finding("the server does not tell its time")
+    assert clock(a_case) == StepResult("the server does not tell its time")
 
 
 # --- the look at TLS ---

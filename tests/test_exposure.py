@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.config.settings import exposure, is_loopback, resolve
+from kubemqctl.config.settings import is_loopback, plain_text_warning, resolve
 from kubemqctl.config.sources import Flags
 from tests.conftest import NewBroker
 from tests.program import Run
@@ -57,7 +57,7 @@ def test_what_is_exposed_is_a_token_in_plain_text_to_another_machine(
     addresses: list[str], token: bool, tls: bool | None, named: str
 ) -> None:
     flags = Flags(addresses=tuple(addresses), tls=tls, token_file="/a/token" if token else None)
-    said = exposure(resolve(flags, {}))
+    said = plain_text_warning(resolve(flags, {}))
     assert [f"warning: {text}".partition(" in plain text")[0] for text in said] == (
         [f"warning: the token goes to {named}"] if named else []
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.client.queues import Depth, Held
+from kubemqctl.client.queues import Depth, HeldBatch
 from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.fetch import Ways
 from kubemqctl.messaging.queues.move import Mover, Order, Wanted
@@ -55,7 +55,7 @@ class Stream:
         self.source = source
         self.mine: dict[str, list[Received]] = {}
 
-    def get(self, channel: str, count: int, wait: float) -> Held:
+    def get(self, channel: str, count: int, wait: float) -> HeldBatch:
         if min(count, len(self.source.ready)) > self.source.room:
             self.close_stream()
             raise TooLarge("larger than max")
@@ -65,15 +65,15 @@ class Stream:
         name = f"t{self.source.names}"
         self.source.names += 1
         self.mine[name] = taken
-        return Held(name, channel, list(taken))
+        return HeldBatch(name, channel, list(taken))
 
-    def ack(self, held: Held, numbers: Sequence[int]) -> None:
+    def ack(self, held: HeldBatch, numbers: Sequence[int]) -> None:
         self.mine[held.id] = [m for m in self.mine[held.id] if m.sequence not in numbers]
 
-    def close(self, held: Held) -> None:
+    def close(self, held: HeldBatch) -> None:
         self.source.give_back(self.mine.pop(held.id))
 
-    def barrier(self, held: Held) -> set[int]:
+    def barrier(self, held: HeldBatch) -> set[int]:
         return {m.sequence for m in self.mine.get(held.id, [])}
 
     def close_stream(self) -> None:

@@ -315,19 +315,19 @@ class Spoken:
     def __init__(self) -> None:
         self.told: list[tuple[str, str, list[int]]] = []
 
-    def ack(self, held: queues.Held, sequences: list[int]) -> None:
+    def ack(self, held: queues.HeldBatch, sequences: list[int]) -> None:
         self.told.append(("ack", held.id, list(sequences)))
 
-    def close(self, held: queues.Held) -> None:
+    def close(self, held: queues.HeldBatch) -> None:
         self.told.append(("close", held.id, []))
 
-    def barrier(self, held: queues.Held) -> set[int]:
+    def barrier(self, held: queues.HeldBatch) -> set[int]:
         self.told.append(("barrier", held.id, []))
         return set()
 
 
-def held(name: str, *sequences: int) -> queues.Held:
-    return queues.Held(
+def held(name: str, *sequences: int) -> queues.HeldBatch:
+    return queues.HeldBatch(
         name,
         "q",
         [Received("q", "", "", "", b"", NO_TAGS, 0, s, 1, "", 0, 0, NO_POLICY) for s in sequences],

@@ -35,7 +35,7 @@ def send(client: Client, message: Message) -> SendResult:
     return convert.send_result(answer, message.channel)
 
 
-class Batch(NamedTuple):
+class PendingBatch(NamedTuple):
     """Messages under way in one request."""
 
     messages: Sequence[Message]
@@ -55,14 +55,14 @@ class Batch(NamedTuple):
         return []
 
 
-def batch(client: Client, messages: Sequence[Message]) -> Callable[[], Batch]:
+def batch(client: Client, messages: Sequence[Message]) -> Callable[[], PendingBatch]:
     """Make one request of `messages`; what is returned sends it.
 
     The order of several requests is kept as long as one is under way at a time.
     """
     request = convert.batch(messages, client.client_id)
     timeout = _deadline(messages)
-    return lambda: Batch(messages, client.start("SendQueueMessagesBatch", request, timeout))
+    return lambda: PendingBatch(messages, client.start("SendQueueMessagesBatch", request, timeout))
 
 
 def _deadline(messages: Sequence[Message]) -> float:
@@ -166,7 +166,7 @@ class Gauge:
         return Depth(q.waiting or 0, size, total, q.last_sequence or 0, q.name == self._channel)
 
 
-class Held(NamedTuple):
+class HeldBatch(NamedTuple):
     """A transaction: the messages that one Get gave, held until they are settled or closed back."""
 
     id: str
@@ -195,7 +195,7 @@ class Downstream:
         """End it; what it still holds goes back."""
         self._stream.__exit__()
 
-    def get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> Held:
+    def get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> HeldBatch:
         """Take up to `count` messages; answers when it has so many, else after `wait` seconds (at least 1).
 
         Raises TooLarge when the answer would not fit into a message; nothing is lost by that,
@@ -211,7 +211,7 @@ class Downstream:
         request.WaitTimeout = math.ceil(max(self.SHORTEST_WAIT, wait) * 1000)
         self._stream.send(request)
 
-    def got(self, channel: str) -> Held | None:
+    def got(self, channel: str) -> HeldBatch | None:
         """The answer to what was begun, if it is there. Raises as `get` does."""
         return self._held(channel, CALL_TIMEOUT) if self._stream.has_news else None
 
@@ -220,30 +220,30 @@ class Downstream:
         if self._stream.has_news:
             self._stream.answer(CALL_TIMEOUT)
 
-    def _held(self, channel: str, timeout: float) -> Held:
+    def _held(self, channel: str, timeout: float) -> HeldBatch:
         answer = self._stream.answer(timeout)
         if answer.IsError:
             raise server_error(answer.Error)
-        return Held(answer.TransactionId, channel, [convert.received(m) for m in answer.Messages])
+        return HeldBatch(answer.TransactionId, channel, [convert.received(m) for m in answer.Messages])
 
-    def ack(self, held: Held, sequences: Sequence[int]) -> None:
+    def ack(self, held: HeldBatch, sequences: Sequence[int]) -> None:
         """Acknowledge; the server says nothing on success, so `barrier` must follow."""
         self._stream.send(self._request(pb.AckRange, held.id, SequenceRange=sequences))
 
-    def reject(self, held: Held, sequences: Sequence[int]) -> None:
+    def reject(self, held: HeldBatch, sequences: Sequence[int]) -> None:
         """Put these at the tail, counted as received, in this order; `barrier` must follow."""
         self._stream.send(self._request(pb.NAckRange, held.id, SequenceRange=sequences))
 
-    def resend(self, held: Held, sequences: Sequence[int], channel: str) -> None:
+    def resend(self, held: HeldBatch, sequences: Sequence[int], channel: str) -> None:
         """Send these on to `channel` as new messages, in this order; `barrier` must follow."""
         request = self._request(pb.ReQueueRange, held.id, SequenceRange=sequences, ReQueueChannel=channel)
         self._stream.send(request)
 
-    def close(self, held: Held) -> None:
+    def close(self, held: HeldBatch) -> None:
         """Give back what is not settled: in order, same sequences, uncounted; `barrier` must follow."""
         self._stream.send(self._request(pb.CloseByClient, held.id))
 
-    def barrier(self, held: Held) -> set[int]:
+    def barrier(self, held: HeldBatch) -> set[int]:
         """Wait until all settlements sent before were carried out; returns what `held` still has unsettled.
 
         Settlements are silent, and requests on a stream are taken one at a time. Raises Partial when one

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError
 
 
-def clear(path: str) -> None:
+def clear_ready_file(path: str) -> None:
     """Take away what an earlier run left, so that it tells nothing of this one. To be called at the start.
 
     Raises NotFound when the directory is not there, OutputError when the file cannot be replaced.
@@ -27,7 +27,7 @@ def clear(path: str) -> None:
         raise OutputError(f"cannot replace the ready file {path}: {(e.strerror or str(e)).lower()}") from e
 
 
-def write(path: str, text: str = "live") -> None:
+def write_ready_file(path: str, text: str = "live") -> None:
     """Write `text` and a newline in one step: whoever waits for the file never reads half of it."""
     part = f"{path}.{os.getpid()}"
     try:

@@ -171,7 +171,7 @@ def _notes(profile: Profile | None, token: Token, withheld: str) -> list[str]:
     return notes
 
 
-def exposed(settings: Settings) -> list[str]:
+def plain_text_addresses(settings: Settings) -> list[str]:
     """The addresses that a token would go to in plain text, were they connected to."""
     token = settings.token
     if settings.tls.enabled or not (token.value or token.file or token.command):
@@ -179,9 +179,9 @@ def exposed(settings: Settings) -> list[str]:
     return [address for address in settings.addresses if not is_loopback(address.rpartition(":")[0])]
 
 
-def exposure(settings: Settings) -> list[str]:
+def plain_text_warning(settings: Settings) -> list[str]:
     """What to warn of, if anything."""
-    found = exposed(settings)
+    found = plain_text_addresses(settings)
     if not found:
         return []
     where = " or ".join(found)

@@ -162,7 +162,7 @@ class Live(Generic[T]):
 
     def __enter__(self) -> Live[T]:
         if self._ready_file is not None:
-            files.clear(self._ready_file)
+            files.clear_ready_file(self._ready_file)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -268,7 +268,7 @@ class Live(Generic[T]):
         if self._began is None:
             self._began = now
             if self._ready_file is not None:
-                files.write(self._ready_file)
+                files.write_ready_file(self._ready_file)
             self._on_live()
 
     # --- a lost connection ---

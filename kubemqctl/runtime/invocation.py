@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.config.settings import Settings, exposure, resolve, wished_output
+from kubemqctl.config.settings import Settings, plain_text_warning, resolve, wished_output
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
@@ -56,18 +56,18 @@ class Invocation:
         settings = self.settings()
         if not self._warned:
             self._warned = True
-            for text in exposure(settings):
+            for text in plain_text_warning(settings):
                 self.warn(text)
             if self.common.verbose:
                 self._detail_premises()
         return settings
 
     def _detail_premises(self) -> None:
-        from kubemqctl.client.doctor.steps import Case, configuration, versions
+        from kubemqctl.client.doctor.steps import DiagnosisRun, configuration, versions
 
-        case = Case(self.common.flags, self.environ)
+        diagnosis = DiagnosisRun(self.common.flags, self.environ)
         for look in (versions, configuration):
-            self.detail(look(case).found)
+            self.detail(look(diagnosis).found)
 
     def client(self) -> Client:
         """A connection, to be used as a context manager."""

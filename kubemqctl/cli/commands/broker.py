@@ -130,12 +130,12 @@ def _serve(run: Invocation, listen: str, data: Path | None, flags: Flags, ready_
     from kubemqctl.broker import server
 
     if ready_file is not None:
-        files.clear(ready_file)
+        files.clear_ready_file(ready_file)
 
     def ready(address: str) -> None:
         run.note(f"listening on {address}, keeping messages {f'in {data}' if data else 'in memory only'}")
         if ready_file is not None:
-            files.write(ready_file, address)
+            files.write_ready_file(ready_file, address)
 
     return server.run(server.BrokerConfig(listen, data, _token(flags), _tls(flags)), ready)
 

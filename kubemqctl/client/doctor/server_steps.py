@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from kubemqctl.client.doctor import steps
-from kubemqctl.client.doctor.steps import Case, Finding, Step
+from kubemqctl.client.doctor.steps import DiagnosisRun, Step, StepResult
 from kubemqctl.client.doctor.tls_probe import Endpoint, look, speaks_plainly, speaks_tls
 from kubemqctl.config.files import reason
 from kubemqctl.config.settings import read_token
@@ -26,18 +26,18 @@ PINGS = 5
 CLOCK = 3
 
 
-def dns(case: Case) -> Finding:
+def dns(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the addresses have hosts."""
     found, failures = [], []
-    timeout = case.settings.connect_timeout
-    for address in case.settings.addresses:
+    timeout = diagnosis.settings.connect_timeout
+    for address in diagnosis.settings.addresses:
         host = Endpoint(address, timeout).host
         try:
             numbers = _looked_up(host, timeout)
         except OSError as e:
             failures.append(f"{host}: {_why(e, timeout)}")
             continue
-        case.resolved += (address,)
+        diagnosis.resolved += (address,)
         found.append(host if numbers == [host] else f"{host} is {', '.join(numbers)}")
     if not found:
         hint = "is the name right, and does this machine reach its name server?"
@@ -69,11 +69,11 @@ def _looked_up(host: str, timeout: float) -> list[str]:
     return answer[0]
 
 
-def tcp(case: Case) -> Finding:
+def tcp(diagnosis: DiagnosisRun) -> StepResult:
     """Whether something takes connections; the first address that does is looked at from here on."""
     failures = []
-    timeout = case.settings.connect_timeout
-    for address in case.resolved:
+    timeout = diagnosis.settings.connect_timeout
+    for address in diagnosis.resolved:
         at = Endpoint(address, timeout)
         began = time.monotonic()
         try:
@@ -82,7 +82,7 @@ def tcp(case: Case) -> Finding:
         except OSError as e:
             failures.append(f"{address}: {_why(e, timeout)}")
             continue
-        case.endpoint = at
+        diagnosis.endpoint = at
         took = (time.monotonic() - began) * 1000
         return _some([f"{address} ({peer}) takes connections, within {took:.1f} ms"], failures)
     hint = (
@@ -95,19 +95,19 @@ def _why(error: OSError, timeout: float) -> str:
     return f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else reason(error)
 
 
-def _some(found: list[str], failures: list[str]) -> Finding:
+def _some(found: list[str], failures: list[str]) -> StepResult:
     """A finding where one address is enough, but every one is worth a word."""
     if not failures:
-        return Finding("; ".join(found))
+        return StepResult("; ".join(found))
     advice = "take the address out, or mend it: it is tried first each time"
-    return Finding("; ".join([*failures, *found]), advice, warning=True)
+    return StepResult("; ".join([*failures, *found]), advice, warning=True)
 
 
-def tls(case: Case) -> Finding:
+def tls(diagnosis: DiagnosisRun) -> StepResult:
     """Whether both sides speak TLS, or both do not, and whether the server's certificate is good."""
-    if not case.settings.tls.enabled:
-        return _without_tls(case)
-    peer = look(case.endpoint, case.settings.tls)
+    if not diagnosis.settings.tls.enabled:
+        return _without_tls(diagnosis)
+    peer = look(diagnosis.endpoint, diagnosis.settings.tls)
     now = int(time.time())
     found = (
         f"{peer.protocol}; the certificate of {', '.join(map(escaped, peer.names[:8]))} is good until"
@@ -117,17 +117,17 @@ def tls(case: Case) -> Finding:
         found += f" (until {second_text(peer.issuer_until)})"
     ends = min(until for until in (peer.until, peer.issuer_until) if until) if peer.until else 0
     is_soon = 0 < ends < now + SOON * DAY
-    return Finding(found, "renew it" if is_soon else "", warning=is_soon)
+    return StepResult(found, "renew it" if is_soon else "", warning=is_soon)
 
 
 def _left(until: int, now: int) -> str:
     return f"{span_text(until - now)} left" if until > now else f"{span_text(now - until)} ago"
 
 
-def _without_tls(case: Case) -> Finding:
-    at = case.endpoint
+def _without_tls(diagnosis: DiagnosisRun) -> StepResult:
+    at = diagnosis.endpoint
     if speaks_plainly(at):
-        return Finding("off: what is sent can be read on its way")
+        return StepResult("off: what is sent can be read on its way")
     if speaks_tls(at):
         raise Unreachable(
             "the server speaks TLS, and this side does not",
@@ -139,97 +139,97 @@ def _without_tls(case: Case) -> Finding:
     )
 
 
-def authentication(case: Case) -> Finding:
+def authentication(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the server takes our calls; asked of a queue that nobody has, which changes nothing."""
-    case.client = case.connected()
-    has_token = bool(read_token(case.settings))
+    diagnosis.client = diagnosis.connected()
+    has_token = bool(read_token(diagnosis.settings))
     try:
-        _harmless(case, case.client)
+        _harmless(diagnosis, diagnosis.client)
     except AuthError as e:
         if has_token:
-            where = case.settings.sources["token"]
+            where = diagnosis.settings.sources["token"]
             e.hint = f"the token sent is that of {where}: is it another server's, or has it expired?"
         raise
     if not has_token:
-        return Finding("calls are taken without a token")
+        return StepResult("calls are taken without a token")
     try:
-        _harmless(case, case.connected(Token()))
+        _harmless(diagnosis, diagnosis.connected(Token()))
     except AuthError:
-        return Finding("the token is taken, and none is refused")
-    return Finding("calls are taken, but without a token as well: this server checks none")
+        return StepResult("the token is taken, and none is refused")
+    return StepResult("calls are taken, but without a token as well: this server checks none")
 
 
-def _harmless(case: Case, client: Client) -> None:
+def _harmless(diagnosis: DiagnosisRun, client: Client) -> None:
     from kubemqctl.client import connection, queues
 
     try:
         queues.infos(client, client.client_id)
     except Unsupported:
-        case.has_queues_info = False
+        diagnosis.has_queues_info = False
         connection.ping(client)
 
 
-def ping(case: Case) -> Finding:
+def ping(diagnosis: DiagnosisRun) -> StepResult:
     """How long a round trip takes."""
     from kubemqctl.client import connection
 
     trips = []
     for _ in range(PINGS):
-        case.pong = connection.ping(case.client)
-        case.pinged_at = time.time()
-        trips.append(case.pong.round_trip / 1e6)
+        diagnosis.pong = connection.ping(diagnosis.client)
+        diagnosis.pinged_at = time.time()
+        trips.append(diagnosis.pong.round_trip / 1e6)
     trips.sort()
-    return Finding(
+    return StepResult(
         f"{PINGS} round trips: at least {trips[0]:.3f} ms, at most {trips[-1]:.3f} ms,"
         f" median {trips[PINGS // 2]:.3f} ms"
     )
 
 
-def clock(case: Case) -> Finding:
+def clock(diagnosis: DiagnosisRun) -> StepResult:
     """How far the server's clock is from ours, as far as whole seconds of start and uptime tell."""
-    if not case.pong.started_at:
-        return Finding("the server does not tell its time")
+    if not diagnosis.pong.started_at:
+        return StepResult("the server does not tell its time")
     # Each of the two whole seconds has lost half a second on average.
-    ahead = round(case.pong.started_at + case.pong.uptime + 1 - case.pinged_at)
+    ahead = round(diagnosis.pong.started_at + diagnosis.pong.uptime + 1 - diagnosis.pinged_at)
     if abs(ahead) <= CLOCK:
-        return Finding("the server's clock agrees with this one, as far as whole seconds tell")
+        return StepResult("the server's clock agrees with this one, as far as whole seconds tell")
     where = "ahead of" if ahead > 0 else "behind"
-    return Finding(
+    return StepResult(
         f"the server's clock is {span_text(abs(ahead))} {where} this one, give or take a second",
         "set both by NTP: `--from 5m`, expiry and certificates go by them",
         warning=True,
     )
 
 
-def server(case: Case) -> Finding:
+def server(diagnosis: DiagnosisRun) -> StepResult:
     """Who the server says it is."""
-    pong = case.pong
+    pong = diagnosis.pong
     version = (
         f"version {escaped(pong.version)}" if pong.version else "no version given, as community builds do"
     )
-    return Finding(
+    return StepResult(
         f"{escaped(pong.host) or 'a nameless host'}, {version}, up {span_text(max(0, pong.uptime))}"
     )
 
 
-def features(case: Case) -> Finding:
+def features(diagnosis: DiagnosisRun) -> StepResult:
     """What this server lacks of what our commands use."""
     from kubemqctl.client.channels import check_answered
 
     lacks, means = [], []
-    if not case.has_queues_info:
+    if not diagnosis.has_queues_info:
         lacks.append("QueuesInfo")
         means.append("`queue list` and `queue info` cannot work")
     try:
-        check_answered(case.client)
+        check_answered(diagnosis.client)
     except (Unsupported, TimedOut):
         lacks.append("channel requests")
         means.append(
             "`channel create` and `delete` cannot work, and `channel list` and `top` show queues only"
         )
     if lacks:
-        return Finding(f"not supported: {', '.join(lacks)}", "; ".join(means), warning=True)
-    return Finding("QueuesInfo and channel requests are supported")
+        return StepResult(f"not supported: {', '.join(lacks)}", "; ".join(means), warning=True)
+    return StepResult("QueuesInfo and channel requests are supported")
 
 
 CONNECTION: tuple[Step, ...] = (

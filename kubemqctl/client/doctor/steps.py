@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.client.tls import context
 from kubemqctl.config.config_file import config_path
-from kubemqctl.config.settings import Settings, exposed, read_token, resolve
+from kubemqctl.config.settings import Settings, plain_text_addresses, read_token, resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kubemqctl.client.doctor.tls_probe import Endpoint
 
 
-class Finding(NamedTuple):
+class StepResult(NamedTuple):
     """What a step found, and what to do about it."""
 
     found: str
@@ -34,7 +34,7 @@ class Finding(NamedTuple):
     warning: bool = False
 
 
-class Case:
+class DiagnosisRun:
     """What is known so far; a context manager, for the connection that it opens."""
 
     settings: Settings
@@ -50,7 +50,7 @@ class Case:
         self.has_queues_info = True
         self._open = ExitStack()
 
-    def __enter__(self) -> Case:
+    def __enter__(self) -> DiagnosisRun:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,7 +65,7 @@ class Case:
         return self._open.enter_context(client)
 
 
-Step = tuple[str, Callable[[Case], Finding]]
+Step = tuple[str, Callable[[DiagnosisRun], StepResult]]
 
 
 def diagnose(
@@ -73,8 +73,8 @@ def diagnose(
 ) -> None:
     """Take the steps, and show what each found as it comes. Raises the error of the one that failed."""
     failed = None
-    with Case(flags, environ) as case:
-        for check in examine(case, steps):
+    with DiagnosisRun(flags, environ) as diagnosis:
+        for check in run_steps(diagnosis, steps):
             show(check)
             failed = failed or (check if check.outcome == "failed" else None)
     if failed and isinstance(failed.error, KubemqctlError):
@@ -82,7 +82,7 @@ def diagnose(
         raise failed.error
 
 
-def examine(case: Case, steps: Sequence[Step]) -> Iterator[Check]:
+def run_steps(diagnosis: DiagnosisRun, steps: Sequence[Step]) -> Iterator[Check]:
     """Take the steps in their order; what comes behind a failed one is skipped."""
     failed = ""
     for name, step in steps:
@@ -90,7 +90,7 @@ def examine(case: Case, steps: Sequence[Step]) -> Iterator[Check]:
             yield Check(name, "skipped", f"{failed} failed")
             continue
         try:
-            found, advice, warning = step(case)
+            found, advice, warning = step(diagnosis)
         except KubemqctlError as e:
             failed = name
             yield Check(name, "failed", e.message, e.hint, e)
@@ -101,7 +101,7 @@ def examine(case: Case, steps: Sequence[Step]) -> Iterator[Check]:
 PACKAGES = ("grpcio", "protobuf", "typer", "rich", "PyYAML")
 
 
-def versions(case: Case) -> Finding:
+def versions(diagnosis: DiagnosisRun) -> StepResult:
     """Our own version and those of what we stand on."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -114,13 +114,13 @@ def versions(case: Case) -> Finding:
             said.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             said.append(f"{package} of unknown version")
-    return Finding(f"{', '.join(said)}; {platform.platform()}")
+    return StepResult(f"{', '.join(said)}; {platform.platform()}")
 
 
-def configuration(case: Case) -> Finding:
+def configuration(diagnosis: DiagnosisRun) -> StepResult:
     """What holds for a command, and which source each value comes from."""
-    case.settings = settings = resolve(case.flags, case.environ)
-    path = config_path(case.environ)
+    diagnosis.settings = settings = resolve(diagnosis.flags, diagnosis.environ)
+    path = config_path(diagnosis.environ)
     sources = settings.sources
     file = path if os.path.lexists(path) else f"{path}, which is not there"
     profile = f"profile {settings.profile}" if settings.profile else "no profile"
@@ -130,17 +130,17 @@ def configuration(case: Case) -> Finding:
         if where != "default" and field not in ("profile", "addresses"):
             values.append(f"{field.replace('_', ' ')} from {_from(where)}")
     found = f"{file}; {profile}{chosen}; {', '.join(values)}"
-    return Finding(found, "; ".join(settings.notes), warning=bool(settings.notes))
+    return StepResult(found, "; ".join(settings.notes), warning=bool(settings.notes))
 
 
 def _from(where: str) -> str:
     return "the default" if where == "default" else where.removeprefix("flag ")
 
 
-def permissions(case: Case) -> Finding:
+def permissions(diagnosis: DiagnosisRun) -> StepResult:
     """Whether others can read or change what is for us alone."""
-    path = config_path(case.environ)
-    key = case.settings.tls.key
+    path = config_path(diagnosis.environ)
+    key = diagnosis.settings.tls.key
     weak = {
         f"others can change {file}": f"chmod o-w {file}"
         for file in (path, os.path.dirname(path))
@@ -149,8 +149,8 @@ def permissions(case: Case) -> Finding:
     if key and _mode(key) & 0o044:
         weak[f"others can read the key {key}"] = f"chmod 600 {key}"
     if weak:
-        return Finding("; ".join(weak), f"mend it with: {' && '.join(weak.values())}", warning=True)
-    return Finding("nothing of ours can be changed by others")
+        return StepResult("; ".join(weak), f"mend it with: {' && '.join(weak.values())}", warning=True)
+    return StepResult("nothing of ours can be changed by others")
 
 
 def _mode(path: str) -> int:
@@ -163,29 +163,29 @@ def _mode(path: str) -> int:
     return stat.S_IMODE(mode) if stat.S_ISREG(mode) or is_open_to_owners else 0
 
 
-def token(case: Case) -> Finding:
+def token(diagnosis: DiagnosisRun) -> StepResult:
     """Whether there is a token to send, and whether it would be seen on its way."""
-    settings = case.settings
+    settings = diagnosis.settings
     where = settings.sources["token"]
     if not read_token(settings):
-        return Finding("none is sent")
-    if seen := exposed(settings):
-        return Finding(
+        return StepResult("none is sent")
+    if seen := plain_text_addresses(settings):
+        return StepResult(
             f"there is one ({where}), and it goes to {seen[0]} in plain text",
             "speak TLS, so that nobody on the way can read it",
             warning=True,
         )
-    return Finding(f"there is one ({where})")
+    return StepResult(f"there is one ({where})")
 
 
-def certificates(case: Case) -> Finding:
+def certificates(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the files that TLS needs can be used."""
-    tls = case.settings.tls
+    tls = diagnosis.settings.tls
     if not tls.enabled:
-        return Finding("none are needed: TLS is off")
+        return StepResult("none are needed: TLS is off")
     made = context(tls)
     trusted = tls.ca or "the authorities that gRPC brings"
-    return Finding(
+    return StepResult(
         f"trusted is {trusted} ({made.cert_store_stats()['x509_ca']} in all), "
         f"shown is {tls.cert or 'no client certificate'}"
     )

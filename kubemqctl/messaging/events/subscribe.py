@@ -116,7 +116,7 @@ class Plan(NamedTuple):
 def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rhythm) -> int:
     render = _render(run, wish)
     if wish.ready_file is not None:
-        files.clear(wish.ready_file)
+        files.clear_ready_file(wish.ready_file)
     with StopWithHandlers() if wish.handler else StopSignal() as stop:
         stdout = Stdout(1, stop.fd)
         try:

@@ -20,7 +20,7 @@ from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
-    from kubemqctl.client.queues import Depth, Downstream, Held
+    from kubemqctl.client.queues import Depth, Downstream, HeldBatch
 
 
 LONGEST = 10.0
@@ -123,7 +123,7 @@ class Intake:
         self._over = False
         self.down = source.open()
 
-    def rounds(self, holder: Holder) -> Iterator[Held]:
+    def rounds(self, holder: Holder) -> Iterator[HeldBatch]:
         """Transactions with at least one message, settled as they go; ends when the wish is fulfilled."""
         self._began = self._quiet_since = time.monotonic()
         if self._wish.everything:
@@ -158,7 +158,7 @@ class Intake:
 
     # --- one Get ---
 
-    def _take(self, holder: Holder) -> Held | None:
+    def _take(self, holder: Holder) -> HeldBatch | None:
         """The next messages; None when it has to be asked in another way, or there is nothing to ask for."""
         ask = self._how_many(holder)
         if not ask:
@@ -193,7 +193,7 @@ class Intake:
             return 0
         return max(1, min(want, depth.waiting, BYTES_AT_ONCE // max(1, depth.size)))
 
-    def _get(self, ask: int) -> Held:
+    def _get(self, ask: int) -> HeldBatch:
         began = time.monotonic()
         held = self.down.get(self._wish.channel, ask, min(self._time_left(), ROUND), self._wish.auto_ack)
         self._pause = SHORTEST_PAUSE
@@ -212,7 +212,7 @@ class Intake:
         else:
             self._stop.wait(SHORTEST_PAUSE)
 
-    def _again(self, held: Held, ask: int) -> Held:
+    def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
         """Give `held` back and take its first `ask` messages, so that they fill their transaction."""
         if self._wish.auto_ack:
             return held
@@ -220,7 +220,7 @@ class Intake:
         self.down.barrier(held)
         return self._get(ask) if ask else held._replace(messages=[])
 
-    def _without_newer(self, held: Held) -> Held:
+    def _without_newer(self, held: HeldBatch) -> HeldBatch:
         """Under --all: `held` without what came after the run began, which others may have at once."""
         last = self._last_sequence
         if last is None or self._wish.auto_ack:

@@ -18,7 +18,7 @@ from kubemqctl.model.errors import KubemqctlError, Partial, TimedOut
 from kubemqctl.model.messages import Received
 
 if TYPE_CHECKING:
-    from kubemqctl.client.queues import Downstream, Held
+    from kubemqctl.client.queues import Downstream, HeldBatch
 
 
 # What an answer may take beyond the wait that was asked for: seconds.
@@ -29,7 +29,7 @@ class Work(NamedTuple):
     """A message, and the transaction that holds it."""
 
     message: Received
-    held: Held
+    held: HeldBatch
     down: Downstream
 
 

@@ -21,7 +21,7 @@ from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
-    from kubemqctl.client.queues import Depth, Held
+    from kubemqctl.client.queues import Depth, HeldBatch
 
 
 Wanted = Callable[[Received], bool]
@@ -85,7 +85,7 @@ class Mover:
         self._ways = ways
         self._stop = stop
         self._warn = warn
-        self._kept: list[Held] = []
+        self._kept: list[HeldBatch] = []
         self._seen: set[int] = set()  # the sequences of what is kept
         self._next_at = time.monotonic()
         self._expiring = Expiring()
@@ -133,7 +133,7 @@ class Mover:
             count = min(count, self._remaining, max(1.0, order.rate or math.inf))
         return max(1, int(count))
 
-    def _get(self, count: int) -> Held | None:
+    def _get(self, count: int) -> HeldBatch | None:
         """Up to `count` messages; None when nothing came for the whole wait."""
         began, mended = time.monotonic(), self._ways.mended()
         try:
@@ -151,7 +151,7 @@ class Mover:
             return None
         return held
 
-    def _apart(self, held: Held, count: int) -> Held | None:
+    def _apart(self, held: HeldBatch, count: int) -> HeldBatch | None:
         """Text in `held` is no UTF-8, and would be sent on as something else: find the message, leave it."""
         if count > 1:
             self._down.close(held)
@@ -178,7 +178,7 @@ class Mover:
 
     # --- moving ---
 
-    def _move(self, held: Held) -> None:
+    def _move(self, held: HeldBatch) -> None:
         """Send what is wanted of `held`, acknowledge what arrived, keep the rest for the end."""
         self._left -= max(1, len(held.messages))
         wanted = [m for m in held.messages if self._is_wanted(m)]
@@ -213,7 +213,7 @@ class Mover:
                 return
             yield portion
 
-    def _move_portion(self, held: Held, portion: Sequence[Received]) -> int:
+    def _move_portion(self, held: HeldBatch, portion: Sequence[Received]) -> int:
         arrived = self._send(portion)
         if arrived:
             self._down.ack(held, [m.sequence for m in arrived])
@@ -221,7 +221,7 @@ class Mover:
         self.moved += len(arrived)
         return len(arrived)
 
-    def _confirm(self, held: Held, arrived: Sequence[Received]) -> None:
+    def _confirm(self, held: HeldBatch, arrived: Sequence[Received]) -> None:
         try:
             unsettled = self._down.barrier(held).intersection(m.sequence for m in arrived)
         except KubemqctlError:

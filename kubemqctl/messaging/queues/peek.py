@@ -107,7 +107,7 @@ def _collected(client: Client, look: Look, portion: int, render: Renderer, spool
     """Put the messages into `spool`; False when a portion was over the size limit, which gives all back."""
     from kubemqctl.client import queues
 
-    held: list[queues.Held] = []
+    held: list[queues.HeldBatch] = []
     seen = 0
     with queues.Downstream(client) as down:
         while seen < look.most:

@@ -22,7 +22,7 @@ from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
-    from kubemqctl.client.queues import Downstream, Held
+    from kubemqctl.client.queues import Downstream, HeldBatch
 
 
 DEFAULT_WAIT = 1.0  # seconds
@@ -114,7 +114,7 @@ class Tally:
 class Printed(NamedTuple):
     """A transaction whose messages are being written, with the offsets at which they end."""
 
-    held: Held
+    held: HeldBatch
     sequences: list[int]
     ends: list[int]
 
@@ -129,7 +129,7 @@ class Ledger:
     def __bool__(self) -> bool:
         return bool(self._open)
 
-    def add(self, held: Held, lengths: Sequence[int], offset: int) -> None:
+    def add(self, held: HeldBatch, lengths: Sequence[int], offset: int) -> None:
         """`held` is about to be written from `offset` on, its messages `lengths` bytes long."""
         ends = list(accumulate(lengths, initial=offset))[1:]
         self._open.append(Printed(held, [m.sequence for m in held.messages], ends))
@@ -207,7 +207,7 @@ class Printer:
         if self.tally.given_back and self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
 
-    def _print(self, held: Held) -> bool:
+    def _print(self, held: HeldBatch) -> bool:
         """Write a transaction; False when a stop came before its end."""
         self.tally.arrived += len(held.messages)
         data = list(map(self._render, held.messages))
