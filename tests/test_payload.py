@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from kubemqctl.messaging.input import bodies, splitting
 from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
-from kubemqctl.messaging.input.splitting import Batch, Cutter, split_bytes, split_stream
+from kubemqctl.messaging.input.splitting import InputBatch, PieceBuffer, split_bytes, split_stream
 from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotFound, TooLarge, UsageError
 from kubemqctl.model.values import MAX_BODY
 
@@ -258,11 +258,11 @@ def reference(data: bytes, delimiter: bytes) -> list[bytes]:
     return pieces if pieces[-1] else pieces[:-1]
 
 
-def numbered(batches: Sequence[Batch]) -> list[tuple[int, bytes]]:
+def numbered(batches: Sequence[InputBatch]) -> list[tuple[int, bytes]]:
     return [pair for batch in batches for pair in zip(batch.lines, batch.pieces, strict=True)]
 
 
-def fed(cutter: Cutter, data: bytes, sizes: Sequence[int]) -> Iterator[Batch]:
+def fed(cutter: PieceBuffer, data: bytes, sizes: Sequence[int]) -> Iterator[InputBatch]:
     """The batches of `data` arriving in chunks of `sizes`, over and over."""
     at = turn = 0
     while at < len(data):
@@ -288,7 +288,7 @@ def fed(cutter: Cutter, data: bytes, sizes: Sequence[int]) -> Iterator[Batch]:
 def test_any_chunks_are_cut_as_the_whole_would_be(
     data: bytes, delimiter: bytes, sizes: list[int], max_count: int, max_bytes: int, max_piece: int
 ) -> None:
-    batches = list(fed(Cutter(delimiter, max_count, max_bytes, max_piece), data, sizes))
+    batches = list(fed(PieceBuffer(delimiter, max_count, max_bytes, max_piece), data, sizes))
     expected = list(enumerate(reference(data, delimiter), start=1))
     assert numbered(batches) == [(line, p) for line, p in expected if 0 < len(p) <= max_piece]
     assert sum(b.skipped for b in batches) == sum(not p for _, p in expected)
@@ -299,7 +299,7 @@ def test_any_chunks_are_cut_as_the_whole_would_be(
 
 
 def test_a_long_piece_in_short_chunks_costs_no_more_than_its_length() -> None:
-    cutter = Cutter(b"\r\n", 1000, 1 << 20, MAX_BODY)
+    cutter = PieceBuffer(b"\r\n", 1000, 1 << 20, MAX_BODY)
     before = time.process_time()
     for _ in range(1 << 15):
         cutter.feed(b"x" * 1023 + b"\r")
@@ -309,7 +309,7 @@ def test_a_long_piece_in_short_chunks_costs_no_more_than_its_length() -> None:
 
 
 def test_an_argument_is_split_by_the_same_rules() -> None:
-    assert list(split_bytes(b"a\r\n\nb", b"\n")) == [Batch([b"a\r", b"b"], [1, 3], skipped=1)]
+    assert list(split_bytes(b"a\r\n\nb", b"\n")) == [InputBatch([b"a\r", b"b"], [1, 3], skipped=1)]
     assert list(split_bytes(b"", b"\n")) == []
 
 
@@ -324,7 +324,7 @@ def test_an_empty_delimiter_is_a_usage_error(pipe: Pipe) -> None:
 def test_pieces_are_exact_and_a_last_one_without_its_delimiter_counts(pipe: Pipe) -> None:
     pipe.write(b"one\r\n\n\xff\0\n\nlast").end()
     assert list(split_stream(pipe.read_fd, b"\n")) == [
-        Batch([b"one\r", b"\xff\0", b"last"], [1, 3, 5], skipped=2)
+        InputBatch([b"one\r", b"\xff\0", b"last"], [1, 3, 5], skipped=2)
     ]
 
 
@@ -334,17 +334,17 @@ def test_an_empty_input_has_no_batches(pipe: Pipe) -> None:
 
 def test_an_input_of_nothing_but_delimiters_is_told_as_skipped(pipe: Pipe) -> None:
     pipe.write(b"\n\n\n").end()
-    assert list(split_stream(pipe.read_fd, b"\n")) == [Batch([], [], skipped=3)]
+    assert list(split_stream(pipe.read_fd, b"\n")) == [InputBatch([], [], skipped=3)]
 
 
 def test_a_line_goes_out_once_whole_and_never_before(pipe: Pipe) -> None:
     batches = split_stream(pipe.read_fd, b"\n")
     pipe.write(b"one\ntw")
-    assert next(batches) == Batch([b"one"], [1], idle=True)
+    assert next(batches) == InputBatch([b"one"], [1], idle=True)
     pipe.write(b"o\nthr")
-    assert next(batches) == Batch([b"two"], [2], idle=True)
+    assert next(batches) == InputBatch([b"two"], [2], idle=True)
     pipe.write(b"ee").end()
-    assert list(batches) == [Batch([b"three"], [3])]
+    assert list(batches) == [InputBatch([b"three"], [3])]
 
 
 def test_half_a_delimiter_is_not_the_end_of_a_line(pipe: Pipe) -> None:
@@ -358,11 +358,11 @@ def test_half_a_delimiter_is_not_the_end_of_a_line(pipe: Pipe) -> None:
 def test_a_batch_is_cut_at_its_count_and_says_whether_more_is_there(pipe: Pipe) -> None:
     batches = split_stream(pipe.read_fd, b"\n", max_count=2)
     pipe.write(b"1\n2\n3\n4\n")
-    assert next(batches) == Batch([b"1", b"2"], [1, 2], idle=False)
+    assert next(batches) == InputBatch([b"1", b"2"], [1, 2], idle=False)
     assert batches.left == 2
-    assert next(batches) == Batch([b"3", b"4"], [3, 4], idle=True)
+    assert next(batches) == InputBatch([b"3", b"4"], [3, 4], idle=True)
     pipe.write(b"5\n")
-    assert next(batches) == Batch([b"5"], [5], idle=True)
+    assert next(batches) == InputBatch([b"5"], [5], idle=True)
 
 
 def test_a_batch_is_cut_at_its_bytes_also_when_one_read_brings_more(pipe: Pipe) -> None:
@@ -375,8 +375,8 @@ def test_it_never_waits_for_input_without_having_said_so(pipe: Pipe, monkeypatch
     monkeypatch.setattr(splitting, "READ", 2)
     batches = split_stream(pipe.read_fd, b"\n", max_count=1)
     pipe.write(b"a\nb")
-    assert next(batches) == Batch([b"a"], [1], idle=False)
-    assert next(batches) == Batch([], [], idle=True)
+    assert next(batches) == InputBatch([b"a"], [1], idle=False)
+    assert next(batches) == InputBatch([], [], idle=True)
     pipe.write(b"c\n")
     assert next(batches).pieces == [b"bc"]
 
@@ -384,17 +384,19 @@ def test_it_never_waits_for_input_without_having_said_so(pipe: Pipe, monkeypatch
 def test_a_piece_over_the_limit_is_dropped_and_named_and_the_others_go_on(pipe: Pipe) -> None:
     pipe.write(b"good\n" + b"x" * 100 + b"\nfine\n")
     batches = split_stream(pipe.read_fd, b"\n", max_piece=10)
-    assert next(batches) == Batch([b"good", b"fine"], [1, 3], oversize=(2,), idle=True)
+    assert next(batches) == InputBatch([b"good", b"fine"], [1, 3], oversize=(2,), idle=True)
     pipe.write(b"y" * 100 + b"\n")
-    assert next(batches) == Batch([], [], oversize=(4,), idle=True)
+    assert next(batches) == InputBatch([], [], oversize=(4,), idle=True)
     pipe.write(b"z" * 11).end()
-    assert list(batches) == [Batch([], [], oversize=(5,))]
+    assert list(batches) == [InputBatch([], [], oversize=(5,))]
 
 
 def test_a_piece_of_exactly_the_limit_passes_however_its_delimiter_comes() -> None:
     for delimiter in (b"\n", b"\r\n", b"----"):
-        batches = fed(Cutter(delimiter, 10, 100, 3), b"abc" + delimiter + b"abcd" + delimiter + b"abc", [1])
-        assert list(batches) == [Batch([b"abc", b"abc"], [1, 3], oversize=(2,))]
+        batches = fed(
+            PieceBuffer(delimiter, 10, 100, 3), b"abc" + delimiter + b"abcd" + delimiter + b"abc", [1]
+        )
+        assert list(batches) == [InputBatch([b"abc", b"abc"], [1, 3], oversize=(2,))]
 
 
 def test_a_file_is_read_without_a_pause(tmp_path: Path) -> None:
@@ -410,7 +412,7 @@ def test_lines_typed_at_a_terminal_come_one_by_one_until_end_of_file(terminal: t
     keyboard, program = terminal
     batches = split_stream(program, b"\n")
     os.write(keyboard, b"one\n")
-    assert next(batches) == Batch([b"one"], [1], idle=True)
+    assert next(batches) == InputBatch([b"one"], [1], idle=True)
     os.write(keyboard, b"\x04")
     assert list(batches) == []
 
@@ -586,7 +588,7 @@ def files(folder: Path, *bodies: bytes) -> list[str]:
 
 def test_each_file_is_a_message_with_its_exact_bytes(tmp_path: Path) -> None:
     paths = files(tmp_path, BINARY, b"two\n", b"3")
-    assert list(file_batches(paths)) == [Batch([BINARY, b"two\n", b"3"], range(1, 4))]
+    assert list(file_batches(paths)) == [InputBatch([BINARY, b"two\n", b"3"], range(1, 4))]
 
 
 def test_files_are_sent_in_batches_of_bounded_count_and_bytes(tmp_path: Path) -> None:
@@ -621,6 +623,6 @@ def test_a_pipe_among_the_files_is_waited_for_only_after_saying_so(tmp_path: Pat
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     batches = file_batches([*files(tmp_path, b"first"), str(fifo)])
-    assert next(batches) == Batch([b"first"], range(1, 2), idle=True)
+    assert next(batches) == InputBatch([b"first"], range(1, 2), idle=True)
     with subprocess.Popen(["sh", "-c", 'printf slow > "$0"', fifo]):
-        assert list(batches) == [Batch([b"slow"], range(2, 3))]
+        assert list(batches) == [InputBatch([b"slow"], range(2, 3))]

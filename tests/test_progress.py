@@ -13,7 +13,7 @@ from typing import IO
 
 import pytest
 
-from kubemqctl.messaging.input.splitting import Batch
+from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.output.progress import Progress
 from tests.program import environment
 from tests.scripted import scripted
@@ -91,7 +91,11 @@ def test_then_it_says_how_many_and_how_fast_and_goes_away(terminal: Terminal) ->
 def test_a_known_size_shows_how_much_of_it_is_done(terminal: Terminal) -> None:
     clock = Clock()
     with Progress(terminal.fd, False, total=1000, between=1, now=clock) as progress:
-        list(progress.through([Batch([b"x" * 99] * 4, range(1, 5)), Batch([], []), Batch([b"x" * 99], [5])]))
+        list(
+            progress.through(
+                [InputBatch([b"x" * 99] * 4, range(1, 5)), InputBatch([], []), InputBatch([b"x" * 99], [5])]
+            )
+        )
         clock.time = 1.0
         progress.around(ignore)([1, 2])
     # Two of the five that were read are done.
@@ -135,7 +139,7 @@ def test_what_is_said_meanwhile_stands_on_a_line_of_its_own(terminal: Terminal) 
 
 
 def test_without_a_terminal_nothing_is_even_counted() -> None:
-    batches = [Batch([b"x"], [1])]
+    batches = [InputBatch([b"x"], [1])]
     assert Progress(None, False).around(ignore) is ignore
     assert Progress(None, False).through(batches) is batches
 

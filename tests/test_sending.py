@@ -1,4 +1,4 @@
-"""What no run of the program shows exactly: the arithmetic of a pace, and what insisting comes to."""
+"""What no run of the program shows exactly: the arithmetic of a limiter, and what insisting comes to."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from kubemqctl.messaging.input.message_parsers import Job, bodies
-from kubemqctl.messaging.input.splitting import Batch
-from kubemqctl.messaging.sending.retry import Link, UnderWay, in_doubt, insist, is_unknown
-from kubemqctl.messaging.sending.sender import Pace, Sender, Tally
-from kubemqctl.messaging.sending.unsent_files import Aside
+from kubemqctl.messaging.input.message_parsers import MessageBatch, parse_bodies
+from kubemqctl.messaging.input.splitting import InputBatch
+from kubemqctl.messaging.sending.retry import Link, PendingRequest, in_doubt, is_unknown, retry_request
+from kubemqctl.messaging.sending.sender import RateLimiter, Sender, SendSummary
+from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
@@ -40,11 +40,11 @@ class Clock:
 
 def test_portions_go_at_their_times() -> None:
     clock = Clock()
-    pace = Pace(50, clock.wait, clock.now)
-    assert pace.portion == 5
+    limiter = RateLimiter(50, clock.wait, clock.now)
+    assert limiter.portion == 5
     times = []
     for _ in range(4):
-        pace(pace.portion)
+        limiter(limiter.portion)
         times.append(round(clock.time - 100, 6))
     assert times == [0, 0.1, 0.2, 0.3]
 
@@ -56,26 +56,26 @@ def test_a_portion_is_a_tenth_of_a_second_but_a_message_at_least(
     rate: float, portion: int, second: float
 ) -> None:
     clock = Clock()
-    pace = Pace(rate, clock.wait, clock.now)
-    pace(pace.portion)
-    pace(pace.portion)
-    assert pace.portion == portion
+    limiter = RateLimiter(rate, clock.wait, clock.now)
+    limiter(limiter.portion)
+    limiter(limiter.portion)
+    assert limiter.portion == portion
     assert clock.time - 100 == pytest.approx(second)
 
 
 def test_time_that_was_lost_is_not_made_up_for() -> None:
     clock = Clock()
-    pace = Pace(10, clock.wait, clock.now)
-    pace(1)
+    limiter = RateLimiter(10, clock.wait, clock.now)
+    limiter(1)
     clock.time += 60
-    pace(1)
+    limiter(1)
     assert clock.time == 160
-    pace(1)
+    limiter(1)
     assert clock.time == pytest.approx(160.1)
 
 
 def test_portions_keep_messages_and_their_lines_together() -> None:
-    job = Job([Message(b"%d" % n) for n in range(5)], [2, 3, 5, 8, 9])
+    job = MessageBatch([Message(b"%d" % n) for n in range(5)], [2, 3, 5, 8, 9])
     assert [(len(part.messages), list(part.lines)) for part in job.portions(2)] == [
         (2, [2, 3]),
         (2, [5, 8]),
@@ -92,12 +92,12 @@ class Requests:
     def link(self) -> Link:
         return Link(self._build, lambda: None, 0)
 
-    def _build(self, messages: Sequence[Message]) -> Callable[[], UnderWay]:
+    def _build(self, messages: Sequence[Message]) -> Callable[[], PendingRequest]:
         name = "+".join(message.body.decode() for message in messages)
         self.steps.append(f"build {name}")
         return lambda: self._started(name, messages)
 
-    def _started(self, name: str, messages: Sequence[Message]) -> UnderWay:
+    def _started(self, name: str, messages: Sequence[Message]) -> PendingRequest:
         self.steps.append(f"send {name}")
         return Answer(self, name, messages)
 
@@ -121,17 +121,17 @@ class Answer:
 def test_one_request_is_under_way_while_the_next_is_built() -> None:
     requests = Requests()
     batches = [
-        Batch([b"a", b"b"], [1, 2]),
-        Batch([b"c"], [3]),
-        Batch([b"d"], [4], idle=True),
-        Batch([b"e"], [5]),
+        InputBatch([b"a", b"b"], [1, 2]),
+        InputBatch([b"c"], [3]),
+        InputBatch([b"d"], [4], idle=True),
+        InputBatch([b"e"], [5]),
     ]
-    with StopSignal() as stop, Aside(None, None) as aside:
+    with StopSignal() as stop, UnsentFiles(None, None) as unsent:
         printed: list[str] = []
         sender = Sender(
-            requests.link(), lambda results: printed.extend(r.id for r in results), raise_it, stop, aside
+            requests.link(), lambda results: printed.extend(r.id for r in results), raise_it, stop, unsent
         )
-        tally = sender.run(batches, bodies(Message(channel="q")))
+        summary = sender.run(batches, parse_bodies(Message(channel="q")))
     assert requests.steps == [
         *("build a+b", "send a+b"),
         *("build c", "answer a+b", "send c"),
@@ -139,7 +139,7 @@ def test_one_request_is_under_way_while_the_next_is_built() -> None:
         *("build e", "send e", "answer e"),
     ]
     assert printed == ["a", "b", "c", "d", "e"]
-    assert (tally.accepted, tally.last_line) == (5, 5)
+    assert (summary.accepted, summary.last_line) == (5, 5)
 
 
 def raise_it(error: KubemqctlError) -> None:
@@ -158,7 +158,7 @@ def tries(*outcomes: KubemqctlError | str) -> Callable[[], str]:
     return again
 
 
-def no_request() -> UnderWay:
+def no_request() -> PendingRequest:
     raise AssertionError("insist makes no request of its own")
 
 
@@ -196,16 +196,16 @@ def test_insisting_ends_with_an_answer_or_the_worst_that_is_known(
 ) -> None:
     with StopSignal() as stop:
         if isinstance(outcome, str):
-            assert insist(tries(*then), first, retry, link(), stop) == outcome
+            assert retry_request(tries(*then), first, retry, link(), stop) == outcome
         else:
             with pytest.raises(type(outcome)) as raised:
-                insist(tries(*then), first, retry, link(), stop)
+                retry_request(tries(*then), first, retry, link(), stop)
             assert raised.value is outcome
 
 
 def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
     with StopSignal() as stop, pytest.raises(ConnectionLost):
-        insist(tries(), LOST, 1, link(GONE, GONE), stop)
+        retry_request(tries(), LOST, 1, link(GONE, GONE), stop)
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_doubt_is_worded_for_one_and_for_many() -> None:
     assert LOST.message == "lost"
 
 
-def tally(gave_up: KubemqctlError | None = None, **counts: int) -> Tally:
-    made = Tally()
+def summary(gave_up: KubemqctlError | None = None, **counts: int) -> SendSummary:
+    made = SendSummary()
     made.gave_up = gave_up
     for name, count in counts.items():
         setattr(made, name, count)
@@ -241,32 +241,32 @@ def tally(gave_up: KubemqctlError | None = None, **counts: int) -> Tally:
 @pytest.mark.parametrize(
     ("made", "code"),
     [
-        (tally(accepted=3, skipped=2), None),
-        (tally(), None),
-        (tally(accepted=3, failed=1), 7),
-        (tally(accepted=3, unknown=1), 7),
-        (tally(accepted=3, bad=1), 7),
-        (tally(failed=1), 7),
-        (tally(unknown=1), 7),
-        (tally(bad=1), 2),
-        (tally(bad=1, failed=1), 7),
-        (tally(GONE, failed=1), 5),
-        (tally(GONE, failed=1, bad=1), 5),
-        (tally(LOST, unknown=1), 5),
-        (tally(LOST, unknown=1, accepted=1), 7),
-        (tally(TimedOut("x"), unknown=1), 7),
-        (tally(DENIED, failed=1), 4),
-        (tally(DENIED, failed=1, accepted=1), 7),
+        (summary(accepted=3, skipped=2), None),
+        (summary(), None),
+        (summary(accepted=3, failed=1), 7),
+        (summary(accepted=3, unknown=1), 7),
+        (summary(accepted=3, bad=1), 7),
+        (summary(failed=1), 7),
+        (summary(unknown=1), 7),
+        (summary(bad=1), 2),
+        (summary(bad=1, failed=1), 7),
+        (summary(GONE, failed=1), 5),
+        (summary(GONE, failed=1, bad=1), 5),
+        (summary(LOST, unknown=1), 5),
+        (summary(LOST, unknown=1, accepted=1), 7),
+        (summary(TimedOut("x"), unknown=1), 7),
+        (summary(DENIED, failed=1), 4),
+        (summary(DENIED, failed=1, accepted=1), 7),
     ],
 )
-def test_the_exit_code_is_the_contracts(made: Tally, code: int | None) -> None:
+def test_the_exit_code_is_the_contracts(made: SendSummary, code: int | None) -> None:
     error = made.ending()
     assert (error and error.exit_code) == code
     assert code != 7 or isinstance(error, Partial)
 
 
 def test_the_summary_counts_what_is_there_to_count() -> None:
-    assert tally(accepted=3).summary() == "3 sent"
-    assert tally(accepted=0, skipped=1).summary() == "0 sent, 1 empty piece skipped"
-    every = tally(accepted=1, failed=2, bad=3, unknown=4, skipped=5)
+    assert summary(accepted=3).summary() == "3 sent"
+    assert summary(accepted=0, skipped=1).summary() == "0 sent, 1 empty piece skipped"
+    every = summary(accepted=1, failed=2, bad=3, unknown=4, skipped=5)
     assert every.summary() == "1 sent, 5 failed, 4 with unknown outcome, 5 empty pieces skipped"

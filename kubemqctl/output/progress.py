@@ -22,7 +22,7 @@ PAUSE = 0.1
 T = TypeVar("T")
 
 
-class Batch(Protocol):
+class HasPieces(Protocol):
     """Some of the input: the pieces that it was split into."""
 
     @property
@@ -30,7 +30,7 @@ class Batch(Protocol):
         """Each without what separates it from the next."""
 
 
-B = TypeVar("B", bound=Batch)
+B = TypeVar("B", bound=HasPieces)
 
 
 class Progress:

@@ -46,13 +46,13 @@ def pub(
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
     """
-    from kubemqctl.messaging.sending.send import Outgoing, publish
+    from kubemqctl.messaging.sending.send import SendOptions, publish
 
     check_channel(channel, "events")
     check_text("--metadata", metadata)
     check_text("--id", id)
     template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
-    out = Outgoing(
+    out = SendOptions(
         template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
     )
     return publish(ctx.obj, out, store=False)

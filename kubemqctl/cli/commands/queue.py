@@ -63,7 +63,7 @@ def send(
       tail -f app.log | kubemqctl queue send logs --lines
       kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
     """
-    from kubemqctl.messaging.sending.send import Outgoing, send_many, send_one
+    from kubemqctl.messaging.sending.send import SendOptions, send_many, send_one
 
     check_channel(channel)
     if dead_letter:
@@ -78,7 +78,7 @@ def send(
         tags=parse_tags(tag) if tag else NO_TAGS,
         policy=Policy(expire, delay, max_receives, dead_letter),
     )
-    out = Outgoing(
+    out = SendOptions(
         template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
     )
     return (send_many if out.is_many else send_one)(run, out, _outlet)

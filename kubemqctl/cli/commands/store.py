@@ -86,13 +86,13 @@ def pub(
       tail -f audit.log | kubemqctl store pub audit --lines
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
-    from kubemqctl.messaging.sending.send import Outgoing, publish
+    from kubemqctl.messaging.sending.send import SendOptions, publish
 
     check_channel(channel, "events_store")
     check_text("--metadata", metadata)
     check_text("--id", id)
     template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
-    out = Outgoing(
+    out = SendOptions(
         template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
     )
     return publish(ctx.obj, out, store=True)

@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, READ, Batch, read_some, unreadable
+from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, READ, InputBatch, read_some, unreadable
 from kubemqctl.model.errors import InvalidRequest, TooLarge, UsageError
 from kubemqctl.model.text import argument_bytes, quoted
 from kubemqctl.model.values import MAX_BODY
@@ -128,7 +128,7 @@ def file_batches(
     has_metadata: bool = False,
     max_count: int = MAX_COUNT,
     max_bytes: int = MAX_BYTES,
-) -> Iterator[Batch]:
+) -> Iterator[InputBatch]:
     """A message for each file, in order; a batch's `lines` count the files from 1.
 
     All are looked at before the first batch, so that a missing, unreadable, oversize or empty one (unless
@@ -142,22 +142,22 @@ def file_batches(
 
 def _file_batches(
     paths: Sequence[str], has_metadata: bool, max_count: int, max_bytes: int
-) -> Iterator[Batch]:
+) -> Iterator[InputBatch]:
     pieces: list[bytes] = []
     size = 0
     for number, path in enumerate(paths, start=1):
         waits = not _is_regular(path)
         if waits:
-            yield Batch(pieces, range(number - len(pieces), number), idle=True)
+            yield InputBatch(pieces, range(number - len(pieces), number), idle=True)
             pieces, size = [], 0
         body = _file_body(path, has_metadata)
         if pieces and (len(pieces) == max_count or size + len(body) > max_bytes):
-            yield Batch(pieces, range(number - len(pieces), number))
+            yield InputBatch(pieces, range(number - len(pieces), number))
             pieces, size = [], 0
         pieces.append(body)
         size += len(body)
     if pieces:
-        yield Batch(pieces, range(len(paths) + 1 - len(pieces), len(paths) + 1))
+        yield InputBatch(pieces, range(len(paths) + 1 - len(pieces), len(paths) + 1))
 
 
 def _file_body(path: str, has_metadata: bool) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from kubemqctl.messaging.input.splitting import Batch
+from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, TooLarge, UsageError
 from kubemqctl.model.messages import NO_POLICY, Message, Policy
@@ -13,49 +13,51 @@ from kubemqctl.model.record_parser import message_from_line
 from kubemqctl.model.values import MAX_BODY
 
 
-class Job(NamedTuple):
+class MessageBatch(NamedTuple):
     """Messages to send in one request, and where in the input each came from."""
 
     messages: Sequence[Message]
     lines: Sequence[int]
 
-    def portions(self, most: int) -> Iterator[Job]:
+    def portions(self, most: int) -> Iterator[MessageBatch]:
         """The job in parts of at most `most` messages."""
         for at in range(0, len(self.messages), most):
-            yield Job(self.messages[at : at + most], self.lines[at : at + most])
+            yield MessageBatch(self.messages[at : at + most], self.lines[at : at + most])
 
-    def split(self, at: int) -> tuple[Job, Job]:
+    def split(self, at: int) -> tuple[MessageBatch, MessageBatch]:
         """The first `at` messages, and the rest."""
-        return Job(self.messages[:at], self.lines[:at]), Job(self.messages[at:], self.lines[at:])
+        return MessageBatch(self.messages[:at], self.lines[:at]), MessageBatch(
+            self.messages[at:], self.lines[at:]
+        )
 
 
-class Piece(NamedTuple):
+class ParsedBatch(NamedTuple):
     """What a batch of input came to: a job, and the lines that are no messages, with the reason."""
 
-    job: Job
+    job: MessageBatch
     bad: Sequence[tuple[int, KubemqctlError]] = ()
 
 
-Parse = Callable[[Batch], Piece]
+Parse = Callable[[InputBatch], ParsedBatch]
 
 
-def bodies(template: Message) -> Parse:
+def parse_bodies(template: Message) -> Parse:
     """Each piece is a body; all the rest is the template's."""
     _, channel, id, metadata, tags, policy = template
 
-    def parse(batch: Batch) -> Piece:
+    def parse(batch: InputBatch) -> ParsedBatch:
         messages = [Message(piece, channel, id, metadata, tags, policy) for piece in batch.pieces]
-        return Piece(Job(messages, batch.lines), _oversize(batch))
+        return ParsedBatch(MessageBatch(messages, batch.lines), _oversize(batch))
 
     return parse
 
 
-def records(template: Message, keep_id: bool) -> Parse:
+def parse_records(template: Message, keep_id: bool) -> Parse:
     """Each piece is a record; what the template has beats what the record says."""
     override = _override(template) if _overrides_more_than_channel(template) else None
     channel = template.channel
 
-    def parse(batch: Batch) -> Piece:
+    def parse(batch: InputBatch) -> ParsedBatch:
         messages: list[Message] = []
         lines: list[int] = []
         bad = _oversize(batch)
@@ -74,7 +76,7 @@ def records(template: Message, keep_id: bool) -> Parse:
                 message = Message(body, channel, id, metadata, tags, policy)
             messages.append(message)
             lines.append(line)
-        return Piece(Job(messages, lines), bad)
+        return ParsedBatch(MessageBatch(messages, lines), bad)
 
     return parse
 
@@ -116,6 +118,6 @@ def _mixed(mine: Policy, theirs: Policy) -> Policy:
     )
 
 
-def _oversize(batch: Batch) -> list[tuple[int, KubemqctlError]]:
+def _oversize(batch: InputBatch) -> list[tuple[int, KubemqctlError]]:
     why = f"too large: a message has room for {MAX_BODY} bytes of body"
     return [(line, TooLarge(why)) for line in batch.oversize]

@@ -28,7 +28,7 @@ some microseconds to refill a pipe: with no patience at all, `cat FILE |` came i
 (2,010 for 201, lines of 1 KiB, requests of 12 ms) and took 1.6 times as long."""
 
 
-class Batch(NamedTuple):
+class InputBatch(NamedTuple):
     """Some pieces of a stream, in order.
 
     `pieces` are exact and not empty, the delimiter removed; `lines` are their numbers in the input, from 1.
@@ -76,7 +76,7 @@ def split_stream(
     max_piece: int = MAX_BODY,
     stop_fd: int | None = None,
     name: str = "stdin",
-) -> Splitter:
+) -> StreamSplitter:
     """Batches of the pieces that `fd` brings, each of at most `max_count` pieces and `max_bytes` bytes.
 
     A larger piece comes alone, one over `max_piece` not at all. A batch also ends when no more input is
@@ -84,29 +84,29 @@ def split_stream(
     the iterator reads no more: it hands out what is complete, then ends. Raises UsageError for an empty
     delimiter, and what `unreadable` says for a descriptor that fails; `name` is for the message.
     """
-    return Splitter(fd, Cutter(delimiter, max_count, max_bytes, max_piece), stop_fd, name)
+    return StreamSplitter(fd, PieceBuffer(delimiter, max_count, max_bytes, max_piece), stop_fd, name)
 
 
-def split_bytes(data: bytes, delimiter: bytes) -> Iterator[Batch]:
+def split_bytes(data: bytes, delimiter: bytes) -> Iterator[InputBatch]:
     """The batches of a body given as an argument; the same rules, without the waiting."""
-    cutter = Cutter(delimiter, MAX_COUNT, MAX_BYTES, MAX_BODY)
-    cutter.feed(data)
-    cutter.finish()
-    while cutter.has_news:
-        yield cutter.take()
+    buffer = PieceBuffer(delimiter, MAX_COUNT, MAX_BYTES, MAX_BODY)
+    buffer.feed(data)
+    buffer.finish()
+    while buffer.has_news:
+        yield buffer.take()
 
 
-class Splitter(Iterator[Batch]):
+class StreamSplitter(Iterator[InputBatch]):
     """The batches of a descriptor, which stays open.
 
     At any time, `left` is how many whole pieces were read but not handed out, `unfinished` the bytes read
     of a piece whose delimiter has not come, and `stopped` whether `stop_fd` ended the reading.
     """
 
-    def __init__(self, fd: int, cutter: Cutter, stop_fd: int | None, name: str) -> None:
+    def __init__(self, fd: int, buffer: PieceBuffer, stop_fd: int | None, name: str) -> None:
         self.stopped = False
         self._fd = fd
-        self._cutter = cutter
+        self._buffer = buffer
         self._watched = [fd] if stop_fd is None else [fd, stop_fd]
         self._stop_fd = stop_fd
         self._name = name
@@ -114,38 +114,38 @@ class Splitter(Iterator[Batch]):
         self._failure: KubemqctlError | None = None
         self._batches = self._run()
 
-    def __next__(self) -> Batch:
+    def __next__(self) -> InputBatch:
         return next(self._batches)
 
     @property
     def left(self) -> int:
-        return self._cutter.left
+        return self._buffer.left
 
     @property
     def unfinished(self) -> int:
-        return self._cutter.unfinished
+        return self._buffer.unfinished
 
-    def _run(self) -> Iterator[Batch]:
-        cutter = self._cutter
+    def _run(self) -> Iterator[InputBatch]:
+        buffer = self._buffer
         told = True  # nothing was handed out since the consumer last heard that it may have to wait
         while True:
-            waiting = cutter.left or cutter.oversize or not told
+            waiting = buffer.left or buffer.oversize or not told
             news = self._wait(self._patience() if waiting else None)
             if news == "quiet":
                 told, self._due = True, 0.0
-                yield cutter.take(idle=True)
+                yield buffer.take(idle=True)
             elif news == "stop" or (chunk := self._chunk()) == b"":
                 break
             elif chunk is not None:
-                cutter.feed(chunk)
-                while cutter.full:
-                    batch = cutter.take()
-                    told, self._due = not cutter.left and self._wait(0) == "quiet", 0.0
+                buffer.feed(chunk)
+                while buffer.full:
+                    batch = buffer.take()
+                    told, self._due = not buffer.left and self._wait(0) == "quiet", 0.0
                     yield batch._replace(idle=told)
         if not self.stopped and not self._failure:
-            cutter.finish()
-        while cutter.has_news:
-            yield cutter.take()
+            buffer.finish()
+        while buffer.has_news:
+            yield buffer.take()
         if self._failure:
             raise self._failure
 
@@ -176,7 +176,7 @@ class Splitter(Iterator[Batch]):
         return "input" if ready else "quiet"
 
 
-class Cutter:
+class PieceBuffer:
     """Pieces from chunks that end anywhere, and batches from pieces, wherever they come from."""
 
     def __init__(self, delimiter: bytes, max_count: int, max_bytes: int, max_piece: int) -> None:
@@ -230,7 +230,7 @@ class Cutter:
         if self._tail or self._dropping:
             self._complete([b""])
 
-    def take(self, idle: bool = False) -> Batch:
+    def take(self, idle: bool = False) -> InputBatch:
         """The next pieces that make a batch, perhaps none, and all that there is to tell."""
         end = self._taken + self._max_count
         pieces = self._pieces[self._taken : end]
@@ -242,7 +242,7 @@ class Cutter:
         lines = self._lines[self._taken : self._taken + len(pieces)]
         self._taken += len(pieces)
         self._held -= sizes
-        batch = Batch(pieces, lines, self._skipped, tuple(self.oversize), idle)
+        batch = InputBatch(pieces, lines, self._skipped, tuple(self.oversize), idle)
         self._skipped, self.oversize = 0, []
         return batch
 

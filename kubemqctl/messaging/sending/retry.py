@@ -21,7 +21,7 @@ RECONNECT_PAUSE = 0.1
 T = TypeVar("T")
 
 
-class UnderWay(Protocol):
+class PendingRequest(Protocol):
     """A request that was sent."""
 
     def results(self) -> list[SendResult]:
@@ -38,7 +38,7 @@ class Link(NamedTuple):
     for `patience` seconds.
     """
 
-    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
+    build: Callable[[Sequence[Message]], Callable[[], PendingRequest]]
     reconnect: Callable[[], object]
     patience: float
 
@@ -58,7 +58,9 @@ class Link(NamedTuple):
             stop.wait(RECONNECT_PAUSE)
 
 
-def insist(again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: StopSignal) -> T:
+def retry_request(
+    again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: StopSignal
+) -> T:
     """Make a request again that failed with `error`: `retry` times, and once for free when it never went out.
 
     Raises the first error that leaves its outcome open, or else the last one: no later refusal tells what
@@ -107,7 +109,7 @@ class Outlet(NamedTuple):
     """How a pattern sends. `one` raises what the message was refused for; `build` is as in Link."""
 
     one: Callable[[Message], SendResult]
-    build: Callable[[Sequence[Message]], Callable[[], UnderWay]]
+    build: Callable[[Sequence[Message]], Callable[[], PendingRequest]]
 
 
 Open = Callable[["Client"], Outlet]

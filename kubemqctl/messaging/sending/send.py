@@ -10,20 +10,20 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
-from kubemqctl.messaging.input.message_parsers import Job, Piece
-from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, Batch, split_bytes, split_stream
+from kubemqctl.messaging.input.message_parsers import MessageBatch, ParsedBatch
+from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, InputBatch, split_bytes, split_stream
 from kubemqctl.messaging.sending.retry import (
     UNKNOWN,
     Link,
     Open,
     Outlet,
-    UnderWay,
+    PendingRequest,
     in_doubt,
-    insist,
     is_unknown,
+    retry_request,
 )
-from kubemqctl.messaging.sending.sender import Pace, Sender
-from kubemqctl.messaging.sending.unsent_files import Aside
+from kubemqctl.messaging.sending.sender import RateLimiter, Sender
+from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.output.progress import Progress
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from kubemqctl.messaging.input.message_parsers import Parse
 
 
-class Outgoing(NamedTuple):
+class SendOptions(NamedTuple):
     """What is to be sent: `template` has everything but the bodies."""
 
     template: Message
@@ -76,7 +76,7 @@ class Outgoing(NamedTuple):
 Emit = Callable[[Sequence[SendResult]], None]
 
 
-def send_one(run: Invocation, out: Outgoing, opened: Open) -> int:
+def send_one(run: Invocation, out: SendOptions, opened: Open) -> int:
     """Send one message with one call; raises what it was refused for."""
     _check_single(out)
     run.settings()
@@ -89,18 +89,20 @@ def send_one(run: Invocation, out: Outgoing, opened: Open) -> int:
             has_metadata=bool(out.template.metadata),
         )
         message = _identified(out.template._replace(body=body), out.new_id)
-        with _aside(out) as aside:
-            _send_one(run, message, out.retry, opened, emit, aside)
+        with _unsent(out) as unsent:
+            _send_one(run, message, out.retry, opened, emit, unsent)
     return 0
 
 
-def _send_one(run: Invocation, message: Message, retry: int, opened: Open, emit: Emit, aside: Aside) -> None:
+def _send_one(
+    run: Invocation, message: Message, retry: int, opened: Open, emit: Emit, unsent: UnsentFiles
+) -> None:
     try:
         result = _sent(run, message, retry, opened)
     except KubemqctlError as e:
         unknown = is_unknown(e)
         emit([SendResult(message.id, message.channel, error=UNKNOWN if unknown else e.message)])
-        (aside.unknown if unknown else aside.failed)([message])
+        (unsent.unknown if unknown else unsent.failed)([message])
         raise (in_doubt(e, 1) if unknown else e) from None
     emit([result])
 
@@ -112,10 +114,12 @@ def _sent(run: Invocation, message: Message, retry: int, opened: Open) -> SendRe
             return outlet.one(message)
         except KubemqctlError as e:
             # Signals do what they do by default: one message is not worth settling for.
-            return insist(lambda: outlet.one(message), e, retry, _link(run, client, outlet), StopSignal())
+            return retry_request(
+                lambda: outlet.one(message), e, retry, _link(run, client, outlet), StopSignal()
+            )
 
 
-def _check_single(out: Outgoing) -> None:
+def _check_single(out: SendOptions) -> None:
     if out.rate is not None:
         raise UsageError(
             "--rate is for many messages", hint="say how they are separated: --lines, -0, --delimiter"
@@ -124,7 +128,7 @@ def _check_single(out: Outgoing) -> None:
         raise UsageError("--keep-id is for --json-lines")
 
 
-def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
+def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
     """Send what the input brings, in batches; raises what became of it, or returns a signal's exit code."""
     _check_many(out)
     run.settings()
@@ -132,8 +136,8 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
         StopSignal() as stop,
         closing(Stdout(1, stop.fd)) as stdout,
         _batches(out, stop) as (source, batches),
-        _aside(out) as aside,
-        _connection(run, aside, opened) as link,
+        _unsent(out) as unsent,
+        _connection(run, unsent, opened) as link,
         _progress(run, out, source) as progress,
     ):
         sender = Sender(
@@ -141,9 +145,9 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
             progress.around(_emitter(run, stdout)),
             progress.apart(run.report),
             stop,
-            aside,
+            unsent,
             most=_most(out.template),
-            pace=Pace(out.rate, stop.wait) if out.rate else None,
+            limiter=RateLimiter(out.rate, stop.wait) if out.rate else None,
             retry=out.retry,
         )
         # What was imported stays: the collector need not walk it again and again (0.5 of 12 µs a record).
@@ -153,24 +157,24 @@ def send_many(run: Invocation, out: Outgoing, opened: Open) -> int:
         except KubemqctlError as e:
             if e.exit_code != ExitCode.SIGPIPE:
                 progress.clear()
-                run.note(sender.tally.summary())
+                run.note(sender.summary.summary())
             raise
     return _conclude(run, sender, stop)
 
 
 def _conclude(run: Invocation, sender: Sender, stop: StopSignal) -> int:
     """Say how it ended."""
-    tally = sender.tally
+    summary = sender.summary
     if stop:
-        run.note(f"{tally.stopping()}: {tally.summary()}")
+        run.note(f"{summary.stopping()}: {summary.summary()}")
         return stop.exit_code
-    if error := tally.ending():
+    if error := summary.ending():
         raise error
-    run.note(tally.summary())
+    run.note(summary.summary())
     return 0
 
 
-def _check_many(out: Outgoing) -> None:
+def _check_many(out: SendOptions) -> None:
     if out.template.id:
         raise UsageError("--id is for one message", hint="records of --json-lines keep theirs with --keep-id")
     if out.separators > 1:
@@ -185,12 +189,12 @@ def _check_many(out: Outgoing) -> None:
         raise UsageError("an empty --delimiter separates nothing")
 
 
-def _aside(out: Outgoing) -> Aside:
-    return Aside(out.failed, out.unknown, out.files)
+def _unsent(out: SendOptions) -> UnsentFiles:
+    return UnsentFiles(out.failed, out.unknown, out.files)
 
 
 @contextmanager
-def _batches(out: Outgoing, stop: StopSignal) -> Iterator[tuple[int | None, Iterator[Batch]]]:
+def _batches(out: SendOptions, stop: StopSignal) -> Iterator[tuple[int | None, Iterator[InputBatch]]]:
     """The input in batches, from wherever it comes, and its descriptor where there is one."""
     if len(out.files) > 1:
         if out.body is not None:
@@ -211,21 +215,21 @@ def _most(template: Message) -> int:
     return max(1, min(MAX_COUNT, MAX_BYTES // (len(template.metadata.encode()) + tags + 1)))
 
 
-def _parser(out: Outgoing) -> Parse:
+def _parser(out: SendOptions) -> Parse:
     from kubemqctl.messaging.input import message_parsers
 
     parse = (
-        message_parsers.records(out.template, out.keep_id)
+        message_parsers.parse_records(out.template, out.keep_id)
         if out.json_lines
-        else message_parsers.bodies(out.template)
+        else message_parsers.parse_bodies(out.template)
     )
     new_id = out.new_id
     if new_id is None:
         return parse
 
-    def parse_and_identify(batch: Batch) -> Piece:
+    def parse_and_identify(batch: InputBatch) -> ParsedBatch:
         job, bad = parse(batch)
-        return Piece(Job([_identified(m, new_id) for m in job.messages], job.lines), bad)
+        return ParsedBatch(MessageBatch([_identified(m, new_id) for m in job.messages], job.lines), bad)
 
     return parse_and_identify
 
@@ -235,12 +239,12 @@ def _identified(message: Message, new_id: Callable[[], str] | None) -> Message:
 
 
 @contextmanager
-def _connection(run: Invocation, aside: Aside, opened: Open) -> Iterator[Link]:
+def _connection(run: Invocation, unsent: UnsentFiles, opened: Open) -> Iterator[Link]:
     """A link to the server, or to none where a file is to keep what could not be sent; raises Unreachable."""
     try:
         client = run.client()
     except Unreachable as e:
-        if not aside.keeps_failed:
+        if not unsent.keeps_failed:
             raise
         yield _dead_end(e)
         return
@@ -253,13 +257,13 @@ def _link(run: Invocation, client: Client, outlet: Outlet) -> Link:
 
 
 def _dead_end(error: Unreachable) -> Link:
-    def fail() -> UnderWay:
+    def fail() -> PendingRequest:
         raise error
 
     return Link(lambda messages: fail, fail, 0)
 
 
-def _progress(run: Invocation, out: Outgoing, source: int | None) -> Progress:
+def _progress(run: Invocation, out: SendOptions, source: int | None) -> Progress:
     """For whoever looks on."""
     total = _size(source) if source is not None else 0
     return Progress(2 if run.is_watched else None, is_terminal(1), total, len(out.between))
@@ -287,7 +291,7 @@ def _emitter(run: Invocation, stdout: Stdout) -> Emit:
     return emit
 
 
-def publish(run: Invocation, out: Outgoing, store: bool) -> int:
+def publish(run: Invocation, out: SendOptions, store: bool) -> int:
     """Publish what `out` says, as plain events or stored ones; returns and raises as `queue send` does."""
 
     def opened(client: Client) -> Outlet:

@@ -11,9 +11,17 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.input.message_parsers import Job, Piece
-from kubemqctl.messaging.input.splitting import MAX_COUNT, Batch
-from kubemqctl.messaging.sending.retry import UNKNOWN, Link, UnderWay, in_doubt, insist, is_unknown, worded
+from kubemqctl.messaging.input.message_parsers import MessageBatch, ParsedBatch
+from kubemqctl.messaging.input.splitting import MAX_COUNT, InputBatch
+from kubemqctl.messaging.sending.retry import (
+    UNKNOWN,
+    Link,
+    PendingRequest,
+    in_doubt,
+    is_unknown,
+    retry_request,
+    worded,
+)
 from kubemqctl.model.errors import (
     AuthError,
     InvalidRequest,
@@ -29,7 +37,7 @@ from kubemqctl.model.text import count_text
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
-    from kubemqctl.messaging.sending.unsent_files import Aside
+    from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 
 
 MOST_NAMED = 20
@@ -37,7 +45,7 @@ MOST_NAMED = 20
 MOST_UNANSWERED = 3
 
 
-class Pace:
+class RateLimiter:
     """Lets so many messages a second go: each `portion` of them, a tenth of a second's worth, at its time."""
 
     def __init__(
@@ -65,28 +73,28 @@ class Sender:
         emit: Callable[[Sequence[SendResult]], None],
         complain: Callable[[KubemqctlError], None],
         stop: StopSignal,
-        aside: Aside,
+        unsent: UnsentFiles,
         *,
         most: int = MAX_COUNT,
-        pace: Pace | None = None,
+        limiter: RateLimiter | None = None,
         retry: int = 0,
     ) -> None:
-        self.tally = Tally()
+        self.summary = SendSummary()
         self._link = link
         self._emit = emit
         self._complain = complain
         self._stop = stop
-        self._aside = aside
-        self._most = most if pace is None else min(most, pace.portion)
-        self._pace = pace
+        self._unsent = unsent
+        self._most = most if limiter is None else min(most, limiter.portion)
+        self._limiter = limiter
         self._retry = retry
-        self._under_way: tuple[Job, UnderWay] | None = None
+        self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
         self._named = 0
         self._not_named = 0
 
-    def run(self, batches: Iterable[Batch], parse: Callable[[Batch], Piece]) -> Tally:
+    def run(self, batches: Iterable[InputBatch], parse: Callable[[InputBatch], ParsedBatch]) -> SendSummary:
         """Send all of `batches`; stops early when the connection is lost for good, or on a signal."""
         try:
             for batch in batches:
@@ -100,36 +108,36 @@ class Sender:
         finally:
             # Whatever ended it, an input that broke too: what was sent has an answer.
             self._collect()
-        self.tally.gave_up = self.tally.gave_up or self._down
+        self.summary.gave_up = self.summary.gave_up or self._down
         if self._not_named:
             self._complain(Partial(f"{self._not_named} more"))
-        return self.tally
+        return self.summary
 
     def _is_over(self, idle: bool) -> bool:
         if self._stop:
             return True
         # What is still to be read goes into the file that keeps it, as far as it is there already.
-        return self.tally.gave_up is not None and (idle or not self._aside.keeps_failed)
+        return self.summary.gave_up is not None and (idle or not self._unsent.keeps_failed)
 
     def _refuse(self, bad: Sequence[tuple[int, KubemqctlError]], skipped: int) -> None:
-        self.tally.skipped += skipped
-        self.tally.bad += len(bad)
+        self.summary.skipped += skipped
+        self.summary.bad += len(bad)
         for line, error in bad:
-            self.tally.last_line = max(line, self.tally.last_line)
+            self.summary.last_line = max(line, self.summary.last_line)
             self._name([line], error)
 
-    def _send(self, job: Job) -> None:
+    def _send(self, job: MessageBatch) -> None:
         """Begin to send `job`, each part once the one before is answered and the rate allows it."""
         for part in job.portions(self._most):
             send = self._link.build(part.messages)
             self._collect()
-            if self._pace and not self.tally.gave_up:
-                self._pace(len(part.messages))
+            if self._limiter and not self.summary.gave_up:
+                self._limiter(len(part.messages))
             if self._stop:
                 return
             self._begin(part, send)
 
-    def _begin(self, job: Job, send: Callable[[], UnderWay]) -> None:
+    def _begin(self, job: MessageBatch, send: Callable[[], PendingRequest]) -> None:
         if not self._is_up():
             self._set_aside(job)
             return
@@ -140,13 +148,13 @@ class Sender:
 
     def _is_up(self) -> bool:
         """Whether there is a server to send to; one that was lost is looked for here, when it is needed."""
-        if self._down and not self.tally.gave_up:
+        if self._down and not self.summary.gave_up:
             try:
                 self._link.regain(self._down, self._stop)
                 self._down = None
             except KubemqctlError as e:
-                self.tally.gave_up = e
-        return self.tally.gave_up is None
+                self.summary.gave_up = e
+        return self.summary.gave_up is None
 
     def _collect(self) -> None:
         """Take the answer of what is under way."""
@@ -161,7 +169,7 @@ class Sender:
         else:
             self._done(job, results)
 
-    def _without_known(self, job: Job, under_way: UnderWay) -> Job:
+    def _without_known(self, job: MessageBatch, under_way: PendingRequest) -> MessageBatch:
         """What is left of a job that broke off, once those that were answered are done with."""
         results = under_way.known()
         answered, rest = job.split(len(results))
@@ -169,18 +177,18 @@ class Sender:
             self._done(answered, results)
         return rest
 
-    def _done(self, job: Job, results: Sequence[SendResult]) -> None:
+    def _done(self, job: MessageBatch, results: Sequence[SendResult]) -> None:
         refused = [i for i, r in enumerate(results) if r.error]
         self._unanswered = 0
-        self.tally.accepted += len(results) - len(refused)
-        self.tally.failed += len(refused)
-        self.tally.last_line = job.lines[-1]
+        self.summary.accepted += len(results) - len(refused)
+        self.summary.failed += len(refused)
+        self.summary.last_line = job.lines[-1]
         for i in refused:
             self._name([job.lines[i]], InvalidRequest(results[i].error, server_message=results[i].error))
         self._emit(results)
-        self._aside.failed([job.messages[i] for i in refused])
+        self._unsent.failed([job.messages[i] for i in refused])
 
-    def _lost(self, job: Job, error: KubemqctlError) -> None:
+    def _lost(self, job: MessageBatch, error: KubemqctlError) -> None:
         """A request failed: try again where that is safe or was asked for, then record its fate."""
 
         def again() -> list[SendResult]:
@@ -193,48 +201,48 @@ class Sender:
                 raise
 
         try:
-            results = insist(again, error, self._retry, self._link, self._stop)
+            results = retry_request(again, error, self._retry, self._link, self._stop)
         except KubemqctlError as e:
             self._record(job, e)
             self._after(e)
         else:
             self._done(job, results)
 
-    def _record(self, job: Job, error: KubemqctlError) -> None:
+    def _record(self, job: MessageBatch, error: KubemqctlError) -> None:
         """None of `job` was accepted, or nobody knows."""
         unknown = is_unknown(error)
         count = len(job.messages)
         if not count:
             return
         if unknown:
-            self.tally.unknown += count
+            self.summary.unknown += count
         else:
-            self.tally.failed += count
-        self.tally.last_line = job.lines[-1]
+            self.summary.failed += count
+        self.summary.last_line = job.lines[-1]
         self._name(job.lines, in_doubt(error, count) if unknown else error)
         self._emit(
             [SendResult(m.id, m.channel, error=UNKNOWN if unknown else error.message) for m in job.messages]
         )
-        (self._aside.unknown if unknown else self._aside.failed)(job.messages)
+        (self._unsent.unknown if unknown else self._unsent.failed)(job.messages)
 
     def _after(self, error: KubemqctlError) -> None:
         """Go on, or give up: nothing helps against a refused token, and little against silence."""
         if isinstance(error, AuthError | Unsupported):
-            self.tally.gave_up = error
+            self.summary.gave_up = error
         elif isinstance(error, Unreachable | TimedOut):
             self._down = error
             self._unanswered += 1
             if self._unanswered == MOST_UNANSWERED:
-                self.tally.gave_up = error
+                self.summary.gave_up = error
 
-    def _set_aside(self, job: Job) -> None:
+    def _set_aside(self, job: MessageBatch) -> None:
         """After giving up: what was still read is not sent."""
-        assert self.tally.gave_up
-        why = self.tally.gave_up.message
-        self.tally.failed += len(job.messages)
-        self.tally.last_line = job.lines[-1]
+        assert self.summary.gave_up
+        why = self.summary.gave_up.message
+        self.summary.failed += len(job.messages)
+        self.summary.last_line = job.lines[-1]
         self._emit([SendResult(m.id, m.channel, error=f"not sent: {why}") for m in job.messages])
-        self._aside.failed(job.messages)
+        self._unsent.failed(job.messages)
 
     def _name(self, lines: Sequence[int], error: KubemqctlError) -> None:
         if self._named == MOST_NAMED:
@@ -245,7 +253,7 @@ class Sender:
         self._complain(worded(error, f"{where}: {error.message}"))
 
 
-class Tally:
+class SendSummary:
     """The fates of a run's messages.
 
     `bad` counts lines that are no messages, `last_line` is the last one that was dealt with, and `gave_up`

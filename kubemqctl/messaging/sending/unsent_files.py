@@ -14,7 +14,7 @@ Keep = Callable[[Sequence[Message]], None]
 Identity = tuple[int, int]
 
 
-class Aside:
+class UnsentFiles:
     """Keeps failed and unknown messages in the files that were named; a context manager.
 
     Both files are made empty at the start, before anything is sent: one that cannot be written is no
@@ -37,7 +37,7 @@ class Aside:
         self.failed = self._keeper("--failed", failed, taken)
         self.unknown = self._keeper("--unknown", unknown, taken)
 
-    def __enter__(self) -> Aside:
+    def __enter__(self) -> UnsentFiles:
         return self
 
     def __exit__(
