@@ -11,8 +11,8 @@ import pytest
 
 from kubemqctl.client.queues import Depth, HeldBatch
 from kubemqctl.messaging.queues import move
-from kubemqctl.messaging.queues.fetch import Ways
-from kubemqctl.messaging.queues.move import Mover, Order, Wanted
+from kubemqctl.messaging.queues.fetch import MoveCalls
+from kubemqctl.messaging.queues.move import MoveOptions, Mover, Wanted
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.runtime.waiting import StopSignal
@@ -83,9 +83,12 @@ class Stream:
 
 
 def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bool = False) -> Mover:
-    order = Order("source", "target", None, wanted, Policy(), None, dry)
+    options = MoveOptions("source", "target", None, wanted, Policy(), None, dry)
     return Mover(
-        order, Ways(source.open, source.depth, source.send, lambda: source.mended), StopSignal(), said.append
+        options,
+        MoveCalls(source.open, source.depth, source.send, lambda: source.mended),
+        StopSignal(),
+        said.append,
     )
 
 

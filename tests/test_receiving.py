@@ -12,8 +12,8 @@ import pytest
 
 from kubemqctl.cli.main import main
 from kubemqctl.client import queues
-from kubemqctl.messaging.queues.fetch import Wish
-from kubemqctl.messaging.queues.receive import Ledger, Tally, wished
+from kubemqctl.messaging.queues.fetch import ReceiveOptions
+from kubemqctl.messaging.queues.receive import ReceiveSummary, UnackedOutput, receive_options
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.program import Run
@@ -271,7 +271,7 @@ def test_an_acknowledgement_that_is_never_answered_is_not_taken_for_done(
 # --- the rules ---
 
 
-def wish(**options: Any) -> Wish:
+def parsed(**given: Any) -> ReceiveOptions:
     """What the options of a command line mean, those not given left out."""
     names = ("count", "everything", "follow", "wait", "idle", "lasting", "auto_ack")
     defaults: dict[str, Any] = dict.fromkeys(names) | {
@@ -279,7 +279,7 @@ def wish(**options: Any) -> Wish:
         "follow": False,
         "auto_ack": False,
     }
-    return wished("q", **{**defaults, **options})
+    return receive_options("q", **{**defaults, **given})
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,10 @@ def wish(**options: Any) -> Wish:
 def test_the_waits_follow_from_the_options(
     options: dict[str, Any], most: int | None, wait: float | None, idle: float | None
 ) -> None:
-    assert wish(**options)[1:] == Wish("q", most, **{"wait": wait, "idle": idle, **rest(options)})[1:]
+    assert (
+        parsed(**options)[1:]
+        == ReceiveOptions("q", most, **{"wait": wait, "idle": idle, **rest(options)})[1:]
+    )
 
 
 def rest(options: dict[str, Any]) -> dict[str, Any]:
@@ -335,38 +338,38 @@ def held(name: str, *sequences: int) -> queues.HeldBatch:
 
 
 def test_only_messages_that_are_out_whole_are_acknowledged() -> None:
-    tally, stream = Tally(), Spoken()
-    ledger = Ledger(tally)
-    ledger.add(held("a", 1, 2, 3), [10, 10, 10], 0)
-    ledger.settle(stream, 29)  # type: ignore[arg-type]
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
+    unacked.settle(stream, 29)  # type: ignore[arg-type]
     assert stream.told == [("ack", "a", [1, 2]), ("barrier", "a", [])]
-    ledger.give_back(stream)  # type: ignore[arg-type]
+    unacked.give_back(stream)  # type: ignore[arg-type]
     assert stream.told[2:] == [("close", "a", []), ("barrier", "a", [])]
-    assert (tally.acked, tally.given_back, bool(ledger)) == (2, 1, False)
+    assert (summary.acked, summary.given_back, bool(unacked)) == (2, 1, False)
 
 
 def test_one_barrier_serves_several_transactions() -> None:
-    tally, stream = Tally(), Spoken()
-    ledger = Ledger(tally)
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
     for n, name in enumerate("abcd"):
-        ledger.add(held(name, n + 1), [10], n * 10)
-    ledger.settle(stream, 30)  # type: ignore[arg-type]
+        unacked.add(held(name, n + 1), [10], n * 10)
+    unacked.settle(stream, 30)  # type: ignore[arg-type]
     assert [kind for kind, _, _ in stream.told] == ["ack", "ack", "ack", "barrier"]
-    assert tally.acked == 3
-    assert ledger
+    assert summary.acked == 3
+    assert unacked
 
 
 def test_what_was_never_written_is_not_unconfirmed() -> None:
-    tally = Tally()
-    ledger = Ledger(tally)
-    ledger.add(held("a", 1, 2, 3), [10, 10, 10], 0)
-    ledger.forget(20)
-    assert (tally.unconfirmed, bool(ledger)) == (2, False)
+    summary = ReceiveSummary()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
+    unacked.forget(20)
+    assert (summary.unconfirmed, bool(unacked)) == (2, False)
 
 
 def test_a_message_without_bytes_is_out_when_those_before_it_are() -> None:
-    tally, stream = Tally(), Spoken()
-    ledger = Ledger(tally)
-    ledger.add(held("a", 1, 2, 3), [10, 0, 10], 0)
-    ledger.settle(stream, 10)  # type: ignore[arg-type]
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 0, 10], 0)
+    unacked.settle(stream, 10)  # type: ignore[arg-type]
     assert stream.told[0] == ("ack", "a", [1, 2])

@@ -13,11 +13,11 @@ from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import set_up
 from kubemqctl.messaging.queues import fetch, move
-from kubemqctl.messaging.queues.decisions import Decision, modified
-from kubemqctl.messaging.queues.fetch import Intake, Wish, source_of
-from kubemqctl.messaging.queues.move import Mover, Order
-from kubemqctl.messaging.queues.receive import Printer
-from kubemqctl.messaging.queues.tx_message import Room, Taking
+from kubemqctl.messaging.queues.decisions import Settlement, modified
+from kubemqctl.messaging.queues.fetch import Fetcher, ReceiveOptions, worker_calls
+from kubemqctl.messaging.queues.move import MoveOptions, Mover
+from kubemqctl.messaging.queues.receive import MessagePrinter
+from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
@@ -51,9 +51,9 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
         with scene(broker.address, seed, most=60) as s:
             pipe = Pipe(s.rng.choice([None, s.rng.randint(0, 200)]), s.rng.choice([1, 7, 4096]))
             with broken_client(s) as client:
-                wish, stop = Wish(s.channel, most=None, everything=True), StopSignal()
-                source = source_of(client, s.channel, lambda: None)
-                Printer(Intake(source, wish, stop, print), pipe.stdout, line, stop, False).run()
+                wish, stop = ReceiveOptions(s.channel, most=None, everything=True), StopSignal()
+                source = worker_calls(client, s.channel, lambda: None)
+                MessagePrinter(Fetcher(source, wish, stop, print), pipe.stdout, line, stop, False).run()
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
@@ -66,7 +66,7 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
 HANDLER = 'read name; case $name in *[05]) kill -9 $$;; esac; echo $name >> "$LOG"; echo $name'
 
 
-def work(s: Scene, wish: Wish, log: Path, pipe: Pipe) -> list[str]:
+def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
     """A worker's run; returns which messages were handled well, each as often as it was."""
     run = Quiet({**os.environ, "LOG": str(log)})
     setup = set_up(
@@ -80,8 +80,8 @@ def work(s: Scene, wish: Wish, log: Path, pipe: Pipe) -> list[str]:
     assert setup
     wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:
-        source = source_of(client, wish.channel, wakeup.notify)
-        Worker(run, wish, setup, Decision("reject"), source, pipe.stdout, stop, wakeup).run()
+        source = worker_calls(client, wish.channel, wakeup.notify)
+        Worker(run, wish, setup, Settlement("reject"), source, pipe.stdout, stop, wakeup).run()
     wakeup.close()
     return log.read_text().split() if log.exists() else []
 
@@ -90,7 +90,7 @@ def test_handled_over_a_broken_network(broker: Broker, record_property: Record, 
     def play(seed: int) -> Account:
         with scene(broker.address, seed, most=12, max_receives=2) as s:
             pipe = Pipe(None, 4096)
-            wish = Wish(s.channel, most=None, everything=True)
+            wish = ReceiveOptions(s.channel, most=None, everything=True)
             done = work(s, wish, tmp_path / str(seed), pipe)
             pipe.finish()
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
@@ -105,7 +105,7 @@ def test_a_worker_that_follows_handles_each_message_once_whatever_the_network_do
     def play(seed: int) -> Account:
         with scene(broker.address, seed, most=12, max_receives=2) as s:
             pipe = Pipe(None, 4096)
-            wish = Wish(s.channel, most=None, follow=True, wait=1.0, idle=1.0)
+            wish = ReceiveOptions(s.channel, most=None, follow=True, wait=1.0, idle=1.0)
             done = work(s, wish, tmp_path / str(seed), pipe)
             assert sorted(pipe.finish()) == sorted(done), "what handlers print and do is the same"
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
@@ -127,10 +127,10 @@ def test_moved_over_a_broken_network(
         with scene(broker.address, seed, most=40) as s:
             target = f"{s.channel}-target"
             wanted = s.rng.choice([None, lambda m: int(m.body) % 3 > 0])
-            order = Order(s.channel, target, None, wanted, NO_POLICY, None, False)
+            order = MoveOptions(s.channel, target, None, wanted, NO_POLICY, None, False)
             said: list[str] = []
             with broken_client(s) as client:
-                Mover(order, fetch.ways_of(client, s.channel), StopSignal(), said.append).run()
+                Mover(order, fetch.move_calls(client, s.channel), StopSignal(), said.append).run()
             found = bodies_in(s.stub, s.channel, target)
             account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
             assert account.doubles <= batch
@@ -153,9 +153,9 @@ def test_decided_over_a_broken_network(broker: Broker, record_property: Record) 
             acked: list[str] = []
             trying: list[str] = []
             with broken_client(s) as client:
-                taking = Taking(s.channel, 30, 1)
+                taking = HoldOptions(s.channel, 30, 1)
                 begin = lambda notify: Transaction(client, notify)  # noqa: E731
-                with Room(begin, taking, StopSignal(), printed.append, printed.append) as room:
+                with MessageHold(begin, taking, StopSignal(), printed.append, printed.append) as room:
                     for _ in s.names:
                         message = room.take()
                         kind = s.rng.choice(KINDS)
@@ -165,7 +165,7 @@ def test_decided_over_a_broken_network(broker: Broker, record_property: Record) 
                             "extend": 30,
                         }.get(kind)
                         trying = [message.body.decode()] if kind == "ack" else []
-                        outcome = room.decide(Decision(kind, value))  # type: ignore[arg-type]
+                        outcome = room.decide(Settlement(kind, value))  # type: ignore[arg-type]
                         if outcome == "acked":
                             acked += trying
                         if outcome == "extended":
@@ -183,7 +183,7 @@ def test_decided_over_a_broken_network(broker: Broker, record_property: Record) 
     rounds(range(70), play, record_property, reaches="an ack told")
 
 
-def hold_on(room: Room) -> None:
+def hold_on(room: MessageHold) -> None:
     """Wait until hold of the message is lost."""
     while True:
         room.wait()
@@ -193,7 +193,7 @@ def test_a_connection_that_falls_silent_is_noticed_when_the_visibility_is_over(b
     with scene(broker.address, 0, most=1) as s, Proxy(broker.address, Plan(), s.rng) as proxy:
         with connected(proxy) as client:
             begin = lambda notify: Transaction(client, notify)  # noqa: E731
-            room = Room(begin, Taking(s.channel, 1, 1), StopSignal(), print, print)
+            room = MessageHold(begin, HoldOptions(s.channel, 1, 1), StopSignal(), print, print)
             assert room.take().body == b"1"
             proxy.silent = True
             with pytest.raises(TimedOut) as lost:

@@ -126,7 +126,7 @@ def receive(
     from kubemqctl.messaging.handlers.options import set_up
     from kubemqctl.messaging.queues.decisions import check_plain
     from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
-    from kubemqctl.messaging.queues.receive import receive_messages, wished
+    from kubemqctl.messaging.queues.receive import receive_messages, receive_options
 
     check_channel(channel)
     if ack not in ("after-output", "auto"):
@@ -141,7 +141,7 @@ def receive(
         grace=grace,
     )
     failing = parse_on_fail(on_fail, channel, setup is not None)
-    wish = wished(channel, count, all, follow, wait, idle, lasting, ack == "auto")
+    wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")
     if setup:
         from kubemqctl.messaging.queues.worker import handle_messages
 

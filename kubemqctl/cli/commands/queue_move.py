@@ -46,7 +46,7 @@ def move(
       kubemqctl queue move orders.dead orders --all --max-receives 3 --dead-letter orders.dead
       kubemqctl queue move orders.dead orders --count 10 --where 'tags[kind]=new' --dry-run
     """
-    from kubemqctl.messaging.queues.move import Order, move_messages
+    from kubemqctl.messaging.queues.move import MoveOptions, move_messages
     from kubemqctl.messaging.queues.move import where as parse_where
 
     run: Invocation = ctx.obj
@@ -57,5 +57,5 @@ def move(
     if all == (count is not None):
         raise UsageError("say how many: --count N or --all", hint="one of the two")
     policy = Policy(max_receives=max_receives, dead_letter=dead_letter)
-    order = Order(source, target, count, parse_where(where or []), policy, rate, dry_run)
+    order = MoveOptions(source, target, count, parse_where(where or []), policy, rate, dry_run)
     return move_messages(run, order)

@@ -93,7 +93,7 @@ def tx(
     from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
     from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
     from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
-    from kubemqctl.messaging.queues.tx_message import Taking
+    from kubemqctl.messaging.queues.tx_message import HoldOptions
 
     run: Invocation = ctx.obj
     check_channel(channel)
@@ -105,11 +105,11 @@ def tx(
     decide = by_flags(ack, reject, resend, modify, changes, setup is not None)
     if setup:
         check_plain(nul, delimiter)
-        way = by_handler(run, Handling(setup, run.environ, failing), visibility)
+        decide_by = by_handler(run, Handling(setup, run.environ, failing), visibility)
     elif decide:
-        way = by_flag(run, decide, o.between(nul, delimiter, exact=True))
+        decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True))
     else:
         if is_terminal(0) and not run.may_ask:
             raise UsageError("there is nobody to ask what becomes of the message", hint=f"give {DECISIONS}")
-        way = by_lines(run, o.between(nul, delimiter, exact=False), prompting=is_terminal(0))
-    return transact(run, Taking(channel, visibility, wait), way)
+        decide_by = by_lines(run, o.between(nul, delimiter, exact=False), prompting=is_terminal(0))
+    return transact(run, HoldOptions(channel, visibility, wait), decide_by)

@@ -25,7 +25,7 @@ OUTCOMES: dict[Kind, Outcome] = {
 }
 
 
-class Decision(NamedTuple):
+class Settlement(NamedTuple):
     """What is to become of a message; `value` is seconds to extend by, a channel, or a message."""
 
     kind: Kind
@@ -58,7 +58,7 @@ def modified(held: Received, **changes: Any) -> Message:
     return kept._replace(**changes)
 
 
-Decide = Callable[[Received], Decision]
+Decide = Callable[[Received], Settlement]
 
 
 class Changes(NamedTuple):
@@ -99,9 +99,9 @@ def by_flags(
         return _modifying(changes)
     if resend is not None:
         check_channel(resend)
-        return lambda message: Decision("resend", resend)
+        return lambda message: Settlement("resend", resend)
     if ack or reject:
-        return lambda message: Decision("ack" if ack else "reject")
+        return lambda message: Settlement("ack" if ack else "reject")
     return None
 
 
@@ -126,21 +126,21 @@ def _modifying(changes: Changes) -> Decide:
             has_metadata=True,
         )
     tags = parse_tags(changes.tags)
-    return lambda message: Decision("modify", modified(message, **fixed, tags=_merged(message.tags, tags)))
+    return lambda message: Settlement("modify", modified(message, **fixed, tags=_merged(message.tags, tags)))
 
 
 def _merged(kept: Mapping[str, str], added: Mapping[str, str]) -> Mapping[str, str]:
     return {**kept, **added} if added else kept
 
 
-def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:
+def on_fail(text: str | None, channel: str, has_handler: bool) -> Settlement:
     """What `--on-fail` asks for, None for the default. Raises UsageError."""
     if text is None or text == "reject":
         _check_handler(text, has_handler)
-        return Decision("reject")
+        return Settlement("reject")
     _check_handler(text, has_handler)
     if text == "stop":
-        return Decision("return")
+        return Settlement("return")
     word, _, target = text.partition("=")
     if word != "resend":
         raise UsageError(f"--on-fail takes reject, resend=CHANNEL or stop, not {escaped(text)}")
@@ -150,7 +150,7 @@ def on_fail(text: str | None, channel: str, has_handler: bool) -> Decision:
             f"--on-fail resend={target} would bring the message back for ever",
             hint="`--on-fail reject` puts it back and counts",
         )
-    return Decision("resend", target)
+    return Settlement("resend", target)
 
 
 def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False) -> None:

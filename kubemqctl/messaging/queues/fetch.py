@@ -56,7 +56,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 PASSING = (Unreachable, NotReady, TimedOut)
 
 
-class Wish(NamedTuple):
+class ReceiveOptions(NamedTuple):
     """What to take. Seconds; None for no limit.
 
     `wait` is until the first message, `idle` since the last one, `lasting` in all.
@@ -77,7 +77,7 @@ class Wish(NamedTuple):
         return self.everything or self.follow or self.lasting is not None
 
 
-class Source(NamedTuple):
+class QueueCalls(NamedTuple):
     """Where messages come from: calls of the client.
 
     `depth` gives None when there is no telling. `look` waits a second for a message to show; whether one did.
@@ -89,7 +89,7 @@ class Source(NamedTuple):
     look: Callable[[], bool] = lambda: False
 
 
-class Holder(Protocol):
+class Settler(Protocol):
     """Who has the messages until they are settled."""
 
     @property
@@ -106,28 +106,30 @@ class Holder(Protocol):
         """The connection is gone, and with it every transaction."""
 
 
-class Intake:
+class Fetcher:
     """A run of Gets. `down` is the stream in use: settle on it."""
 
-    def __init__(self, source: Source, wish: Wish, stop: StopSignal, note: Callable[[str], None]) -> None:
-        self._source = source
-        self._wish = wish
+    def __init__(
+        self, calls: QueueCalls, options: ReceiveOptions, stop: StopSignal, note: Callable[[str], None]
+    ) -> None:
+        self._calls = calls
+        self._options = options
         self._stop = stop
         self._note = note
         self._most = MOST_AT_ONCE
-        self._left = wish.most
+        self._left = options.most
         self._last_sequence: int | None = None
         self._pause = SHORTEST_PAUSE
         self._looked = False
         self._came = False
         self._over = False
-        self.down = source.open()
+        self.down = calls.open()
 
-    def rounds(self, holder: Holder) -> Iterator[HeldBatch]:
-        """Transactions with at least one message, settled as they go; ends when the wish is fulfilled."""
+    def rounds(self, holder: Settler) -> Iterator[HeldBatch]:
+        """Transactions with at least one message, settled as they go; ends when there is no more to take."""
         self._began = self._quiet_since = time.monotonic()
-        if self._wish.everything:
-            self._bound(self._source.depth())
+        if self._options.everything:
+            self._bound(self._calls.depth())
         while not self._stop and not self._over and self._left != 0 and self._time_left() > 0:
             try:
                 holder.settle()
@@ -150,15 +152,15 @@ class Intake:
             self._left, self._last_sequence = depth.waiting, depth.last_sequence
 
     def _time_left(self) -> float:
-        wish, now = self._wish, time.monotonic()
-        patience = wish.idle if self._came else wish.wait
+        options, now = self._options, time.monotonic()
+        patience = options.idle if self._came else options.wait
         silence = math.inf if patience is None else self._quiet_since + patience
-        end = math.inf if wish.lasting is None else self._began + wish.lasting
+        end = math.inf if options.lasting is None else self._began + options.lasting
         return min(silence, end) - now
 
     # --- one Get ---
 
-    def _take(self, holder: Holder) -> HeldBatch | None:
+    def _take(self, holder: Settler) -> HeldBatch | None:
         """The next messages; None when it has to be asked in another way, or there is nothing to ask for."""
         ask = self._how_many(holder)
         if not ask:
@@ -172,7 +174,7 @@ class Intake:
             self._most = ask // 2
             self._quiet_since = time.monotonic()
             self.down.close_stream()
-            self.down = self._source.open()
+            self.down = self._calls.open()
             return None
         if ask == self._most:
             self._most = min(self._most * 2, MOST_AT_ONCE)
@@ -181,21 +183,23 @@ class Intake:
             held = self._again(held, len(held.messages))
         return self._without_newer(held)
 
-    def _how_many(self, holder: Holder) -> int:
+    def _how_many(self, holder: Settler) -> int:
         """As many as are there, so that the answer comes at once; one where none is known to be; 0 to end."""
         want = self._most if self._left is None else min(self._left, self._most)
-        if (want == 1 and not self._wish.everything) or not holder.all_settled():
+        if (want == 1 and not self._options.everything) or not holder.all_settled():
             return 1
-        depth = self._source.depth()
-        if depth is None or (self._wish.auto_ack and depth.bytes > BYTES_AT_RISK):
+        depth = self._calls.depth()
+        if depth is None or (self._options.auto_ack and depth.bytes > BYTES_AT_RISK):
             return 1
-        if self._wish.everything and depth.is_sure and not depth.waiting:
+        if self._options.everything and depth.is_sure and not depth.waiting:
             return 0
         return max(1, min(want, depth.waiting, BYTES_AT_ONCE // max(1, depth.size)))
 
     def _get(self, ask: int) -> HeldBatch:
         began = time.monotonic()
-        held = self.down.get(self._wish.channel, ask, min(self._time_left(), ROUND), self._wish.auto_ack)
+        held = self.down.get(
+            self._options.channel, ask, min(self._time_left(), ROUND), self._options.auto_ack
+        )
         self._pause = SHORTEST_PAUSE
         if not held.messages and time.monotonic() - began < ROUND * 0.9:
             self._empty_at_once()
@@ -206,7 +210,7 @@ class Intake:
 
         Where it finds one, the silence begins anew; but once only, whatever a strange server says.
         """
-        if self._source.look() and not self._looked:
+        if self._calls.look() and not self._looked:
             self._looked = True
             self._quiet_since = time.monotonic()
         else:
@@ -214,7 +218,7 @@ class Intake:
 
     def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
         """Give `held` back and take its first `ask` messages, so that they fill their transaction."""
-        if self._wish.auto_ack:
+        if self._options.auto_ack:
             return held
         self.down.close(held)
         self.down.barrier(held)
@@ -223,7 +227,7 @@ class Intake:
     def _without_newer(self, held: HeldBatch) -> HeldBatch:
         """Under --all: `held` without what came after the run began, which others may have at once."""
         last = self._last_sequence
-        if last is None or self._wish.auto_ack:
+        if last is None or self._options.auto_ack:
             return held
         while newer := sum(m.sequence > last for m in held.messages):
             self._over = True
@@ -232,9 +236,9 @@ class Intake:
 
     # --- a lost connection ---
 
-    def _regain(self, error: KubemqctlError, holder: Holder) -> None:
+    def _regain(self, error: KubemqctlError, holder: Settler) -> None:
         """Connect again, as long as the run may last, with growing pauses; only when following."""
-        if not self._wish.follow:
+        if not self._options.follow:
             raise error
         holder.forget()
         self._note(f"{error.message}; trying again")
@@ -245,36 +249,36 @@ class Intake:
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             holder.settle()
             try:
-                self._source.reconnect()
-                self.down = self._source.open()
+                self._calls.reconnect()
+                self.down = self._calls.open()
             except PASSING:
                 continue
             self._note("connected again")
             return
 
 
-class Quota:
+class ReceiveBudget:
     """When to take another message, and when no more."""
 
-    def __init__(self, wish: Wish, source: Source) -> None:
+    def __init__(self, options: ReceiveOptions, calls: QueueCalls) -> None:
         self.over = False
         self.taken = 0
-        self._wish = wish
-        self._left = wish.most
+        self._options = options
+        self._left = options.most
         self._last_sequence: int | None = None
         self._began = self._quiet_since = time.monotonic()
         self._failures = 0
         self._resume_at = 0.0
         self._expiring = Expiring()
-        if wish.everything and (depth := source.depth()) and depth.is_sure:
+        if options.everything and (depth := calls.depth()) and depth.is_sure:
             self._left, self._last_sequence = depth.waiting, depth.last_sequence
 
     def time_left(self) -> float:
         """Seconds until it is over, for what time has to do with it."""
-        wish = self._wish
-        patience = wish.idle if self.taken else wish.wait
+        options = self._options
+        patience = options.idle if self.taken else options.wait
         silence = math.inf if patience is None else self._quiet_since + patience
-        end = math.inf if wish.lasting is None else self._began + wish.lasting
+        end = math.inf if options.lasting is None else self._began + options.lasting
         return min(silence, end) - time.monotonic()
 
     @property
@@ -294,7 +298,7 @@ class Quota:
         """A Get brought nothing; one that came back early met an expired message."""
         if waited >= ROUND * 0.9:
             self._expiring.ended()
-            self.over = self.over or self._wish.everything
+            self.over = self.over or self._options.everything
         elif self._expiring.is_too_long(now := time.monotonic()):
             self._resume_at = now + SHORTEST_PAUSE
         else:
@@ -321,7 +325,7 @@ class Quota:
         """Slow down while nothing succeeds; whether that begins now."""
         self._failures += 1
         in_vain = self._failures - concurrency
-        if in_vain <= 0 or self._wish.everything:
+        if in_vain <= 0 or self._options.everything:
             return False
         pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(in_vain - 1, 10))
         self._resume_at = time.monotonic() + pause
@@ -331,7 +335,7 @@ class Quota:
 SHORTEST_PEEK = 1.0
 
 
-def _source(client: Client, channel: str) -> Source:
+def printer_calls(client: Client, channel: str) -> QueueCalls:
     from kubemqctl.client import connection, queues
 
     def reconnect() -> None:
@@ -345,10 +349,10 @@ def _source(client: Client, channel: str) -> Source:
             # Server 2.4.0 lets it wait until other consumers of the queue have waited.
             return False
 
-    return Source(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
+    return QueueCalls(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
 
 
-class Ways(NamedTuple):
+class MoveCalls(NamedTuple):
     """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers."""
 
     open: Callable[[], Downstream]
@@ -357,19 +361,19 @@ class Ways(NamedTuple):
     mended: Callable[[], int] = lambda: 0
 
 
-def ways_of(client: Client, source: str) -> Ways:
-    """The calls of `client` that move from `source`."""
+def move_calls(client: Client, calls: str) -> MoveCalls:
+    """The calls of `client` that move messages from the queue `source`."""
     from kubemqctl.client import queues
 
-    return Ways(
+    return MoveCalls(
         lambda: queues.Downstream(client),
-        queues.Gauge(client, source).read,
+        queues.Gauge(client, calls).read,
         lambda messages: queues.batch(client, messages)().results(),
         lambda: client.mended,
     )
 
 
-def source_of(client: Client, channel: str, notify: Callable[[], None]) -> Source:
+def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> QueueCalls:
     """Where messages come from; its streams notify when there is news."""
     from kubemqctl.client import connection, queues
 
@@ -377,4 +381,6 @@ def source_of(client: Client, channel: str, notify: Callable[[], None]) -> Sourc
         client.reconnect()
         connection.ping(client)
 
-    return Source(lambda: queues.Downstream(client, notify), queues.Gauge(client, channel).read, reconnect)
+    return QueueCalls(
+        lambda: queues.Downstream(client, notify), queues.Gauge(client, channel).read, reconnect
+    )

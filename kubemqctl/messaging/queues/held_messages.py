@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
 from kubemqctl.messaging.queues.fetch import PASSING, ROUND
 from kubemqctl.model.errors import KubemqctlError, Partial, TimedOut
 from kubemqctl.model.messages import Received
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 
 
-class Work(NamedTuple):
+class HeldMessage(NamedTuple):
     """A message, and the transaction that holds it."""
 
     message: Received
@@ -33,7 +33,7 @@ class Work(NamedTuple):
     down: Downstream
 
 
-class Hands:
+class HeldMessages:
     """Takes and settles. Whatever it raises, `drop` is the way on: the server gives back what was held."""
 
     def __init__(self, open_: Callable[[], Downstream], channel: str) -> None:
@@ -60,7 +60,7 @@ class Hands:
         self._asking, self._asked_at, self._wait = down, time.monotonic(), min(wait, ROUND)
         down.begin_get(self._channel, 1, self._wait)
 
-    def got(self) -> Work | float | None:
+    def got(self) -> HeldMessage | float | None:
         """What the Get has brought: a message, or after how many seconds it came back empty.
 
         None when it has not come back. Raises what ended any stream.
@@ -79,11 +79,11 @@ class Hands:
             return None
         self._asking = None
         if held.messages:
-            return Work(held.messages[0], held, down)
+            return HeldMessage(held.messages[0], held, down)
         self._free.append(down)
         return waited
 
-    def settle(self, work: Work, decision: Decision) -> None:
+    def settle(self, work: HeldMessage, decision: Settlement) -> None:
         """Carry out `decision`, and wait until the server has.
 
         Raises Partial when it refused to; the message is given back then.
@@ -108,7 +108,7 @@ class Hands:
         finally:
             self._free.append(down)
 
-    def keep(self, work: Work) -> None:
+    def keep(self, work: HeldMessage) -> None:
         """Let it be held until the end, and use its stream for others."""
         self._free.append(work.down)
 
@@ -121,39 +121,41 @@ class Hands:
         self._asking = None
 
 
-class Printed(NamedTuple):
+class HandledMessageOutput(NamedTuple):
     """A message that was handled; it may be settled once the output is out up to `end`."""
 
-    work: Work
-    decision: Decision
+    work: HeldMessage
+    decision: Settlement
     end: int
 
 
-class Results:
+class SettlementQueue:
     """Settles in the order in which handlers ended. `refused` hears of what the server would not do.
 
     With `rejects_last`, what is to be rejected is held until the end, so that it does not come again before.
     """
 
-    def __init__(self, hands: Hands, rejects_last: bool, refused: Callable[[KubemqctlError], None]) -> None:
+    def __init__(
+        self, held_messages: HeldMessages, rejects_last: bool, refused: Callable[[KubemqctlError], None]
+    ) -> None:
         self.outcomes = dict.fromkeys(("acked", "rejected", "resent", "returned"), 0)
-        self._hands = hands
+        self._held_messages = held_messages
         self._rejects_last = rejects_last
         self._refused = refused
-        self._printed: deque[Printed] = deque()
-        self._to_reject: list[Work] = []
+        self._printed: deque[HandledMessageOutput] = deque()
+        self._to_reject: list[HeldMessage] = []
         self._done: set[tuple[int, str, int]] = set()
 
     def __bool__(self) -> bool:
         return bool(self._printed)
 
-    def add(self, work: Work, decision: Decision, end: int) -> None:
+    def add(self, work: HeldMessage, decision: Settlement, end: int) -> None:
         """`work` is to be settled with `decision` once the output is out up to `end`."""
         if self._rejects_last and decision.kind == "reject":
             self._to_reject.append(work)
-            self._hands.keep(work)
+            self._held_messages.keep(work)
         else:
-            self._printed.append(Printed(work, decision, end))
+            self._printed.append(HandledMessageOutput(work, decision, end))
 
     def settle(self, taken: int) -> None:
         """Settle what is out. Raises what loses the connection."""
@@ -161,10 +163,10 @@ class Results:
             self.conclude(self._printed[0].work, self._printed[0].decision)
             self._printed.popleft()
 
-    def conclude(self, work: Work, decision: Decision) -> None:
+    def conclude(self, work: HeldMessage, decision: Settlement) -> None:
         """Settle one now."""
         try:
-            self._hands.settle(work, decision)
+            self._held_messages.settle(work, decision)
         except PASSING:
             raise
         except KubemqctlError as e:
@@ -176,10 +178,10 @@ class Results:
         """The run is over: settle what is out, give back what is not."""
         while self._printed:
             work, decision, end = self._printed[0]
-            self.conclude(work, decision if end <= taken else Decision("return"))
+            self.conclude(work, decision if end <= taken else Settlement("return"))
             self._printed.popleft()
         while self._to_reject:
-            self.conclude(self._to_reject[0], Decision("reject"))
+            self.conclude(self._to_reject[0], Settlement("reject"))
             self._to_reject.pop(0)
 
     # --- after a lost connection ---
@@ -201,12 +203,12 @@ class Results:
         """Its handler ended well, but it was not held any more."""
         self._done.add(_key(message))
 
-    def ack_if_done(self, work: Work) -> bool:
+    def ack_if_done(self, work: HeldMessage) -> bool:
         """Acknowledge a message that comes again although its handler had ended well; whether it is one."""
         key = _key(work.message)
         if key not in self._done:
             return False
-        self.conclude(work, Decision("ack"))
+        self.conclude(work, Settlement("ack"))
         self._done.discard(key)
         return True
 

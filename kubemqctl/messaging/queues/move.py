@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.queues.fetch import Expiring, Ways, ways_of
+from kubemqctl.messaging.queues.fetch import Expiring, MoveCalls, move_calls
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
 from kubemqctl.model.messages import Affected, Message, Policy, Received
 from kubemqctl.model.text import argument_bytes, count_text
@@ -60,7 +60,7 @@ MOST_NAMED = 20
 SHORTEST_ROUND = 0.9
 
 
-class Order(NamedTuple):
+class MoveOptions(NamedTuple):
     """What to move: `most` None for all that waits, `wanted` None for every message.
 
     `policy` has what is asked for; `rate` is messages a second.
@@ -78,11 +78,13 @@ class Order(NamedTuple):
 class Mover:
     """One run. `moved` and `refused` count what became of the messages, whatever ended it."""
 
-    def __init__(self, order: Order, ways: Ways, stop: StopSignal, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, options: MoveOptions, calls: MoveCalls, stop: StopSignal, warn: Callable[[str], None]
+    ) -> None:
         self.moved = 0
         self.refused = 0
-        self._order = order
-        self._ways = ways
+        self._options = options
+        self._calls = calls
         self._stop = stop
         self._warn = warn
         self._kept: list[HeldBatch] = []
@@ -93,12 +95,12 @@ class Mover:
         self._left = math.inf
         self._last = math.inf
         self._size = 0
-        self._down = ways.open()
+        self._down = calls.open()
 
     def run(self) -> None:
         """Move until all is moved, or a signal came. Raises what ended it."""
         try:
-            self._bound(self._ways.depth())
+            self._bound(self._calls.depth())
             while self._left > 0 and self._remaining > 0 and not self._stop:
                 held = self._get(self._fitting())
                 if held is None:
@@ -120,30 +122,30 @@ class Mover:
 
     @property
     def _remaining(self) -> float:
-        most = self._order.most
+        most = self._options.most
         return math.inf if most is None else most - self.moved
 
     # --- taking ---
 
     def _fitting(self) -> int:
         """How many messages to hold at once."""
-        order = self._order
+        options = self._options
         count = min(self._left, self._most, BYTES_AT_ONCE // max(1, self._size))
-        if order.wanted is None:
-            count = min(count, self._remaining, max(1.0, order.rate or math.inf))
+        if options.wanted is None:
+            count = min(count, self._remaining, max(1.0, options.rate or math.inf))
         return max(1, int(count))
 
     def _get(self, count: int) -> HeldBatch | None:
         """Up to `count` messages; None when nothing came for the whole wait."""
-        began, mended = time.monotonic(), self._ways.mended()
+        began, mended = time.monotonic(), self._calls.mended()
         try:
-            held = self._down.get(self._order.source, count, 1.0)
+            held = self._down.get(self._options.source, count, 1.0)
         except TooLarge:
             if count == 1:
                 raise
             self._start_over(count // 2)
             return self._get(count // 2)
-        if self._ways.mended() > mended:
+        if self._calls.mended() > mended:
             return self._apart(held, count)
         if held.messages:
             self._expiring.ended()
@@ -165,7 +167,7 @@ class Mover:
 
     def _start_over(self, most: int) -> None:
         """The stream is over, and what it held went back: it will be seen once more."""
-        self._down = self._ways.open()
+        self._down = self._calls.open()
         self._most = most
         self._left += len(self._seen)
         self._kept.clear()
@@ -184,7 +186,7 @@ class Mover:
         wanted = [m for m in held.messages if self._is_wanted(m)]
         wanted = wanted[: int(min(self._remaining, len(wanted)))]
         arrived = 0
-        if self._order.dry:
+        if self._options.dry:
             self.moved += len(wanted)
         else:
             for portion in self._portions(wanted):
@@ -198,11 +200,11 @@ class Mover:
     def _is_wanted(self, message: Received) -> bool:
         if message.sequence > self._last or message.sequence in self._seen:
             return False
-        return self._order.wanted is None or self._order.wanted(message)
+        return self._options.wanted is None or self._options.wanted(message)
 
     def _portions(self, messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
         """`messages` in portions that the rate allows, each at its time."""
-        rate = self._order.rate
+        rate = self._options.rate
         size = len(messages) if rate is None else max(1, int(rate / 10))
         for at in range(0, len(messages), size or 1):
             portion = messages[at : at + size]
@@ -234,7 +236,7 @@ class Mover:
     def _send(self, wanted: Sequence[Received]) -> list[Received]:
         """Send; returns what arrived. What was refused is named."""
         try:
-            results = self._ways.send([self._message(m) for m in wanted])
+            results = self._calls.send([self._message(m) for m in wanted])
         except (ConnectionLost, TimedOut):
             self._doubt(len(wanted), "in the source, and may be in the target as well")
             raise
@@ -256,14 +258,14 @@ class Mover:
 
     def _message(self, m: Received) -> Message:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""
-        asked = self._order.policy
+        asked = self._options.policy
         policy = Policy(
             _time_left(m.expires_at),
             0,
             asked.max_receives or m.policy.max_receives,
             asked.dead_letter or m.policy.dead_letter,
         )
-        return Message(m.body, self._order.target, m.id, m.metadata, m.tags, policy)
+        return Message(m.body, self._options.target, m.id, m.metadata, m.tags, policy)
 
 
 def _time_left(expires_at: int) -> int:
@@ -273,21 +275,21 @@ def _time_left(expires_at: int) -> int:
     return min(max(1, -((time.time_ns() - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
 
 
-def move_messages(run: Invocation, order: Order) -> int:
+def move_messages(run: Invocation, options: MoveOptions) -> int:
     """Move, and print how many that were; returns the exit code."""
     render = run.renderer(Affected)
     with run.client() as client, StopSignal() as stop:
-        mover = Mover(order, ways_of(client, order.source), stop, run.warn)
+        mover = Mover(options, move_calls(client, options.source), stop, run.warn)
         try:
             mover.run()
         finally:
-            if order.dry or run.form().name != "human":
-                run.note(_summary(order, mover))
+            if options.dry or run.form().name != "human":
+                run.note(_summary(options, mover))
             # Also of a run that broke off: so many are in the target for sure.
-            run.write(render.one(Affected(order.source, mover.moved, order.target)))
+            run.write(render.one(Affected(options.source, mover.moved, options.target)))
         return stop.exit_code
 
 
-def _summary(order: Order, mover: Mover) -> str:
-    verb = "would be moved" if order.dry else "moved"
-    return f"{count_text(mover.moved, 'message')} {verb} from {order.source} to {order.target}"
+def _summary(options: MoveOptions, mover: Mover) -> str:
+    verb = "would be moved" if options.dry else "moved"
+    return f"{count_text(mover.moved, 'message')} {verb} from {options.source} to {options.target}"

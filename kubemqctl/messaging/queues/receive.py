@@ -13,7 +13,7 @@ from contextlib import closing
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.queues.fetch import PASSING, Intake, Wish, _source
+from kubemqctl.messaging.queues.fetch import PASSING, Fetcher, ReceiveOptions, printer_calls
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 DEFAULT_WAIT = 1.0  # seconds
 
 
-def wished(
+def receive_options(
     channel: str,
     count: int | None,
     everything: bool,
@@ -37,7 +37,7 @@ def wished(
     idle: float | None,
     lasting: float | None,
     auto_ack: bool,
-) -> Wish:
+) -> ReceiveOptions:
     """The options of `queue receive`, None where not given, as what they mean together."""
     if everything and (count is not None or follow):
         raise UsageError("--all excludes --count and --follow")
@@ -47,7 +47,7 @@ def wished(
     first = wait if wait is not None else idle
     if first is None and not endless:
         first = DEFAULT_WAIT
-    return Wish(
+    return ReceiveOptions(
         channel,
         most=None if count is None and (everything or follow) else count or 1,
         everything=everything,
@@ -59,39 +59,39 @@ def wished(
     )
 
 
-def receive_messages(run: Invocation, wish: Wish, delimiter: bytes | None) -> int:
+def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes | None) -> int:
     """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
     render = run.renderer(Received, delimiter)
     with closing(Stdout()) as stdout, run.client() as client, StopSignal() as stop:
         stdout.stop_fd = stop.fd
-        if wish.follow:
-            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
-        intake = Intake(_source(client, wish.channel), wish, stop, run.note)
-        printer = Printer(intake, stdout, render.one, stop, wish.auto_ack)
+        if options.follow:
+            run.greet(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+        fetcher = Fetcher(printer_calls(client, options.channel), options, stop, run.note)
+        printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
         try:
             printer.run()
         except ReaderGone:
             if not stop:
                 raise
         finally:
-            _summarize(run, printer.tally, wish)
+            _summarize(run, printer.summary, options)
         if stop:
             return stop.exit_code
-    if not printer.tally.arrived and not wish.may_be_empty:
-        raise NothingArrived(f"nothing arrived on {wish.channel}", hint="wait longer with --wait 30s")
+    if not printer.summary.arrived and not options.may_be_empty:
+        raise NothingArrived(f"nothing arrived on {options.channel}", hint="wait longer with --wait 30s")
     return 0
 
 
-def _summarize(run: Invocation, tally: Tally, wish: Wish) -> None:
-    if wish.most != 1 or tally.given_back or tally.unconfirmed:
-        parts = [f"{count_text(tally.arrived, 'message')} received"]
-        if not wish.auto_ack:
-            parts.append(f"{count_text(tally.acked)} acknowledged")
-        if tally.given_back:
-            parts.append(f"{count_text(tally.given_back)} given back")
+def _summarize(run: Invocation, summary: ReceiveSummary, options: ReceiveOptions) -> None:
+    if options.most != 1 or summary.given_back or summary.unconfirmed:
+        parts = [f"{count_text(summary.arrived, 'message')} received"]
+        if not options.auto_ack:
+            parts.append(f"{count_text(summary.acked)} acknowledged")
+        if summary.given_back:
+            parts.append(f"{count_text(summary.given_back)} given back")
         run.note(", ".join(parts))
-    if tally.unconfirmed:
-        what = count_text(tally.unconfirmed, "message")
+    if summary.unconfirmed:
+        what = count_text(summary.unconfirmed, "message")
         run.warn(f"{what} printed but not confirmed as acknowledged: this may come again")
 
 
@@ -101,7 +101,7 @@ BYTES_IN_A_PIECE = 64 << 10
 SETTLE_EVERY = 0.5
 
 
-class Tally:
+class ReceiveSummary:
     """What became of the messages of a run."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Tally:
         self.unconfirmed = 0
 
 
-class Printed(NamedTuple):
+class PrintedBatch(NamedTuple):
     """A transaction whose messages are being written, with the offsets at which they end."""
 
     held: HeldBatch
@@ -119,12 +119,12 @@ class Printed(NamedTuple):
     ends: list[int]
 
 
-class Ledger:
+class UnackedOutput:
     """Which messages are not acknowledged yet, and how far their bytes have come."""
 
-    def __init__(self, tally: Tally) -> None:
-        self._open: deque[Printed] = deque()
-        self._tally = tally
+    def __init__(self, summary: ReceiveSummary) -> None:
+        self._open: deque[PrintedBatch] = deque()
+        self._summary = summary
 
     def __bool__(self) -> bool:
         return bool(self._open)
@@ -132,7 +132,7 @@ class Ledger:
     def add(self, held: HeldBatch, lengths: Sequence[int], offset: int) -> None:
         """`held` is about to be written from `offset` on, its messages `lengths` bytes long."""
         ends = list(accumulate(lengths, initial=offset))[1:]
-        self._open.append(Printed(held, [m.sequence for m in held.messages], ends))
+        self._open.append(PrintedBatch(held, [m.sequence for m in held.messages], ends))
 
     def settle(self, down: Downstream, taken: int) -> None:
         """Acknowledge what ends at or before `taken`, and wait until the server has done so.
@@ -147,13 +147,13 @@ class Ledger:
         last, count = done[-1]
         if down.barrier(last.held).intersection(last.sequences[:count]):
             raise Partial("the server did not take an acknowledgement", code="not-settled")
-        self._tally.acked += sum(count for _, count in done)
+        self._summary.acked += sum(count for _, count in done)
         for _ in done:
             self._open.popleft()
         if count < len(last.sequences):
-            self._open.appendleft(Printed(last.held, last.sequences[count:], last.ends[count:]))
+            self._open.appendleft(PrintedBatch(last.held, last.sequences[count:], last.ends[count:]))
 
-    def _gone(self, taken: int) -> Iterator[tuple[Printed, int]]:
+    def _gone(self, taken: int) -> Iterator[tuple[PrintedBatch, int]]:
         """The transactions that are out, with how many of their messages: all but in the last."""
         for p in self._open:
             if not (count := bisect_right(p.ends, taken)):
@@ -167,52 +167,52 @@ class Ledger:
         for p in self._open:
             down.close(p.held)
         down.barrier(self._open[-1].held)
-        self._tally.given_back += sum(len(p.sequences) for p in self._open)
+        self._summary.given_back += sum(len(p.sequences) for p in self._open)
         self._open.clear()
 
     def forget(self, offset: int) -> None:
         """The connection is gone: what was written, up to `offset`, and not confirmed may come again."""
-        self._tally.unconfirmed += sum(bisect_right(p.ends, offset) for p in self._open)
+        self._summary.unconfirmed += sum(bisect_right(p.ends, offset) for p in self._open)
         self._open.clear()
 
 
-class Printer:
+class MessagePrinter:
     """Writes messages as they come: the `Holder` of a run of `queue receive`."""
 
     def __init__(
         self,
-        intake: Intake,
+        fetcher: Fetcher,
         stdout: Stdout,
         render: Callable[[Received], bytes],
         stop: StopSignal,
         auto_ack: bool,
     ) -> None:
-        self.tally = Tally()
-        self._intake = intake
+        self.summary = ReceiveSummary()
+        self._fetcher = fetcher
         self._stdout = stdout
         self._render = render
         self._stop = stop
         self._auto_ack = auto_ack
-        self._ledger = Ledger(self.tally)
+        self._unacked = UnackedOutput(self.summary)
         self._settled_at = 0.0
 
     def run(self) -> None:
-        """Print until the intake ends; then settle. Raises what ended it otherwise."""
+        """Print until the fetcher ends; then settle. Raises what ended it otherwise."""
         try:
-            for held in self._intake.rounds(self):
+            for held in self._fetcher.rounds(self):
                 if not self._print(held):
                     break
         finally:
             self._end()
-        if self.tally.given_back and self._stdout.reader_gone():
+        if self.summary.given_back and self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
 
     def _print(self, held: HeldBatch) -> bool:
         """Write a transaction; False when a stop came before its end."""
-        self.tally.arrived += len(held.messages)
+        self.summary.arrived += len(held.messages)
         data = list(map(self._render, held.messages))
         if not self._auto_ack:
-            self._ledger.add(held, list(map(len, data)), self._stdout.offset)
+            self._unacked.add(held, list(map(len, data)), self._stdout.offset)
         try:
             return all(self._write(piece) for piece in _pieces(data))
         except PASSING:
@@ -235,22 +235,22 @@ class Printer:
     def settle(self) -> None:
         if self._stdout.reader_gone():
             raise ReaderGone("the reader of the output has left")
-        self._ledger.settle(self._intake.down, self._stdout.bytes_taken)
+        self._unacked.settle(self._fetcher.down, self._stdout.bytes_taken)
         self._settled_at = time.monotonic()
 
     def all_settled(self) -> bool:
-        if self._ledger and self._stdout.drain():
+        if self._unacked and self._stdout.drain():
             self.settle()
-        return not self._ledger
+        return not self._unacked
 
     def forget(self) -> None:
-        self._ledger.forget(self._stdout.offset)
+        self._unacked.forget(self._stdout.offset)
 
     def _end(self) -> None:
-        down = self._intake.down
+        down = self._fetcher.down
         try:
-            self._ledger.settle(down, self._stdout.finish())
-            self._ledger.give_back(down)
+            self._unacked.settle(down, self._stdout.finish())
+            self._unacked.give_back(down)
         except KubemqctlError:
             self.forget()
             raise

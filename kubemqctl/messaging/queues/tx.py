@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import Setup
 from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, name
-from kubemqctl.messaging.queues.tx_lines import WORDS, Lines, decision
-from kubemqctl.messaging.queues.tx_message import Room, Taking
-from kubemqctl.messaging.queues.worker import Report
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
+from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision
+from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
+from kubemqctl.messaging.queues.worker import HandledOutput
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.output.stderr import say
@@ -25,7 +25,7 @@ from kubemqctl.runtime.waiting import StopSignal
 MOST_NAMED = 20
 # How many times within one visibility it is extended while a handler runs.
 EXTENSIONS = 3
-Decide = Callable[[Received], Decision]
+Decide = Callable[[Received], Settlement]
 
 
 class Handling(NamedTuple):
@@ -33,15 +33,15 @@ class Handling(NamedTuple):
 
     setup: Setup
     environ: Mapping[str, str]
-    on_fail: Decision
+    on_fail: Settlement
 
 
-class Desk:
-    """Where a message is decided: the room it is held in, and the way out for what is printed."""
+class TxSession:
+    """One run of `queue tx`: the message that it holds, and where its output goes."""
 
-    def __init__(self, run: Invocation, room: Room, stdout: Stdout, stop: StopSignal) -> None:
+    def __init__(self, run: Invocation, hold: MessageHold, stdout: Stdout, stop: StopSignal) -> None:
         self.run = run
-        self.room = room
+        self.hold = hold
         self.stdout = stdout
         self.stop = stop
 
@@ -53,37 +53,39 @@ class Desk:
             raise ReaderGone("the reader of the output has left")
 
 
-def transact(run: Invocation, taking: Taking, way: Callable[[Desk], int]) -> int:
-    """Open the room, and go through it in the given way; returns the exit code."""
+def transact(run: Invocation, options: HoldOptions, decide_by: Callable[[TxSession], int]) -> int:
+    """Hold messages and let `decide_by` decide about them; returns the exit code."""
     with closing(Stdout()) as stdout, run.client() as client, StopWithHandlers() as stop:
         from kubemqctl.client.transaction import Transaction
 
         stdout.stop_fd = stop.fd
-        with Room(lambda notify: Transaction(client, notify), taking, stop, run.note, run.warn) as room:
-            code = way(Desk(run, room, stdout, stop))
+        with MessageHold(
+            lambda notify: Transaction(client, notify), options, stop, run.note, run.warn
+        ) as hold:
+            code = decide_by(TxSession(run, hold, stdout, stop))
         return stop.exit_code or code
 
 
 # --- a decision that was made beforehand ---
 
 
-def by_flag(run: Invocation, decide: Decide, delimiter: bytes | None) -> Callable[[Desk], int]:
+def by_flag(run: Invocation, decide: Decide, delimiter: bytes | None) -> Callable[[TxSession], int]:
     """Print the message, then carry out what the flags said."""
     render = run.renderer(Received, delimiter).one
 
-    def way(desk: Desk) -> int:
-        message = desk.room.take()
-        desk.print(render(message))
+    def decide_by(session: TxSession) -> int:
+        message = session.hold.take()
+        session.print(render(message))
         decided = decide(message)
-        outcome = desk.room.decide(decided)
+        outcome = session.hold.decide(decided)
         if outcome != "rejected":
             run.note(_told(message, decided, outcome))
         return 0
 
-    return way
+    return decide_by
 
 
-def _told(message: Received, decided: Decision, outcome: str) -> str:
+def _told(message: Received, decided: Settlement, outcome: str) -> str:
     """What became of it, and where it is now if that is elsewhere."""
     target = decided.value if decided.kind == "resend" else getattr(decided.value, "channel", "")
     where = f": it is on {target}" if target and target != message.channel else ""
@@ -93,29 +95,29 @@ def _told(message: Received, decided: Decision, outcome: str) -> str:
 # --- control lines, and the same words at a prompt ---
 
 
-def by_lines(run: Invocation, delimiter: bytes | None, prompting: bool) -> Callable[[Desk], int]:
+def by_lines(run: Invocation, delimiter: bytes | None, prompting: bool) -> Callable[[TxSession], int]:
     """Print a message, then do what each line says."""
     render = run.renderer(Received, delimiter).one
     answer = run.renderer(Decided).one if run.form().name in ("json", "yaml") else None
-    return lambda desk: Dialogue(desk, render, answer, prompting).run()
+    return lambda session: ControlLineSession(session, render, answer, prompting).run()
 
 
-class Dialogue:
+class ControlLineSession:
     """One run of control lines."""
 
     def __init__(
         self,
-        desk: Desk,
+        session: TxSession,
         render: Callable[[object], bytes],
         answer: Callable[[object], bytes] | None,
         prompting: bool,
     ) -> None:
-        self._desk = desk
-        self._room = desk.room
+        self._session = session
+        self._hold = session.hold
         self._render = render
         self._answer = answer
         self._prompting = prompting
-        self._lines = Lines(0)
+        self._lines = LineReader(0)
         self._asked = False
         self._bad = 0
         self._good = 0
@@ -135,7 +137,7 @@ class Dialogue:
         return ExitCode.PARTIAL if self._good else ExitCode.USAGE
 
     def _take(self) -> None:
-        self._desk.print(self._render(self._room.take()))
+        self._session.print(self._render(self._hold.take()))
 
     def _next_line(self) -> bytes | None:
         """The next line; None at the end of the input. Raises what lost hold of the message."""
@@ -143,32 +145,32 @@ class Dialogue:
             if self._lines.over:
                 return None
             self._ask()
-            if self._room.wait([self._lines.fd]):
+            if self._hold.wait([self._lines.fd]):
                 self._lines.read()
-            self._desk.stop.check()
+            self._session.stop.check()
         self._asked = False
         return line
 
     def _ask(self) -> None:
         if self._prompting and not self._asked:
-            words = WORDS.removesuffix(", next") if self._room.held else "next"
+            words = WORDS.removesuffix(", next") if self._hold.held else "next"
             # All the words are nearly as wide as a terminal, and the answer wants room.
-            between = "\n" if self._room.held else " "
+            between = "\n" if self._hold.held else " "
             sys.stderr.write(f"{words},{between}or Ctrl-D to end> ")
             sys.stderr.flush()
             self._asked = True
 
     def _obey(self, line: bytes) -> bool:
         """Do what `line` says; False when nothing more can be taken."""
-        held = self._room.held
+        held = self._hold.held
         try:
             said = decision(line, held)
             if held is None:
                 self._take()
             else:
-                self._answered(held, said, self._room.decide(said))
+                self._answered(held, said, self._hold.decide(said))
         except NothingArrived:
-            self._desk.run.note("nothing more arrived")
+            self._session.run.note("nothing more arrived")
             return False
         except UsageError as e:
             self._refuse(e)
@@ -176,31 +178,31 @@ class Dialogue:
             self._good += 1
         return True
 
-    def _answered(self, held: Received, said: Decision, outcome: str) -> None:
+    def _answered(self, held: Received, said: Settlement, outcome: str) -> None:
         if self._answer:
-            self._desk.print(self._answer(Decided(held.id, held.sequence, outcome)))
+            self._session.print(self._answer(Decided(held.id, held.sequence, outcome)))
         elif outcome != "rejected":
-            self._desk.run.note(_told(held, said, outcome))
+            self._session.run.note(_told(held, said, outcome))
 
     def _refuse(self, error: UsageError) -> None:
         """A line that cannot be done is named; the message stays held."""
         if self._prompting:
-            self._desk.run.report(error)
+            self._session.run.report(error)
             return
         self._bad += 1
         if self._bad <= MOST_NAMED:
             error.message = f"line {self._lines.number}: {error.message}"
-            self._desk.run.report(error)
+            self._session.run.report(error)
 
     def _check_decided(self) -> None:
-        held = self._room.held
+        held = self._hold.held
         if held is None:
             return
         if self._asked:
             say("")
-        outcome = self._room.give_back()
+        outcome = self._hold.give_back()
         if self._answer:
-            self._desk.print(self._answer(Decided(held.id, held.sequence, outcome)))
+            self._session.print(self._answer(Decided(held.id, held.sequence, outcome)))
         raise UsageError(
             f"the input ended before {name(held)} was decided: it was given back",
             code="undecided",
@@ -209,40 +211,40 @@ class Dialogue:
 
     def _name_rest(self) -> None:
         if self._bad > MOST_NAMED:
-            self._desk.run.warn(f"{self._bad - MOST_NAMED} more lines could not be done")
+            self._session.run.warn(f"{self._bad - MOST_NAMED} more lines could not be done")
 
 
 # --- a handler ---
 
 
-def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable[[Desk], int]:
+def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable[[TxSession], int]:
     """Let the exit code of a command decide."""
-    shown = Report(run)
+    shown = HandledOutput(run)
 
-    def way(desk: Desk) -> int:
-        message = desk.room.take()
-        outcome = _handle(desk, message, handling, visibility)
+    def decide_by(session: TxSession) -> int:
+        message = session.hold.take()
+        outcome = _handle(session, message, handling, visibility)
         if outcome.error:
             raise outcome.error
         stopped = outcome.ending == "stopped"
-        decided = Decision("ack") if outcome.ok else Decision("return") if stopped else handling.on_fail
-        desk.print(shown.of(message, outcome, OUTCOMES[decided.kind]))
-        desk.room.decide(decided)
+        decided = Settlement("ack") if outcome.ok else Settlement("return") if stopped else handling.on_fail
+        session.print(shown.of(message, outcome, OUTCOMES[decided.kind]))
+        session.hold.decide(decided)
         if not outcome.ok and not stopped:
             raise HandlerFailed(f"{name(message)}: {outcome.failure}")
         return 0
 
-    return way
+    return decide_by
 
 
-def _handle(desk: Desk, message: Received, handling: Handling, visibility: int) -> Outcome:
+def _handle(session: TxSession, message: Received, handling: Handling, visibility: int) -> Outcome:
     """Run the handler to its end, extending the visibility meanwhile. Raises what loses hold of the message.
 
     A handler whose message is lost is ended: somebody else may have it already.
     """
     setup, environ, _ = handling
     ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    wakeup = desk.room.wakeup
+    wakeup = session.hold.wakeup
 
     def deliver(outcome: Outcome) -> None:
         ended.put(outcome)
@@ -255,14 +257,14 @@ def _handle(desk: Desk, message: Received, handling: Handling, visibility: int) 
         give_up_at = float("inf")
         while ended.empty():
             now = time.monotonic()
-            stopping = bool(desk.stop)
+            stopping = bool(session.stop)
             if stopping and give_up_at == float("inf"):
                 give_up_at = now + setup.grace
             if now >= give_up_at:
                 crew.finish(0)
                 break
             if now >= extend_at:
-                desk.room.begin_extending(visibility)
+                session.hold.begin_extending(visibility)
                 extend_at = now + extend_every
-            desk.room.wait(seconds=min(extend_at, give_up_at) - now, stopping=stopping)
+            session.hold.wait(seconds=min(extend_at, give_up_at) - now, stopping=stopping)
     return ended.get()

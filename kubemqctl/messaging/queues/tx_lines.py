@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
-from kubemqctl.messaging.queues.decisions import Decision, modified
+from kubemqctl.messaging.queues.decisions import Settlement, modified
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, RecordError, UsageError
 from kubemqctl.model.messages import Message, Received
@@ -21,7 +21,7 @@ LONGEST_LINE = 640 << 20
 _CHUNK = 64 << 10
 
 
-def decision(line: bytes, held: Received | None) -> Decision:
+def decision(line: bytes, held: Received | None) -> Settlement:
     """What `line` decides about `held`. Raises UsageError for what cannot be understood, or not now."""
     word, _, rest = line.decode("utf-8", "surrogateescape").strip().partition(" ")
     rest = rest.strip()
@@ -34,28 +34,28 @@ def decision(line: bytes, held: Received | None) -> Decision:
     return _PARSERS[word](rest, held)
 
 
-def _bare(kind: str, rest: str, held: Received) -> Decision:
+def _bare(kind: str, rest: str, held: Received) -> Settlement:
     if rest:
         raise UsageError(f"{kind} stands alone: {escaped(rest[:60])} is too much")
-    return Decision(kind)  # type: ignore[arg-type]
+    return Settlement(kind)  # type: ignore[arg-type]
 
 
-def _extend(rest: str, held: Received) -> Decision:
-    return Decision("extend", whole_seconds(rest, "extend", minimum=1))
+def _extend(rest: str, held: Received) -> Settlement:
+    return Settlement("extend", whole_seconds(rest, "extend", minimum=1))
 
 
-def _resend(rest: str, held: Received) -> Decision:
+def _resend(rest: str, held: Received) -> Settlement:
     check_channel(rest)
-    return Decision("resend", rest)
+    return Settlement("resend", rest)
 
 
-def _modify(rest: str, held: Received) -> Decision:
+def _modify(rest: str, held: Received) -> Settlement:
     if not rest:
         raise UsageError("modify takes a record", hint='as in: modify {"body":"new"}')
-    return Decision("modify", changed(held, rest.encode("utf-8", "surrogateescape")))
+    return Settlement("modify", changed(held, rest.encode("utf-8", "surrogateescape")))
 
 
-_PARSERS: dict[str, Callable[..., Decision]] = {
+_PARSERS: dict[str, Callable[..., Settlement]] = {
     **{word: partial(_bare, word) for word in ("ack", "reject", "next")},
     "extend": _extend,
     "resend": _resend,
@@ -77,7 +77,7 @@ def changed(held: Received, line: bytes) -> Message:
     return message
 
 
-class Lines:
+class LineReader:
     """Lines of a descriptor, one `read` a time, so that the caller can wait for other things meanwhile."""
 
     def __init__(self, fd: int) -> None:

@@ -1,4 +1,4 @@
-"""One message under a transaction: taken, held, decided. The room under the four ways of `queue tx`.
+"""One message under a transaction: taken, held, decided. What the four ways of `queue tx` share.
 
 Whatever happens while a message is held ends in one of three ways: it was decided and the server said so; it
 was given back; or it was lost hold of, which is raised. Nobody is told "acknowledged" before the server did.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, Outcome, after_reject, is_last, name
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Outcome, Settlement, after_reject, is_last, name
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
 from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
@@ -27,7 +27,7 @@ ROUND = 5
 LATE = 2.0
 
 
-class Taking(NamedTuple):
+class HoldOptions(NamedTuple):
     """What to take, and for how long. Seconds."""
 
     channel: str
@@ -35,19 +35,19 @@ class Taking(NamedTuple):
     wait: float
 
 
-class Room:
+class MessageHold:
     """A context manager. What is held when it ends is given back."""
 
     def __init__(
         self,
         begin: Callable[[Callable[[], None]], Transaction],
-        taking: Taking,
+        options: HoldOptions,
         stop: StopSignal,
         note: Callable[[str], None],
         warn: Callable[[str], None],
     ) -> None:
         self._begin = begin
-        self._taking = taking
+        self._options = options
         self._stop = stop
         self._note = note
         self._warn = warn
@@ -55,7 +55,7 @@ class Room:
         self.wakeup = Wakeup()
         self.held: Received | None = None
 
-    def __enter__(self) -> Room:
+    def __enter__(self) -> MessageHold:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -71,11 +71,11 @@ class Room:
             self._tx.close()
             self._tx = None
 
-    # --- taking ---
+    # --- options ---
 
     def take(self) -> Received:
         """Hold the next message. Raises NothingArrived, or Stopped when a signal came first."""
-        deadline = time.monotonic() + self._taking.wait
+        deadline = time.monotonic() + self._options.wait
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
@@ -85,14 +85,14 @@ class Room:
                 if time.monotonic() < deadline:
                     continue
                 raise NothingArrived(
-                    f"nothing arrived on {self._taking.channel}", hint="wait longer with --wait 30s"
+                    f"nothing arrived on {self._options.channel}", hint="wait longer with --wait 30s"
                 ) from None
 
     def _wait_for_one(self, wait: int) -> Received:
         self._close()
         self._tx = self._begin(self.wakeup.notify)
-        self._tx.receive(self._taking.channel, self._taking.visibility, wait)
-        patience = time.monotonic() + self._taking.visibility + wait + LATE
+        self._tx.receive(self._options.channel, self._options.visibility, wait)
+        patience = time.monotonic() + self._options.visibility + wait + LATE
         while True:
             self.wakeup.clear()
             if message := self._tx.look():
@@ -139,7 +139,7 @@ class Room:
 
     # --- deciding ---
 
-    def decide(self, decision: Decision) -> Outcome:
+    def decide(self, decision: Settlement) -> Outcome:
         """Carry out `decision`; when the server refuses it, the message is still held.
 
         Raises what it is refused for, TimedOut when the visibility ran out, Unreachable.
@@ -155,7 +155,7 @@ class Room:
             self._tell(held, "rejected")
         return OUTCOMES[decision.kind]
 
-    def _carry_out(self, decision: Decision) -> None:
+    def _carry_out(self, decision: Settlement) -> None:
         tx = self._tx
         assert tx
         kind, value = decision

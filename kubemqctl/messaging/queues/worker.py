@@ -17,18 +17,18 @@ from contextlib import closing
 from kubemqctl.messaging.handlers.options import Setup
 from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
 from kubemqctl.messaging.handlers.process import Lines
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Decision, after_reject, is_last, name
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, after_reject, is_last, name
 from kubemqctl.messaging.queues.fetch import (
     LONGEST_PAUSE,
     PASSING,
     ROUND,
     SHORTEST_PAUSE,
-    Quota,
-    Source,
-    Wish,
-    source_of,
+    QueueCalls,
+    ReceiveBudget,
+    ReceiveOptions,
+    worker_calls,
 )
-from kubemqctl.messaging.queues.held_messages import Hands, Results, Work
+from kubemqctl.messaging.queues.held_messages import HeldMessage, HeldMessages, SettlementQueue
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NothingArrived, ReaderGone
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.text import count_text
@@ -47,29 +47,29 @@ class Worker:
     def __init__(
         self,
         run: Invocation,
-        wish: Wish,
+        options: ReceiveOptions,
         setup: Setup,
-        on_fail: Decision,
-        source: Source,
+        on_fail: Settlement,
+        calls: QueueCalls,
         stdout: Stdout,
         stop: StopSignal,
         wakeup: Wakeup,
     ) -> None:
         self.handled = self.failed = 0
         self._run = run
-        self._wish = wish
+        self._options = options
         self._setup = setup
         self._on_fail = on_fail
-        self._source = source
+        self._calls = calls
         self._stdout = stdout
         self._stop = stop
         self._wakeup = wakeup
-        self._report = Report(run)
-        self._quota = Quota(wish, source)
-        self._hands = Hands(source.open, wish.channel)
-        self.results = Results(self._hands, wish.everything, self._end_with)
+        self._report = HandledOutput(run)
+        self._budget = ReceiveBudget(options, calls)
+        self._held_messages = HeldMessages(calls.open, options.channel)
+        self.settlements = SettlementQueue(self._held_messages, options.everything, self._end_with)
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._running: dict[int, Work | None] = {}
+        self._running: dict[int, HeldMessage | None] = {}
         self._lost_work: dict[int, Received] = {}
         self._error: KubemqctlError | None = None
         self._lost: KubemqctlError | None = None
@@ -86,7 +86,7 @@ class Worker:
                     self._wait()
                 self._finish()
             finally:
-                self._hands.drop()
+                self._held_messages.drop()
         if self._error:
             raise self._error
         if self.failed:
@@ -95,7 +95,7 @@ class Worker:
     @property
     def taken(self) -> int:
         """How many messages were given to a handler."""
-        return self._quota.taken
+        return self._budget.taken
 
     def _deliver(self, outcome: Outcome) -> None:
         self._outcomes.put(outcome)
@@ -108,7 +108,7 @@ class Worker:
         self._wakeup.clear()
         self._collect()
         try:
-            self.results.settle(self._stdout.bytes_taken)
+            self.settlements.settle(self._stdout.bytes_taken)
             self._take()
         except PASSING as e:
             self._lose(e)
@@ -117,7 +117,7 @@ class Worker:
         self._watch_the_clock()
         if self._lost and not self._running:
             self._regain(self._lost)
-        return bool(self._running) or self._hands.asking or not self._quota.over
+        return bool(self._running) or self._held_messages.asking or not self._budget.over
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -126,17 +126,17 @@ class Worker:
             poll.register(self._stop.fd, select.POLLIN)
         if self._stdout.watch_fd is not None and not self._error:
             poll.register(self._stdout.watch_fd, 0)
-        due = [self._quota.pause or ROUND]
+        due = [self._budget.pause or ROUND]
         if self._running:
             due.append(self._grace_until - time.monotonic())
-        if self.results:
+        if self.settlements:
             due.append(TICK)
         poll.poll(milliseconds(min(due)))
 
     def _watch_the_clock(self) -> None:
         """Begin the end when it is time, and make an end when the grace is over."""
         if not self._running:
-            self._quota.look()
+            self._budget.look()
         if self._stop:
             self._hurry()
         if time.monotonic() >= self._grace_until and self._running:
@@ -145,7 +145,7 @@ class Worker:
 
     def _hurry(self) -> None:
         """Take no more; what runs has the grace."""
-        self._quota.over = True
+        self._budget.over = True
         self._grace_until = min(self._grace_until, time.monotonic() + self._setup.grace)
 
     def _end_with(self, error: KubemqctlError) -> None:
@@ -155,30 +155,30 @@ class Worker:
     # --- taking ---
 
     def _take(self) -> None:
-        quota = self._quota
+        budget = self._budget
         while True:
-            got = self._hands.got()
-            if isinstance(got, Work):
+            got = self._held_messages.got()
+            if isinstance(got, HeldMessage):
                 self._begin(got)
             elif got is not None:
-                quota.came_empty(got)
-            if self._hands.asking or self._lost or len(self._running) >= self._setup.concurrency:
+                budget.came_empty(got)
+            if self._held_messages.asking or self._lost or len(self._running) >= self._setup.concurrency:
                 return
-            quota.look()
-            if quota.over or quota.pause:
+            budget.look()
+            if budget.over or budget.pause:
                 return
-            self._hands.ask(quota.time_left())
+            self._held_messages.ask(budget.time_left())
 
-    def _begin(self, work: Work) -> None:
+    def _begin(self, work: HeldMessage) -> None:
         message = work.message
-        if self.results.ack_if_done(work):
+        if self.settlements.ack_if_done(work):
             return
-        if self._quota.came(message):
+        if self._budget.came(message):
             self._numbers += 1
             self._running[self._numbers] = work
             self._crew.start(task(self._numbers, message, self._setup.input, self._setup.timeout))
         else:
-            self.results.conclude(work, Decision("return"))
+            self.settlements.conclude(work, Settlement("return"))
 
     # --- handlers that ended ---
 
@@ -189,36 +189,36 @@ class Worker:
     def _ended(self, outcome: Outcome) -> None:
         work = self._running.pop(outcome.key)
         message = work.message if work else self._lost_work.pop(outcome.key)
-        self._quota.resumed()
+        self._budget.resumed()
         decision = self._judge(message, outcome)
         if decision.kind == "return" and outcome.ending == "stopped":
             data = b""
         else:
             data = self._report.of(message, outcome, OUTCOMES[decision.kind])
         if not self._out(data):
-            decision = Decision("return")
+            decision = Settlement("return")
         if work:
-            self.results.add(work, decision, self._stdout.offset if data else 0)
+            self.settlements.add(work, decision, self._stdout.offset if data else 0)
         elif decision.kind == "ack":
             # What held it is gone, and it comes again.
-            self.results.remember(message)
+            self.settlements.remember(message)
 
-    def _judge(self, message: Received, outcome: Outcome) -> Decision:
+    def _judge(self, message: Received, outcome: Outcome) -> Settlement:
         """What is to become of a message, after its handler."""
         if outcome.error:
             self._end_with(outcome.error)
-            return Decision("return")
+            return Settlement("return")
         if outcome.ending == "stopped":
-            return Decision("return")
+            return Settlement("return")
         self.handled += 1
         if outcome.ok:
-            self._quota.succeeded()
-            return Decision("ack")
+            self._budget.succeeded()
+            return Settlement("ack")
         self.failed += 1
         self._name(message, outcome)
         if self._on_fail.kind == "return":
-            self._quota.over = True
-        elif self._quota.failed(self._setup.concurrency):
+            self._budget.over = True
+        elif self._budget.failed(self._setup.concurrency):
             self._run.note("every message fails: going slower")
         return self._on_fail
 
@@ -244,28 +244,28 @@ class Worker:
     def _finish(self) -> None:
         """Everything has ended: settle what can be."""
         try:
-            self.results.finish(self._stdout.finish())
+            self.settlements.finish(self._stdout.finish())
         except PASSING as e:
             self._lose(e)
             self._error = self._error or e
-        if self.results.outcomes["returned"] and self._stdout.reader_gone():
+        if self.settlements.outcomes["returned"] and self._stdout.reader_gone():
             self._error = self._error or ReaderGone("the reader of the output has left")
 
     # --- a lost connection ---
 
     def _lose(self, error: KubemqctlError) -> None:
         """All that is held goes back by itself; what ran well is known when it comes again."""
-        self._hands.drop()
-        self.results.forget()
+        self._held_messages.drop()
+        self.settlements.forget()
         for key, work in self._running.items():
             if work:
                 self._lost_work[key] = work.message
         self._running = dict.fromkeys(self._running)
-        if self._wish.follow and not self._error:
+        if self._options.follow and not self._error:
             if not self._lost:
                 self._run.note(f"{error.message}; trying again")
             self._lost = error
-            self._quota.resumed()
+            self._budget.resumed()
         else:
             self._end_with(error)
 
@@ -274,17 +274,17 @@ class Worker:
         self._lost = None
         pause = SHORTEST_PAUSE
         while not self._stop:
-            self._quota.look()
-            if self._quota.over:
+            self._budget.look()
+            if self._budget.over:
                 self._end_with(error)
                 return
             try:
-                self._source.reconnect()
+                self._calls.reconnect()
             except PASSING:
-                self._stop.wait(min(pause, self._quota.time_left()))
+                self._stop.wait(min(pause, self._budget.time_left()))
                 pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            self._quota.resumed()
+            self._budget.resumed()
             self._wakeup.notify()
             self._run.note("connected again")
             return
@@ -293,7 +293,7 @@ class Worker:
 _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
 
 
-def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision) -> int:
+def handle_messages(run: Invocation, options: ReceiveOptions, setup: Setup, on_fail: Settlement) -> int:
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
     with (
         closing(Stdout()) as stdout,
@@ -302,34 +302,36 @@ def handle_messages(run: Invocation, wish: Wish, setup: Setup, on_fail: Decision
         closing(Wakeup()) as wakeup,
     ):
         stdout.stop_fd = stop.fd
-        if wish.follow:
-            run.greet(f"waiting for messages of {wish.channel}: Ctrl-C ends it")
-        source = source_of(client, wish.channel, wakeup.notify)
-        worker = Worker(run, wish, setup, on_fail, source, stdout, stop, wakeup)
+        if options.follow:
+            run.greet(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+        calls = worker_calls(client, options.channel, wakeup.notify)
+        worker = Worker(run, options, setup, on_fail, calls, stdout, stop, wakeup)
         try:
             worker.run()
         except (HandlerFailed, ReaderGone):
             if not stop:
                 raise
         finally:
-            _summarize_handled(run, wish, worker)
+            _summarize_handled(run, options, worker)
         if stop:
             return stop.exit_code
-    if not worker.taken and not wish.may_be_empty:
-        raise NothingArrived(f"nothing arrived on {wish.channel}", hint="wait longer with --wait 30s")
+    if not worker.taken and not options.may_be_empty:
+        raise NothingArrived(f"nothing arrived on {options.channel}", hint="wait longer with --wait 30s")
     return 0
 
 
-def _summarize_handled(run: Invocation, wish: Wish, worker: Worker) -> None:
-    if wish.most != 1 or worker.results.unconfirmed or worker.results.outcomes["returned"]:
-        told = [f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in worker.results.outcomes.items() if n]
+def _summarize_handled(run: Invocation, options: ReceiveOptions, worker: Worker) -> None:
+    if options.most != 1 or worker.settlements.unconfirmed or worker.settlements.outcomes["returned"]:
+        told = [
+            f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in worker.settlements.outcomes.items() if n
+        ]
         run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
-    if worker.results.unconfirmed:
-        what = count_text(worker.results.unconfirmed, "message")
+    if worker.settlements.unconfirmed:
+        what = count_text(worker.settlements.unconfirmed, "message")
         run.warn(f"{what} handled but not confirmed as acknowledged: may come again")
 
 
-class Report:
+class HandledOutput:
     """What goes to stdout: what handlers print, each whole; or, where the form asks for it, a record each."""
 
     def __init__(self, run: Invocation) -> None:
