@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.messaging.handlers.options import find
-from kubemqctl.messaging.handlers.pool import Command, Crew, Outcome, Task, stdin_bytes, task, variables
+from kubemqctl.messaging.handlers.pool import (
+    Executable,
+    HandlerOutcome,
+    HandlerPool,
+    Task,
+    stdin_bytes,
+    task,
+    variables,
+)
 from kubemqctl.model.errors import HandlerFailed, NotFound
 from kubemqctl.model.messages import NO_POLICY, Received
 from tests.waiting import until
@@ -37,26 +45,26 @@ MESSAGE = Received(
 )
 
 
-def command(*words: str) -> Command:
+def command(*words: str) -> Executable:
     return find(words, os.environ)
 
 
-def python(program: str) -> Command:
+def python(program: str) -> Executable:
     return command(sys.executable, "-c", program)
 
 
 def outcome_of(
-    found: Command,
+    found: Executable,
     stdin: bytes = b"",
     given: Mapping[str, str] | None = None,
     timeout: float | None = None,
     kill_after: float = 0.2,
     environ: Mapping[str, str] = os.environ,
     most_output: int = 1 << 30,
-) -> Outcome:
-    outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    with Crew(found, 1, outcomes.put, environ, most_output) as crew:
-        crew.start(Task("key", stdin, given or {}, timeout, kill_after))
+) -> HandlerOutcome:
+    outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+    with HandlerPool(found, 1, outcomes.put, environ, most_output) as pool:
+        pool.start(Task("key", stdin, given or {}, timeout, kill_after))
         return outcomes.get(timeout=20)
 
 
@@ -255,22 +263,22 @@ def test_a_line_without_end_does_not_grow_for_ever(capfd: pytest.CaptureFixture[
 
 def test_stderr_of_several_is_passed_on_in_whole_lines(capfd: pytest.CaptureFixture[str]) -> None:
     script = "for i in $(seq 50); do printf aaaaaaaa >&2; printf 'bbbbbbbb\\n' >&2; done"
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    with Crew(command("sh", "-c", script), 4, done.put) as crew:
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+    with HandlerPool(command("sh", "-c", script), 4, done.put) as pool:
         for key in range(4):
-            crew.start(Task(key, b"", {}))
-        assert crew.wait(20)
+            pool.start(Task(key, b"", {}))
+        assert pool.wait(20)
     lines = capfd.readouterr().err.splitlines()
     assert lines == ["aaaaaaaabbbbbbbb"] * 200
 
 
 def test_stderr_comes_while_the_handler_runs(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f"echo soon >&2; until [ -e {tmp_path}/go ]; do sleep 0.01; done"
-    with Crew(command("sh", "-c", script), 1, done.put) as crew:
-        crew.start(Task("k", b"", {}))
+    with HandlerPool(command("sh", "-c", script), 1, done.put) as pool:
+        pool.start(Task("k", b"", {}))
         until(lambda: capfd.readouterr().err == "soon\n", "stderr passed through")
-        assert crew.under_way == 1
+        assert pool.under_way == 1
         (tmp_path / "go").touch()
         assert done.get(timeout=10).ok
 
@@ -296,7 +304,7 @@ def test_output_that_follows_the_end_of_the_first_process_is_waited_for() -> Non
 
 
 @pytest.fixture
-def stubborn(tmp_path: Path) -> Command:
+def stubborn(tmp_path: Path) -> Executable:
     """A handler that ignores SIGTERM, as does the child that it starts; `pids` tells of both."""
     script = (
         f"trap '' TERM; sleep 60 & echo $$ $! > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pids; wait"
@@ -315,7 +323,7 @@ def test_one_over_its_time_is_asked_to_end() -> None:
     assert outcome.failure == "the handler was stopped after 300ms"
 
 
-def test_one_that_does_not_listen_is_killed_with_all_it_started(stubborn: Command, tmp_path: Path) -> None:
+def test_one_that_does_not_listen_is_killed_with_all_it_started(stubborn: Executable, tmp_path: Path) -> None:
     outcome = outcome_of(stubborn, timeout=0.5, kill_after=0.1)
     assert (outcome.ending, outcome.exit_code) == ("timed-out", 137)
     pids = pids_in(tmp_path)
@@ -355,59 +363,59 @@ def test_without_pidfd_an_end_is_noticed_as_well(monkeypatch: pytest.MonkeyPatch
 
 
 def test_as_many_run_at_a_time_as_were_asked_for(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     count = f"ls {tmp_path} | wc -l"
     together = f"touch {tmp_path}/$$; while [ $({count}) -lt 3 ]; do sleep 0.01; done"
     script = f"{together}; sleep 0.05; {count}"
-    with Crew(command("sh", "-c", script), 3, done.put) as crew:
-        assert crew.free == 3
+    with HandlerPool(command("sh", "-c", script), 3, done.put) as pool:
+        assert pool.free == 3
         for key in range(3):
-            crew.start(Task(key, b"", {}, timeout=20))
-        assert crew.free == 0
-        assert crew.wait(20)
-        assert crew.free == 3
+            pool.start(Task(key, b"", {}, timeout=20))
+        assert pool.free == 0
+        assert pool.wait(20)
+        assert pool.free == 3
     assert {done.get(timeout=20).stdout.strip() for _ in range(3)} == {b"3"}
 
 
 def test_no_more_run_at_a_time_than_were_asked_for(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f"mkdir {tmp_path}/alone && sleep 0.05 && rmdir {tmp_path}/alone"
-    with Crew(command("sh", "-c", script), 1, done.put) as crew:
+    with HandlerPool(command("sh", "-c", script), 1, done.put) as pool:
         for key in range(4):
-            crew.start(Task(key, b"", {}))
-        assert crew.wait(20)
+            pool.start(Task(key, b"", {}))
+        assert pool.wait(20)
     assert [(outcome.key, outcome.ok) for outcome in (done.get(timeout=20) for _ in range(4))] == [
         (0, True), (1, True), (2, True), (3, True),
     ]  # fmt: skip
 
 
 def test_outcomes_come_in_the_order_in_which_they_end(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f'read n; [ $n = 1 ] || until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo "$n"'
-    with Crew(command("sh", "-c", script), 2, done.put) as crew:
-        crew.start(Task("slow", b"2\n", {}))
-        crew.start(Task("fast", b"1\n", {}))
+    with HandlerPool(command("sh", "-c", script), 2, done.put) as pool:
+        pool.start(Task("slow", b"2\n", {}))
+        pool.start(Task("fast", b"1\n", {}))
         assert done.get(timeout=10).key == "fast"
         (tmp_path / "go").touch()
         assert done.get(timeout=10).key == "slow"
 
 
 def test_at_the_end_running_ones_get_their_grace(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    crew = Crew(command("sh", "-c", f"touch {tmp_path}/on; sleep 0.3; echo whole"), 1, done.put)
-    crew.start(Task("k", b"", {}))
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+    pool = HandlerPool(command("sh", "-c", f"touch {tmp_path}/on; sleep 0.3; echo whole"), 1, done.put)
+    pool.start(Task("k", b"", {}))
     until((tmp_path / "on").exists, "the handler running")
-    crew.finish(10)
+    pool.finish(10)
     assert done.get(timeout=1).stdout == b"whole\n"
 
 
-def test_after_the_grace_they_are_stopped_and_delivered(stubborn: Command, tmp_path: Path) -> None:
-    done: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-    crew = Crew(stubborn, 1, done.put)
-    crew.start(Task("running", b"", {}, kill_after=0.1))
-    crew.start(Task("waiting", b"", {}))
+def test_after_the_grace_they_are_stopped_and_delivered(stubborn: Executable, tmp_path: Path) -> None:
+    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+    pool = HandlerPool(stubborn, 1, done.put)
+    pool.start(Task("running", b"", {}, kill_after=0.1))
+    pool.start(Task("waiting", b"", {}))
     pids = pids_in(tmp_path)
-    crew.finish(0.1)
+    pool.finish(0.1)
     outcomes = {outcome.key: outcome for outcome in (done.get(timeout=1), done.get(timeout=1))}
     assert outcomes["running"].ending == "stopped"
     assert (outcomes["waiting"].ending, outcomes["waiting"].seconds) == ("stopped", 0.0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubemqctl.messaging.handlers.options import Setup, find
+from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.requests import responder
 from kubemqctl.messaging.requests.answers import Arrived, same
 from kubemqctl.messaging.requests.responder import Responder, Service
@@ -17,7 +17,7 @@ from kubemqctl.model.messages import Answered, Reply, Request
 from kubemqctl.runtime.waiting import StopSignal
 from tests.waiting import until
 
-HANDLER = Setup(find(["sleep", "60"], os.environ), 1, None, "body", 0.0)
+HANDLER = HandlerOptions(find(["sleep", "60"], os.environ), 1, None, "body", 0.0)
 
 
 class Call:
@@ -57,9 +57,9 @@ def stop() -> Iterator[StopSignal]:
         yield caught
 
 
-def service(setup: Setup | None = HANDLER, most: int = 0) -> Service:
-    rule = None if setup else same(Reply())
-    return Service(rule, setup, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
+def service(handler: HandlerOptions | None = HANDLER, most: int = 0) -> Service:
+    rule = None if handler else same(Reply())
+    return Service(rule, handler, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
 
 
 def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") -> Arrived:
@@ -135,7 +135,7 @@ def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: StopSignal) -
 
 def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: StopSignal) -> None:
     full = OutputError("cannot write to standard output: no space left on device")
-    desk = Desk(service(setup=None), show_error=full)
+    desk = Desk(service(handler=None), show_error=full)
     desk.responder.take([came("a"), came("b")])
     desk.responder.step()
     assert desk.responder.over
@@ -146,7 +146,7 @@ def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: StopSignal) ->
 
 
 def test_those_over_the_count_are_left_alone(stop: StopSignal) -> None:
-    desk = Desk(service(setup=None, most=2))
+    desk = Desk(service(handler=None, most=2))
     desk.responder.take([came("a"), came("b"), came("c")])
     desk.responder.step()
     desk.responder.finish(stop, 5)

@@ -11,7 +11,7 @@ import pytest
 
 from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
-from kubemqctl.messaging.handlers.options import set_up
+from kubemqctl.messaging.handlers.options import handler_options
 from kubemqctl.messaging.queues import fetch, move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
 from kubemqctl.messaging.queues.fetch import Fetcher, ReceiveOptions, worker_calls
@@ -69,7 +69,7 @@ HANDLER = 'read name; case $name in *[05]) kill -9 $$;; esac; echo $name >> "$LO
 def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
     """A worker's run; returns which messages were handled well, each as often as it was."""
     run = Quiet({**os.environ, "LOG": str(log)})
-    setup = set_up(
+    setup = handler_options(
         ["sh", "-c", HANDLER],
         run.environ,
         concurrency=s.rng.randint(1, 3),

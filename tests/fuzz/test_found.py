@@ -15,8 +15,8 @@ import pytest
 from kubemqctl.client import queues
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.handlers.options import find
-from kubemqctl.messaging.handlers.pool import Crew, Outcome, Task
-from kubemqctl.messaging.handlers.process import Child
+from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, Task
+from kubemqctl.messaging.handlers.process import HandlerProcess
 from kubemqctl.messaging.queues import fetch
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -264,12 +264,12 @@ def test_a_checkpoint_that_cannot_be_one_is_refused(content: bytes) -> None:
 def test_a_handler_that_cannot_be_looked_after_is_an_outcome_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(self: Child) -> NoReturn:
+    def fail(self: HandlerProcess) -> NoReturn:
         raise OverflowError("timeout is too large")
 
-    monkeypatch.setattr(Child, "_patience", fail)
-    outcomes: SimpleQueue[Outcome] = SimpleQueue()
-    with Crew(find(["true"], os.environ), 1, outcomes.put, os.environ) as crew:
+    monkeypatch.setattr(HandlerProcess, "_patience", fail)
+    outcomes: SimpleQueue[HandlerOutcome] = SimpleQueue()
+    with HandlerPool(find(["true"], os.environ), 1, outcomes.put, os.environ) as crew:
         crew.start(Task("key", b"", {}))
         outcome = outcomes.get(timeout=10)
     assert outcome.key == "key"

@@ -75,13 +75,13 @@ def respond(
       kubemqctl cmd respond 'lights.*' --group house -- sh -c 'echo "$KUBEMQ_CHANNEL $(cat)" >> lights.log'
       kubemqctl cmd respond deploy --count 1 -o json -- sh -c 'cat > plan.json'
     """
-    from kubemqctl.messaging.requests.respond import Choice, HandlerOptions, Subscription, respond
+    from kubemqctl.messaging.requests.respond import Choice, HandlerFlags, Subscription, respond
 
     return respond(
         ctx.obj,
         Subscription("commands", channel, group, not no_reconnect, ready_file),
         Choice(ok=ok, error=error),
-        HandlerOptions(concurrency, handler_timeout, handler_input, handler_output, grace),
+        HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace),
         tags=tag or (),
         count=count or 0,
     )

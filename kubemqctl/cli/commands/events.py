@@ -91,14 +91,14 @@ def sub(
       kubemqctl events sub jobs --group workers -- ./work.sh --verbose
     """
     from kubemqctl.messaging.events.subscribe import Wish, subscribe_events
-    from kubemqctl.messaging.handlers.options import set_up
+    from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.subscription import Limits
 
     check_channel(channel, "events", wildcards=True)
     if group:
         check_group(group)
     run = ctx.obj
-    handler = set_up(
+    handler = handler_options(
         run.words,
         run.environ,
         concurrency=concurrency,

@@ -100,13 +100,13 @@ def respond(
       kubemqctl query respond 'echo.>' --echo
       kubemqctl query respond shout --concurrency 4 -- tr a-z A-Z
     """
-    from kubemqctl.messaging.requests.respond import Choice, HandlerOptions, Subscription, respond
+    from kubemqctl.messaging.requests.respond import Choice, HandlerFlags, Subscription, respond
 
     return respond(
         ctx.obj,
         Subscription("queries", channel, group, not no_reconnect, ready_file),
         Choice(error=error, reply=reply, reply_file=reply_file, echo=echo),
-        HandlerOptions(concurrency, handler_timeout, handler_input, handler_output, grace),
+        HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace),
         metadata=metadata,
         tags=tag or (),
         count=count or 0,

@@ -123,7 +123,7 @@ def receive(
       kubemqctl queue receive logs --follow --idle 1m
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
     """
-    from kubemqctl.messaging.handlers.options import set_up
+    from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.queues.decisions import check_plain
     from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
     from kubemqctl.messaging.queues.receive import receive_messages, receive_options
@@ -132,7 +132,7 @@ def receive(
     if ack not in ("after-output", "auto"):
         raise UsageError(f"--ack takes after-output or auto, not {ack!r}")
     run: Invocation = ctx.obj
-    setup = set_up(
+    handler = handler_options(
         run.words,
         run.environ,
         concurrency=concurrency,
@@ -140,13 +140,13 @@ def receive(
         input=handler_input,
         grace=grace,
     )
-    failing = parse_on_fail(on_fail, channel, setup is not None)
+    failing = parse_on_fail(on_fail, channel, handler is not None)
     wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")
-    if setup:
+    if handler:
         from kubemqctl.messaging.queues.worker import handle_messages
 
         check_plain(nul, delimiter, wish.auto_ack)
-        return handle_messages(run, wish, setup, failing)
+        return handle_messages(run, wish, handler, failing)
     return receive_messages(ctx.obj, wish, _between(nul, delimiter, single=wish.most == 1))
 
 

@@ -89,7 +89,7 @@ def tx(
       printf 'extend 5m\\nack\\n' | kubemqctl queue tx orders
       kubemqctl queue tx orders --visibility 30s -- ./process-order
     """
-    from kubemqctl.messaging.handlers.options import set_up
+    from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
     from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
     from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
@@ -97,15 +97,15 @@ def tx(
 
     run: Invocation = ctx.obj
     check_channel(channel)
-    setup = set_up(
+    handler = handler_options(
         run.words, run.environ, concurrency=None, timeout=handler_timeout, input=handler_input, grace=grace
     )
-    failing = parse_on_fail(on_fail, channel, setup is not None)
+    failing = parse_on_fail(on_fail, channel, handler is not None)
     changes = Changes(metadata, tag or [], body, file, to)
-    decide = by_flags(ack, reject, resend, modify, changes, setup is not None)
-    if setup:
+    decide = by_flags(ack, reject, resend, modify, changes, handler is not None)
+    if handler:
         check_plain(nul, delimiter)
-        decide_by = by_handler(run, Handling(setup, run.environ, failing), visibility)
+        decide_by = by_handler(run, Handling(handler, run.environ, failing), visibility)
     elif decide:
         decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True))
     else:

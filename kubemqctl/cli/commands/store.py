@@ -143,7 +143,7 @@ def sub(
       kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
     """
     from kubemqctl.messaging.events.subscribe import StoreWish, Wish, subscribe_store
-    from kubemqctl.messaging.handlers.options import set_up
+    from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.subscription import Limits
     from kubemqctl.model.values import check_order
 
@@ -153,7 +153,7 @@ def sub(
     if until:
         check_order(begin, until)
     run = ctx.obj
-    handler = set_up(
+    handler = handler_options(
         run.words,
         run.environ,
         concurrency=concurrency,

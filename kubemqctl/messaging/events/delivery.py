@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from kubemqctl.messaging.handlers.options import Setup
-from kubemqctl.messaging.handlers.pool import Crew, Outcome, task
+from kubemqctl.messaging.handlers.options import HandlerOptions
+from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
@@ -101,7 +101,7 @@ class ToHandler:
 
     def __init__(
         self,
-        setup: Setup,
+        handler: HandlerOptions,
         environ: Mapping[str, str],
         stdout: Stdout,
         render: Render | None,
@@ -116,7 +116,7 @@ class ToHandler:
         self.handled = 0
         self.dropped = 0  # received, but never begun
         self._most_waiting = most_waiting
-        self._setup = setup
+        self._handler = handler
         self._stdout = stdout
         self._render = render
         self._keep = keep
@@ -125,11 +125,11 @@ class ToHandler:
         self._stop = stop
         self._waiting: deque[Event] = deque()
         self._bytes = 0
-        # Counted here, as the crew counts one down only after we were woken for it.
+        # Counted here, as the pool counts one down only after we were woken for it.
         self._running = 0
         self._runs: deque[Run] = deque()
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._crew = Crew(setup.command, setup.concurrency, self._deliver, environ)
+        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+        self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, environ)
 
     @property
     def has_enough(self) -> bool:
@@ -146,13 +146,13 @@ class ToHandler:
 
     def look(self) -> bool:
         self._collect()
-        while self._waiting and self._running < self._setup.concurrency and not self._ends_here:
+        while self._waiting and self._running < self._handler.concurrency and not self._ends_here:
             run = Run(self._waiting.popleft())
             self._bytes -= len(run.event.body)
             if self._keep:
                 self._runs.append(run)
             self._running += 1
-            self._crew.start(task(run, run.event, self._setup.input, self._setup.timeout))
+            self._pool.start(task(run, run.event, self._handler.input, self._handler.timeout))
         return not self._ends_here
 
     @property
@@ -164,15 +164,15 @@ class ToHandler:
         """Wait for what runs, for the grace at most; with `go_on` for all that came, as long as it takes."""
         try:
             while go_on and self.look() and self.unsettled and not self._stop:
-                self._crew.wait(LOOK)
-            self._crew.finish(self._setup.grace)
+                self._pool.wait(LOOK)
+            self._pool.finish(self._handler.grace)
         finally:
-            self._crew.finish(0)
+            self._pool.finish(0)
             self._collect()
         self.dropped = len(self._waiting)
         self._waiting.clear()
 
-    def _deliver(self, outcome: Outcome) -> None:
+    def _deliver(self, outcome: HandlerOutcome) -> None:
         self._outcomes.put(outcome)
         self._wake()
 
@@ -182,7 +182,7 @@ class ToHandler:
             while True:
                 self._conclude(self._outcomes.get_nowait())
 
-    def _conclude(self, outcome: Outcome) -> None:
+    def _conclude(self, outcome: HandlerOutcome) -> None:
         self._running -= 1
         if outcome.error:
             raise outcome.error
@@ -200,7 +200,7 @@ class ToHandler:
         if last and self._keep:
             self._keep(last)
 
-    def _print(self, event: Event, outcome: Outcome) -> None:
+    def _print(self, event: Event, outcome: HandlerOutcome) -> None:
         if self._render is None:
             self._stdout.write(outcome.stdout)
             return

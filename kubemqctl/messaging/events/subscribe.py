@@ -15,7 +15,7 @@ from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.events.delivery import Delivery, Keep, Render, ToHandler, ToOutput
 from kubemqctl.messaging.events.sequence_tracker import Course
 from kubemqctl.messaging.events.store_reader import Horizon, Reader, where_to_begin
-from kubemqctl.messaging.handlers.options import Setup
+from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import StopWithHandlers
 from kubemqctl.messaging.subscription import NO_LIMITS, RHYTHM, Limits, Live, Rhythm, line
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
@@ -52,7 +52,7 @@ class Wish(NamedTuple):
     reconnect: bool = True
     ready_file: str | None = None
     delimiter: bytes | None = b"\n"
-    handler: Setup | None = None
+    handler: HandlerOptions | None = None
 
 
 class StoreWish(NamedTuple):

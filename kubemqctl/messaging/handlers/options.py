@@ -6,18 +6,18 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kubemqctl.messaging.handlers.pool import GRACE, Command, Input
+from kubemqctl.messaging.handlers.pool import GRACE, Executable, Input
 from kubemqctl.model.errors import NotFound, UsageError
 from kubemqctl.model.text import escaped
 
 
-def find(words: Sequence[str], environ: Mapping[str, str]) -> Command:
+def find(words: Sequence[str], environ: Mapping[str, str]) -> Executable:
     """The file that `words` mean, looked for as a shell does. NotFound when there is none that can be run."""
     candidates = list(_candidates(words[0], environ))
     files = [path for path in candidates if os.path.isfile(path)]
     for path in files:
         if os.access(path, os.X_OK):
-            return Command(tuple(words), path)
+            return Executable(tuple(words), path)
     name = escaped(words[0])
     if files:
         raise NotFound(f"the handler {name} is not executable", hint=f"chmod +x {escaped(files[0])}")
@@ -36,17 +36,17 @@ def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
     return [os.path.join(folder or ".", name) for folder in folders] if name else []
 
 
-class Setup(NamedTuple):
+class HandlerOptions(NamedTuple):
     """How messages are to be handled. Seconds."""
 
-    command: Command
+    command: Executable
     concurrency: int
     timeout: float | None
     input: Input
     grace: float
 
 
-def set_up(
+def handler_options(
     words: Sequence[str] | None,
     environ: Mapping[str, str],
     *,
@@ -54,7 +54,7 @@ def set_up(
     timeout: float | None,
     input: str | None,
     grace: float | None,
-) -> Setup | None:
+) -> HandlerOptions | None:
     """What `-- COMMAND` and its options ask for (None: not given); None without a command.
 
     Raises NotFound for the command, UsageError for a bad form and for options that have no command.
@@ -70,7 +70,7 @@ def set_up(
             if value is not None:
                 raise UsageError(f"{option} is for a handler", hint="put its command behind --")
         return None
-    return Setup(
+    return HandlerOptions(
         find(words, environ),
         concurrency or 1,
         timeout,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
-from kubemqctl.messaging.handlers.process import Child, Ended, Ending, Limits, kill_all
+from kubemqctl.messaging.handlers.process import Ending, HandlerProcess, ProcessEnd, ProcessLimits, kill_all
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
 from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped
@@ -38,7 +38,7 @@ class Task(NamedTuple):
     kill_after: float = KILL_AFTER
 
 
-class Outcome(NamedTuple):
+class HandlerOutcome(NamedTuple):
     """What came of a run. `exit_code` is 128+n for signal n, as in a shell; `last_line` is stderr's.
 
     `error` says why it could not even be started.
@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
         return _ENDINGS[self.ending](self)
 
 
-_ENDINGS: dict[Ending, Callable[[Outcome], str]] = {
+_ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {
     "exited": lambda outcome: f"the handler ended with {_code_text(outcome.exit_code)}",
     "timed-out": lambda outcome: (
         f"the handler was stopped after {format_duration(round(outcome.seconds, 1))}"
@@ -89,7 +89,7 @@ def task(key: object, noun: object, form: Input = "body", timeout: float | None 
 # --- many at a time ---
 
 
-class Crew:
+class HandlerPool:
     """Up to `concurrency` handlers at a time; a context manager that leaves none of them behind.
 
     `deliver` gets each outcome as it comes, in the thread that waited for it: give it the `put` of a queue.
@@ -98,9 +98,9 @@ class Crew:
 
     def __init__(
         self,
-        command: Command,
+        command: Executable,
         concurrency: int,
-        deliver: Callable[[Outcome], None],
+        deliver: Callable[[HandlerOutcome], None],
         environ: Mapping[str, str] = os.environ,
         most_output: int = MAX_BODY,
     ) -> None:
@@ -121,7 +121,7 @@ class Crew:
         self._halt_fd, self._halt = os.pipe()
         self._closed = False
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> HandlerPool:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -177,28 +177,28 @@ class Crew:
                     self._under_way -= 1
                     self._changed.notify_all()
 
-    def _outcome(self, task: Task) -> Outcome:
+    def _outcome(self, task: Task) -> HandlerOutcome:
         if self._closed:
-            return Outcome(task.key, "stopped")
+            return HandlerOutcome(task.key, "stopped")
         try:
-            return Outcome(task.key, *self._ended(task))
+            return HandlerOutcome(task.key, *self._ended(task))
         except OSError as e:
-            return Outcome(task.key, error=_not_started(self._command, e))
+            return HandlerOutcome(task.key, error=_not_started(self._command, e))
         except Exception as e:
             # Whoever waits for the outcome would wait for ever.
-            return Outcome(
+            return HandlerOutcome(
                 task.key, error=KubemqctlError(f"this is a bug in kubemqctl: {type(e).__name__}: {e}")
             )
 
-    def _ended(self, task: Task) -> Ended:
+    def _ended(self, task: Task) -> ProcessEnd:
         # Bytes, because a locale must not decide what a message may hold.
         own = {name.encode(): value.encode() for name, value in task.variables.items()}
-        limits = Limits(task.timeout, task.kill_after, self._most_output)
+        limits = ProcessLimits(task.timeout, task.kill_after, self._most_output)
         words, path = self._command
-        return Child(words, path, self._environ | own, task.stdin, limits, self._halt_fd).run()
+        return HandlerProcess(words, path, self._environ | own, task.stdin, limits, self._halt_fd).run()
 
 
-def _not_started(command: Command, error: OSError) -> KubemqctlError:
+def _not_started(command: Executable, error: OSError) -> KubemqctlError:
     name, why = escaped(command.words[0]), (error.strerror or str(error)).lower()
     if isinstance(error, FileNotFoundError):
         return NotFound(
@@ -266,7 +266,7 @@ def stdin_bytes(noun: Any, form: Input) -> bytes:
     return json_renderer()(noun)
 
 
-class Command(NamedTuple):
+class Executable(NamedTuple):
     """A handler that was found: the words as given, and the file that the first of them means."""
 
     words: tuple[str, ...]

@@ -1,6 +1,6 @@
 """One child process: fed, listened to, timed, and ended with all that it started.
 
-The thread that calls `Child.run` serves the three pipes of the child until it has ended, so nothing is
+The thread that calls `HandlerProcess.run` serves the three pipes of the process until it has ended, so nothing is
 written or read by turns and a full pipe can block nobody. What it says on stderr goes on to ours, line by
 line as it comes, because the lines of several children must not run into each other.
 """
@@ -20,19 +20,19 @@ from typing import IO, Literal, NamedTuple
 from kubemqctl.runtime.waiting import milliseconds
 
 LINGER = 0.5
-"""Seconds that output may stay open once the child has ended: something that it started still holds it."""
+"""Seconds that output may stay open once the process has ended: what it started may still hold it."""
 LONGEST_LINE = 64 << 10
 _CHUNK = 64 << 10
 _TICK = 0.02  # how often the end is looked for where the system has no pidfd, as on macOS
 Ending = Literal["exited", "timed-out", "stopped", "too-much-output"]
 _RUNNING: set[int] = set()
-# Held until a child that has begun is among those that run.
+# Held until a process that has begun is among those that run.
 _STARTING = threading.RLock()
 _STDERR = threading.Lock()
 
 
-class Ended(NamedTuple):
-    """How a child ended: `exit_code` as a shell has it (128+n for signal n), `last_line` of its stderr."""
+class ProcessEnd(NamedTuple):
+    """How a process ended: `exit_code` as a shell has it (128+n for signal n), `last_line` of its stderr."""
 
     ending: Ending
     exit_code: int
@@ -41,7 +41,7 @@ class Ended(NamedTuple):
     seconds: float
 
 
-class Limits(NamedTuple):
+class ProcessLimits(NamedTuple):
     """`timeout` and `kill_after` (from SIGTERM to SIGKILL) are seconds, `output` is bytes of stdout."""
 
     timeout: float | None
@@ -49,7 +49,7 @@ class Limits(NamedTuple):
     output: int
 
 
-class Child:
+class HandlerProcess:
     """A process in a session of its own. `halt_fd` becomes readable when it has to end before its time.
 
     Raises OSError when it cannot be started.
@@ -61,7 +61,7 @@ class Child:
         path: str,
         environ: Mapping[bytes, bytes],
         stdin: bytes,
-        limits: Limits,
+        limits: ProcessLimits,
         halt_fd: int,
     ) -> None:
         with _STARTING:
@@ -86,7 +86,7 @@ class Child:
         self._left = memoryview(stdin)
         self._out: list[bytes] = []
         self._size = 0
-        self._lines = Lines()
+        self._lines = StderrLines()
         self._ending: Ending = "exited"
         self._kill_at: float | None = None
         self._exited_at: float | None = None
@@ -94,8 +94,8 @@ class Child:
         self._poll = select.poll()
         self._watch_all(halt_fd)
 
-    def run(self) -> Ended:
-        """Serve the child to its end."""
+    def run(self) -> ProcessEnd:
+        """Serve the process to its end."""
         try:
             while not self._over():
                 for fd, _ in self._poll.poll(self._patience()):
@@ -105,7 +105,7 @@ class Child:
         finally:
             self._close()
         code = self._process.returncode
-        return Ended(
+        return ProcessEnd(
             self._ending,
             code if code >= 0 else 128 - code,
             b"".join(self._out),
@@ -135,7 +135,7 @@ class Child:
             self._poll.unregister(fd)
 
     def _feed(self) -> None:
-        """Write what the pipe takes; a child that does not want its input is no failure."""
+        """Write what the pipe takes; a process that does not want its input is no failure."""
         try:
             if self._left:
                 self._left = self._left[os.write(self._stdin, self._left[:_CHUNK]) :]
@@ -237,7 +237,7 @@ class Child:
 
 
 def kill_all() -> None:
-    """End every child that runs, with all that it started, at once: for an exit that cannot wait.
+    """End every process that runs, with all that it started, at once: for an exit that cannot wait.
 
     None starts after it.
     """
@@ -255,8 +255,8 @@ def _exit_fd(pid: int) -> int | None:
         return None
 
 
-class Lines:
-    """A child's stderr: whole lines go on to ours as they come; `last` is the last that says something."""
+class StderrLines:
+    """A process's stderr: whole lines go on to ours as they come; `last` is the last that says something."""
 
     def __init__(self) -> None:
         self.last = ""

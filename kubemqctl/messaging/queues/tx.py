@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
-from kubemqctl.messaging.handlers.options import Setup
-from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
+from kubemqctl.messaging.handlers.options import HandlerOptions
+from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, StopWithHandlers, task
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
 from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
@@ -31,7 +31,7 @@ Decide = Callable[[Received], Settlement]
 class Handling(NamedTuple):
     """A handler, and what to do with a message when it fails."""
 
-    setup: Setup
+    handler: HandlerOptions
     environ: Mapping[str, str]
     on_fail: Settlement
 
@@ -237,21 +237,21 @@ def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable
     return decide_by
 
 
-def _handle(session: TxSession, message: Received, handling: Handling, visibility: int) -> Outcome:
+def _handle(session: TxSession, message: Received, handling: Handling, visibility: int) -> HandlerOutcome:
     """Run the handler to its end, extending the visibility meanwhile. Raises what loses hold of the message.
 
     A handler whose message is lost is ended: somebody else may have it already.
     """
-    setup, environ, _ = handling
-    ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    handler, environ, _ = handling
+    ended: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     wakeup = session.hold.wakeup
 
-    def deliver(outcome: Outcome) -> None:
+    def deliver(outcome: HandlerOutcome) -> None:
         ended.put(outcome)
         wakeup.notify()
 
-    with Crew(setup.command, 1, deliver, environ) as crew:
-        crew.start(task(message.id, message, setup.input, setup.timeout))
+    with HandlerPool(handler.command, 1, deliver, environ) as pool:
+        pool.start(task(message.id, message, handler.input, handler.timeout))
         extend_every = visibility / EXTENSIONS
         extend_at = time.monotonic() + extend_every
         give_up_at = float("inf")
@@ -259,9 +259,9 @@ def _handle(session: TxSession, message: Received, handling: Handling, visibilit
             now = time.monotonic()
             stopping = bool(session.stop)
             if stopping and give_up_at == float("inf"):
-                give_up_at = now + setup.grace
+                give_up_at = now + handler.grace
             if now >= give_up_at:
-                crew.finish(0)
+                pool.finish(0)
                 break
             if now >= extend_at:
                 session.hold.begin_extending(visibility)

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from kubemqctl.messaging.handlers.options import Setup
-from kubemqctl.messaging.handlers.pool import Crew, Outcome, StopWithHandlers, task
-from kubemqctl.messaging.handlers.process import Lines
+from kubemqctl.messaging.handlers.options import HandlerOptions
+from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, StopWithHandlers, task
+from kubemqctl.messaging.handlers.process import StderrLines
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, after_reject, is_last, name
 from kubemqctl.messaging.queues.fetch import (
     LONGEST_PAUSE,
@@ -48,7 +48,7 @@ class Worker:
         self,
         run: Invocation,
         options: ReceiveOptions,
-        setup: Setup,
+        handler: HandlerOptions,
         on_fail: Settlement,
         calls: QueueCalls,
         stdout: Stdout,
@@ -58,7 +58,7 @@ class Worker:
         self.handled = self.failed = 0
         self._run = run
         self._options = options
-        self._setup = setup
+        self._handler = handler
         self._on_fail = on_fail
         self._calls = calls
         self._stdout = stdout
@@ -68,7 +68,7 @@ class Worker:
         self._budget = ReceiveBudget(options, calls)
         self._held_messages = HeldMessages(calls.open, options.channel)
         self.settlements = SettlementQueue(self._held_messages, options.everything, self._end_with)
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._running: dict[int, HeldMessage | None] = {}
         self._lost_work: dict[int, Received] = {}
         self._error: KubemqctlError | None = None
@@ -78,9 +78,9 @@ class Worker:
 
     def run(self) -> None:
         """See the class."""
-        setup = self._setup
-        self._crew = Crew(setup.command, setup.concurrency, self._deliver, self._run.environ)
-        with self._crew:
+        handler = self._handler
+        self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, self._run.environ)
+        with self._pool:
             try:
                 while self._go_on():
                     self._wait()
@@ -97,7 +97,7 @@ class Worker:
         """How many messages were given to a handler."""
         return self._budget.taken
 
-    def _deliver(self, outcome: Outcome) -> None:
+    def _deliver(self, outcome: HandlerOutcome) -> None:
         self._outcomes.put(outcome)
         self._wakeup.notify()
 
@@ -140,13 +140,13 @@ class Worker:
         if self._stop:
             self._hurry()
         if time.monotonic() >= self._grace_until and self._running:
-            self._crew.finish(0)
+            self._pool.finish(0)
             self._collect()
 
     def _hurry(self) -> None:
         """Take no more; what runs has the grace."""
         self._budget.over = True
-        self._grace_until = min(self._grace_until, time.monotonic() + self._setup.grace)
+        self._grace_until = min(self._grace_until, time.monotonic() + self._handler.grace)
 
     def _end_with(self, error: KubemqctlError) -> None:
         self._error = self._error or error
@@ -162,7 +162,7 @@ class Worker:
                 self._begin(got)
             elif got is not None:
                 budget.came_empty(got)
-            if self._held_messages.asking or self._lost or len(self._running) >= self._setup.concurrency:
+            if self._held_messages.asking or self._lost or len(self._running) >= self._handler.concurrency:
                 return
             budget.look()
             if budget.over or budget.pause:
@@ -176,7 +176,7 @@ class Worker:
         if self._budget.came(message):
             self._numbers += 1
             self._running[self._numbers] = work
-            self._crew.start(task(self._numbers, message, self._setup.input, self._setup.timeout))
+            self._pool.start(task(self._numbers, message, self._handler.input, self._handler.timeout))
         else:
             self.settlements.conclude(work, Settlement("return"))
 
@@ -186,7 +186,7 @@ class Worker:
         while not self._outcomes.empty():
             self._ended(self._outcomes.get())
 
-    def _ended(self, outcome: Outcome) -> None:
+    def _ended(self, outcome: HandlerOutcome) -> None:
         work = self._running.pop(outcome.key)
         message = work.message if work else self._lost_work.pop(outcome.key)
         self._budget.resumed()
@@ -203,7 +203,7 @@ class Worker:
             # What held it is gone, and it comes again.
             self.settlements.remember(message)
 
-    def _judge(self, message: Received, outcome: Outcome) -> Settlement:
+    def _judge(self, message: Received, outcome: HandlerOutcome) -> Settlement:
         """What is to become of a message, after its handler."""
         if outcome.error:
             self._end_with(outcome.error)
@@ -218,11 +218,11 @@ class Worker:
         self._name(message, outcome)
         if self._on_fail.kind == "return":
             self._budget.over = True
-        elif self._budget.failed(self._setup.concurrency):
+        elif self._budget.failed(self._handler.concurrency):
             self._run.note("every message fails: going slower")
         return self._on_fail
 
-    def _name(self, message: Received, outcome: Outcome) -> None:
+    def _name(self, message: Received, outcome: HandlerOutcome) -> None:
         text = f"{name(message)}: {outcome.failure}"
         if self._on_fail.kind == "reject" and is_last(message):
             text += f"; {after_reject(message)}"
@@ -293,7 +293,9 @@ class Worker:
 _WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
 
 
-def handle_messages(run: Invocation, options: ReceiveOptions, setup: Setup, on_fail: Settlement) -> int:
+def handle_messages(
+    run: Invocation, options: ReceiveOptions, handler: HandlerOptions, on_fail: Settlement
+) -> int:
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
     with (
         closing(Stdout()) as stdout,
@@ -305,7 +307,7 @@ def handle_messages(run: Invocation, options: ReceiveOptions, setup: Setup, on_f
         if options.follow:
             run.greet(f"waiting for messages of {options.channel}: Ctrl-C ends it")
         calls = worker_calls(client, options.channel, wakeup.notify)
-        worker = Worker(run, options, setup, on_fail, calls, stdout, stop, wakeup)
+        worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
         try:
             worker.run()
         except (HandlerFailed, ReaderGone):
@@ -338,11 +340,11 @@ class HandledOutput:
         passes = run.form().name in ("raw", "human")
         self._render: Callable[[object], bytes] | None = None if passes else run.renderer(HandledMessage).one
 
-    def of(self, message: Received, run: Outcome, outcome: str) -> bytes:
+    def of(self, message: Received, run: HandlerOutcome, outcome: str) -> bytes:
         """The bytes to print of `message`; with a record, the handler's own go to stderr at once."""
         if self._render is None:
             return run.stdout
-        lines = Lines()
+        lines = StderrLines()
         lines.feed(run.stdout)
         lines.end()
         return self._render(HandledMessage(*message, outcome, run.exit_code))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.pool import KILL_AFTER, Input, Outcome, Task, stdin_bytes, variables
+from kubemqctl.messaging.handlers.pool import KILL_AFTER, HandlerOutcome, Input, Task, stdin_bytes, variables
 from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.messages import Answered, Reply, Request, Response
 from kubemqctl.model.record_parser import reply_from_line
@@ -88,7 +88,7 @@ def task(came: Arrived, form: Input, timeout: float | None, now: float) -> Task:
     return Task(came, stdin_bytes(came.request, form), variables(came.request), limit, kill_after)
 
 
-def reply_of(outcome: Outcome, form: Input, given: Reply) -> Reply:
+def reply_of(outcome: HandlerOutcome, form: Input, given: Reply) -> Reply:
     """What a handler's run says: stdout is the body, or the whole reply; the end of stderr says why not."""
     if not outcome.ok:
         said = outcome.last_line if outcome.ending == "exited" else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.options import parse_form, set_up
+from kubemqctl.messaging.handlers.options import handler_options, parse_form
 from kubemqctl.messaging.handlers.pool import GRACE, StopWithHandlers
 from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.messaging.requests import answers
@@ -47,7 +47,7 @@ class Choice(NamedTuple):
     echo: bool = False
 
 
-class HandlerOptions(NamedTuple):
+class HandlerFlags(NamedTuple):
     """The options of a handler, as given."""
 
     concurrency: int | None
@@ -61,7 +61,7 @@ def respond(
     run: Invocation,
     subscription: Subscription,
     choice: Choice,
-    handler: HandlerOptions,
+    flags: HandlerFlags,
     *,
     metadata: str = "",
     tags: Sequence[str] = (),
@@ -70,8 +70,8 @@ def respond(
     """Answer requests until a signal comes or `count` of them are answered; returns the exit code."""
     _check(subscription, choice, metadata, run.words)
     given = Reply(metadata=metadata, tags=parse_tags(tags) if tags else NO_TAGS)
-    service = _service(run, subscription.kind, choice, handler, given, count)
-    return _serve(run, subscription, service, GRACE if handler.grace is None else handler.grace)
+    service = _service(run, subscription.kind, choice, flags, given, count)
+    return _serve(run, subscription, service, GRACE if flags.grace is None else flags.grace)
 
 
 def _check(subscription: Subscription, choice: Choice, metadata: str, words: Sequence[str] | None) -> None:
@@ -90,21 +90,21 @@ def _check(subscription: Subscription, choice: Choice, metadata: str, words: Seq
 
 
 def _service(
-    run: Invocation, kind: Kind, choice: Choice, handler: HandlerOptions, given: Reply, count: int
+    run: Invocation, kind: Kind, choice: Choice, flags: HandlerFlags, given: Reply, count: int
 ) -> Service:
-    setup = set_up(
+    handler = handler_options(
         run.words,
         run.environ,
-        concurrency=handler.concurrency,
-        timeout=handler.timeout,
-        input=handler.input,
-        grace=handler.grace,
+        concurrency=flags.concurrency,
+        timeout=flags.timeout,
+        input=flags.input,
+        grace=flags.grace,
     )
-    if handler.output is not None and not setup:
+    if flags.output is not None and not handler:
         raise UsageError("--handler-output is for a handler", hint="put its command behind --")
-    form = parse_form("--handler-output", handler.output)
-    rule = None if setup else _rule(choice, given)
-    return Service(rule, setup, form, given, count, stdout_is_body=kind == "queries")
+    form = parse_form("--handler-output", flags.output)
+    rule = None if handler else _rule(choice, given)
+    return Service(rule, handler, form, given, count, stdout_is_body=kind == "queries")
 
 
 def _rule(choice: Choice, given: Reply) -> answers.Rule:

@@ -13,8 +13,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from kubemqctl.messaging.handlers.options import Setup
-from kubemqctl.messaging.handlers.pool import Crew, Input, Outcome, Task
+from kubemqctl.messaging.handlers.options import HandlerOptions
+from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, Input, Task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies, Rule, Send
@@ -30,14 +30,14 @@ LAST_ANSWERS = 5.0
 
 
 class Service(NamedTuple):
-    """What is answered: by `rule`, or by the handler of `setup`, whose stdout has the form `output`.
+    """What is answered: by `rule`, or by `handler`, whose stdout has the form `output`.
 
     `given` has the metadata and tags of every reply; `most` requests, 0 for no limit. `stdout_is_body` is
     false for commands: servers carry no body back, so there a handler's stdout goes to stderr.
     """
 
     rule: Rule | None
-    setup: Setup | None
+    handler: HandlerOptions | None
     output: Input
     given: Reply
     most: int
@@ -93,10 +93,12 @@ class Responder:
         self._replies = Replies(send, self._settled, self._notify)
         self._waiting: deque[Arrived] = deque()
         self._bytes = 0
-        self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._cannot_start = ""
-        setup = service.setup
-        self._crew = Crew(setup.command, setup.concurrency, self._deliver, environ) if setup else None
+        handler = service.handler
+        self._pool = (
+            HandlerPool(handler.command, handler.concurrency, self._deliver, environ) if handler else None
+        )
 
     @property
     def over(self) -> bool:
@@ -131,13 +133,13 @@ class Responder:
         """Do all that can be done without waiting."""
         while not self._outcomes.empty():
             self._ended(self._outcomes.get())
-        if self._crew:
-            self._start(self._crew)
+        if self._pool:
+            self._start(self._pool)
         self._replies.look()
 
     # --- from arrival to handler ---
 
-    def _start(self, crew: Crew) -> None:
+    def _start(self, pool: HandlerPool) -> None:
         """Hand over what handlers are free for, after refusing what would come too late."""
         while self._waiting:
             now = time.monotonic()
@@ -145,8 +147,8 @@ class Responder:
                 self._refuse(self._next(), self._cannot_start)
             elif now >= self._waiting[0].latest:
                 self._too_late(self._next(), now)
-            elif crew.free > 0:
-                crew.start(self._task(self._next(), now))
+            elif pool.free > 0:
+                pool.start(self._task(self._next(), now))
             else:
                 return
 
@@ -156,9 +158,9 @@ class Responder:
         return came
 
     def _task(self, came: Arrived, now: float) -> Task:
-        setup = self._service.setup
-        assert setup
-        return answers.task(came, setup.input, setup.timeout, now)
+        handler = self._service.handler
+        assert handler
+        return answers.task(came, handler.input, handler.timeout, now)
 
     def _too_late(self, came: Arrived, now: float) -> None:
         why = "no handler was free in time"
@@ -178,7 +180,7 @@ class Responder:
 
     # --- from handler to answer ---
 
-    def _deliver(self, outcome: Outcome) -> None:
+    def _deliver(self, outcome: HandlerOutcome) -> None:
         self._outcomes.put(outcome)
         self._notify()
 
@@ -186,7 +188,7 @@ class Responder:
         self._wakeup.notify()
         self.wake()
 
-    def _ended(self, outcome: Outcome) -> None:
+    def _ended(self, outcome: HandlerOutcome) -> None:
         came, service = outcome.key, self._service
         reply = answers.reply_of(outcome, service.output, service.given)
         if not service.stdout_is_body and service.output == "body":
@@ -243,7 +245,7 @@ class Responder:
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._waiting or self._replies.under_way or (self._crew and self._crew.under_way))
+        return bool(self._waiting or self._replies.under_way or (self._pool and self._pool.under_way))
 
     def _wait(self, stop: StopSignal | None, end: float | None) -> None:
         """Until there is news, a first signal, or the next thing is due."""
@@ -256,8 +258,8 @@ class Responder:
 
     def _give_up(self) -> None:
         """End the handlers that still run, refuse what they had no time for, and see the answers off."""
-        if self._crew:
-            self._crew.finish(0)
+        if self._pool:
+            self._pool.finish(0)
         while not self._outcomes.empty():
             self._ended(self._outcomes.get())
         while self._waiting:
