@@ -15,8 +15,8 @@ from kubemqctl.client.events import Store, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.messaging.events import store_reader
-from kubemqctl.messaging.events.sequence_tracker import Course
-from kubemqctl.messaging.subscription import Limits, Live, Rhythm, line
+from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
+from kubemqctl.messaging.subscription import LiveSubscription, TimeLimits, Timing, subscription_calls
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
@@ -25,11 +25,11 @@ from tests.publishing import publish
 from tests.server import Broker
 from tests.stub import Stub
 
-FAST = Rhythm(
+FAST = Timing(
     sign=0.2, hush=0.05, ping_every=0.2, ping_patience=0.3, first_pause=0.02, longest_pause=0.1, regain=0.5
 )
 
-LIMITS = Limits(lasting=10.0)
+LIMITS = TimeLimits(lasting=10.0)
 
 
 class Proxy:
@@ -84,11 +84,15 @@ def client_of(address: str) -> Client:
 
 
 @contextlib.contextmanager
-def listening(client: Client, channel: str, notes: list[str], **options: object) -> Iterator[Live[Event]]:
+def listening(
+    client: Client, channel: str, notes: list[str], **options: object
+) -> Iterator[LiveSubscription[Event]]:
     """Plain events of `channel`."""
-    wire = line(client, lambda notify: subscribe_events(client, channel, "", notify))
-    with StopSignal() as stop, Live[Event](wire, stop, notes.append, rhythm=FAST, **options) as live:  # type: ignore[arg-type]
-        yield live
+    wire = subscription_calls(client, lambda notify: subscribe_events(client, channel, "", notify))
+    with StopSignal() as stop:
+        subscription = LiveSubscription[Event](wire, stop, notes.append, timing=FAST, **options)  # type: ignore[arg-type]
+        with subscription as live:
+            yield live
 
 
 def test_a_black_hole_is_noticed_and_left(proxy: Proxy, stub: Stub, channel: str) -> None:
@@ -111,15 +115,15 @@ def test_a_black_hole_is_noticed_and_left(proxy: Proxy, stub: Stub, channel: str
 
 
 def test_the_default_rhythm_notices_a_dead_link_within_30_seconds() -> None:
-    rhythm = Rhythm()
-    assert rhythm.ping_every + rhythm.ping_patience <= 30
+    timing = Timing()
+    assert timing.ping_every + timing.ping_patience <= 30
 
 
 def test_a_quiet_link_stays_as_it_is_under_pings(broker: Broker, channel: str) -> None:
     notes: list[str] = []
     with (
         client_of(broker.address) as client,
-        listening(client, channel, notes, limits=Limits(lasting=1.2)) as live,
+        listening(client, channel, notes, limits=TimeLimits(lasting=1.2)) as live,
     ):
         turns = sum(1 for _ in live)
     assert notes == []
@@ -128,7 +132,7 @@ def test_a_quiet_link_stays_as_it_is_under_pings(broker: Broker, channel: str) -
     assert 4 < turns < 60
 
 
-def until_frozen(live: Live[Event], proxy: Proxy) -> None:
+def until_frozen(live: LiveSubscription[Event], proxy: Proxy) -> None:
     """Go on for ever, over a link that is dead from when it is live."""
     for _ in live:
         if live.live_since and not proxy.frozen:
@@ -169,7 +173,7 @@ def test_held_events_wait_and_come_when_the_hold_ends(broker: Broker, stub: Stub
         assert [event.body for event in next(turns)] == [b"one"]
 
 
-def until_closed(live: Live[Event], proxy: Proxy) -> None:
+def until_closed(live: LiveSubscription[Event], proxy: Proxy) -> None:
     """Go on for ever, with a server that is gone from when it is live."""
     for _ in live:
         if live.live_since:
@@ -180,7 +184,7 @@ def test_idle_lets_a_lost_connection_have_a_while_and_then_gives_up(proxy: Proxy
     began = time.monotonic()
     with (
         client_of(proxy.address) as client,
-        listening(client, channel, [], limits=Limits(idle=0.1)) as live,
+        listening(client, channel, [], limits=TimeLimits(idle=0.1)) as live,
         pytest.raises(Unreachable),
     ):
         until_closed(live, proxy)
@@ -193,15 +197,15 @@ def test_the_first_new_event_is_not_lost_with_the_link_that_it_was_on(
 ) -> None:
     """The server takes it for delivered, so the same client id would not get it again."""
     begin = Start("new")
-    course = Course(begin, lambda text: None)
+    tracker = SequenceTracker(begin, lambda text: None)
     came: list[bytes] = []
     with client_of(proxy.address) as client, StopSignal() as stop:
-        reader = store_reader.Reader(Store(client, channel), course, begin, durable="")
-        with Live[Event](
-            line(client, reader.open), stop, lambda text: None, rhythm=FAST, limits=LIMITS
+        reader = store_reader.StoreReader(Store(client, channel), tracker, begin, durable="")
+        with LiveSubscription[Event](
+            subscription_calls(client, reader.open), stop, lambda text: None, timing=FAST, limits=LIMITS
         ) as live:
             for events in live:
-                came += [event.body for event in course.follow(events).events]
+                came += [event.body for event in tracker.follow(events).events]
                 if live.live_since and not proxy.frozen:
                     proxy.freeze()
                     publish(stub, channel, "on its way", store=True)

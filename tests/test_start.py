@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.client.events import server_clock
-from kubemqctl.messaging.events.store_reader import absolute
+from kubemqctl.messaging.events.store_reader import with_absolute_time
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import End, Start, check_order, parse_end, parse_start
@@ -76,7 +76,7 @@ def test_our_clock_is_believed_within_what_a_ping_shows(local: float, clock: flo
 
 
 def test_so_long_ago_becomes_a_time_and_the_beginning_of_time_first() -> None:
-    assert absolute(Start("ago", 3), 10) == Start("time", 7)
-    assert absolute(Start("ago", 10), 10) == Start("first")
-    assert absolute(Start("time", -1), 10) == Start("first")
-    assert absolute(Start("sequence", 3), 10) == Start("sequence", 3)
+    assert with_absolute_time(Start("ago", 3), 10) == Start("time", 7)
+    assert with_absolute_time(Start("ago", 10), 10) == Start("first")
+    assert with_absolute_time(Start("time", -1), 10) == Start("first")
+    assert with_absolute_time(Start("sequence", 3), 10) == Start("sequence", 3)

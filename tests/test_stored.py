@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from kubemqctl.messaging.events import store_reader
-from kubemqctl.messaging.events.sequence_tracker import Course
-from kubemqctl.messaging.events.store_reader import Reader
+from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
+from kubemqctl.messaging.events.store_reader import StoreReader
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 
@@ -38,7 +38,7 @@ class Quiet:
 
 def opened(start: Start, times: int) -> list[tuple[str, Start]]:
     store: Any = Quiet()
-    reader = Reader(store, Course(start, lambda text: None), start, durable="")
+    reader = StoreReader(store, SequenceTracker(start, lambda text: None), start, durable="")
     for _ in range(times):
         reader.open(lambda: None)
     return list(store.opened)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.messaging.channel_rates import LONGEST_FILTER, SORTS, Row, Watch, keys, rate_text
+from kubemqctl.messaging.channel_rates import LONGEST_FILTER, SORTS, ChannelRow, ChannelTable, keys, rate_text
 from kubemqctl.model.channels import ChannelInfo, Sample
 
 
@@ -18,15 +18,15 @@ def sample(
     return Sample(ChannelInfo(name, kind)._replace(**told), incoming, outgoing)
 
 
-def names(watch: Watch) -> list[str]:
+def names(watch: ChannelTable) -> list[str]:
     return [row.info.name for row in watch.rows()]
 
 
-def row(watch: Watch, name: str) -> Row:
+def row(watch: ChannelTable, name: str) -> ChannelRow:
     return next(row for row in watch.rows() if row.info.name == name)
 
 
-def typed(watch: Watch, text: str) -> None:
+def typed(watch: ChannelTable, text: str) -> None:
     for key in keys(text):
         watch.key(key)
 
@@ -35,13 +35,13 @@ def typed(watch: Watch, text: str) -> None:
 
 
 def test_one_sample_has_no_rates() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     watch.take([sample("a", 5, 5)], now=10.0)
     assert (row(watch, "a").rate_in, row(watch, "a").rate_out) == (None, None)
 
 
 def test_rates_are_what_came_and_went_since_the_last_sample_by_the_second() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     watch.take([sample("a", 100, 40)], now=10.0)
     watch.take([sample("a", 150, 41)], now=12.0)
     assert (row(watch, "a").rate_in, row(watch, "a").rate_out) == (25.0, 0.5)
@@ -50,35 +50,35 @@ def test_rates_are_what_came_and_went_since_the_last_sample_by_the_second() -> N
 
 
 def test_a_counter_that_began_anew_has_no_rate_until_the_next_sample() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     for at, count in enumerate((100, 3, 5), start=1):
         watch.take([sample("a", count)], now=float(at))
         assert row(watch, "a").rate_in == (2.0 if count == 5 else None)
 
 
 def test_a_counter_that_is_not_told_has_no_rate() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     for now in (1.0, 2.0):
         watch.take([sample("a", 1, None)], now)
     assert (row(watch, "a").rate_in, row(watch, "a").rate_out) == (0.0, None)
 
 
 def test_two_samples_of_one_moment_divide_nothing_by_zero() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     watch.take([sample("a", 1)], now=1.0)
     watch.take([sample("a", 2)], now=1.0)
     assert row(watch, "a").rate_in is None
 
 
 def test_channels_of_one_name_and_two_types_are_two() -> None:
-    watch = Watch()
+    watch = ChannelTable()
     watch.take([sample("a", 1), sample("a", 100, kind="events")], now=1.0)
     watch.take([sample("a", 2), sample("a", 110, kind="events")], now=2.0)
     assert {row.info.type: row.rate_in for row in watch.rows()} == {"queues": 1.0, "events": 10.0}
 
 
 def test_a_channel_that_is_gone_is_gone_and_a_new_one_is_there() -> None:
-    watch = Watch(sort="name")
+    watch = ChannelTable(sort="name")
     watch.take([sample("a"), sample("b")], now=1.0)
     watch.take([sample("b"), sample("c")], now=2.0)
     assert names(watch) == ["b", "c"]
@@ -88,8 +88,8 @@ def test_a_channel_that_is_gone_is_gone_and_a_new_one_is_there() -> None:
 
 
 @pytest.fixture
-def three() -> Watch:
-    watch = Watch()
+def three() -> ChannelTable:
+    watch = ChannelTable()
     watch.take([sample("a", 0, waiting=1), sample("b", 0, waiting=9), sample("c", 0, waiting=9)], now=0.0)
     watch.take([sample("a", 8, waiting=1), sample("b", 0, waiting=9), sample("c", 2, waiting=9)], now=1.0)
     return watch
@@ -99,13 +99,13 @@ def three() -> Watch:
     ("sort", "order"), [("in", "acb"), ("waiting", "bca"), ("name", "abc"), ("messages", "bca")]
 )
 def test_numbers_begin_with_the_greatest_names_with_the_first_and_ties_with_what_waits(
-    sort: str, order: str, three: Watch
+    sort: str, order: str, three: ChannelTable
 ) -> None:
     three.sort = sort
     assert "".join(names(three)) == order
 
 
-def test_reversed_it_begins_with_the_smallest(three: Watch) -> None:
+def test_reversed_it_begins_with_the_smallest(three: ChannelTable) -> None:
     typed(three, "r")
     assert names(three) == ["b", "c", "a"]
     three.sort = "name"
@@ -113,13 +113,13 @@ def test_reversed_it_begins_with_the_smallest(three: Watch) -> None:
 
 
 def test_what_is_not_told_comes_behind_zero() -> None:
-    watch = Watch(sort="waiting")
+    watch = ChannelTable(sort="waiting")
     watch.take([sample("untold"), sample("zero", waiting=0)], now=0.0)
     assert names(watch) == ["zero", "untold"]
 
 
 def test_the_filter_is_part_of_a_name() -> None:
-    watch = Watch(sort="name", filter="der")
+    watch = ChannelTable(sort="name", filter="der")
     watch.take([sample("orders"), sample("jobs"), sample("Ders")], now=0.0)
     assert names(watch) == ["orders"]
 
@@ -128,7 +128,7 @@ def test_the_filter_is_part_of_a_name() -> None:
 
 
 def test_s_goes_through_all_columns_and_capital_s_back() -> None:
-    watch = Watch(sort=SORTS[0])
+    watch = ChannelTable(sort=SORTS[0])
     seen = []
     for _ in SORTS:
         seen.append(watch.sort)
@@ -141,34 +141,34 @@ def test_s_goes_through_all_columns_and_capital_s_back() -> None:
 
 @pytest.mark.parametrize("arrow", ["\x1b[C", "\x1bOC"])
 def test_the_arrows_do_the_same(arrow: str) -> None:
-    watch = Watch(sort="in")
+    watch = ChannelTable(sort="in")
     typed(watch, arrow)
     assert watch.sort == "out"
     typed(watch, arrow.replace("C", "D"))
     assert watch.sort == "in"
 
 
-def test_q_ends_it_but_not_inside_a_filter(three: Watch) -> None:
+def test_q_ends_it_but_not_inside_a_filter(three: ChannelTable) -> None:
     typed(three, "/q")
     assert not three.quit
     typed(three, "\rq")
     assert three.quit
 
 
-def test_a_filter_counts_while_it_is_typed_and_enter_keeps_it(three: Watch) -> None:
+def test_a_filter_counts_while_it_is_typed_and_enter_keeps_it(three: ChannelTable) -> None:
     typed(three, "/b")
     assert (names(three), three.asking) == (["b"], "b")
     typed(three, "\r")
     assert (names(three), three.filter, three.asking) == (["b"], "b", None)
 
 
-def test_escape_keeps_the_filter_from_before(three: Watch) -> None:
+def test_escape_keeps_the_filter_from_before(three: ChannelTable) -> None:
     three.filter = "a"
     typed(three, "/x\x1b")
     assert (three.filter, names(three)) == ("a", ["a"])
 
 
-def test_a_filter_can_be_corrected_and_taken_away(three: Watch) -> None:
+def test_a_filter_can_be_corrected_and_taken_away(three: ChannelTable) -> None:
     typed(three, "/ab\x7f\x08c\r")
     assert three.filter == "c"
     typed(three, "/\x15\r")
@@ -177,7 +177,7 @@ def test_a_filter_can_be_corrected_and_taken_away(three: Watch) -> None:
 
 @given(st.text())
 def test_no_key_breaks_it_and_none_puts_a_control_character_into_the_filter(text: str) -> None:
-    watch = Watch()
+    watch = ChannelTable()
     watch.take([sample("a", 1)], now=0.0)
     typed(watch, text)
     typed(watch, "/" + text)

@@ -12,7 +12,7 @@ from kubemqctl.model.channels import ChannelInfo, Sample
 from kubemqctl.model.text import escaped
 
 
-class Row(NamedTuple):
+class ChannelRow(NamedTuple):
     """A channel with its rates, in messages a second; None before there are two samples."""
 
     info: ChannelInfo
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 # What the rows can be sorted by: numbers begin with the greatest.
-ORDERS: dict[str, Callable[[Row], float | None]] = {
+ORDERS: dict[str, Callable[[ChannelRow], float | None]] = {
     "in": lambda row: row.rate_in,
     "out": lambda row: row.rate_out,
     "waiting": lambda row: row.info.waiting,
@@ -36,7 +36,7 @@ _ARROWS = {"\x1b[C": "s", "\x1bOC": "s", "\x1b[D": "S", "\x1bOD": "S"}
 LONGEST_FILTER = 200
 
 
-class Watch:
+class ChannelTable:
     """What is on the screen. `asking` is the filter while it is typed, else None."""
 
     def __init__(self, sort: str = "in", filter: str = "") -> None:
@@ -45,7 +45,7 @@ class Watch:
         self.reversed = False
         self.asking: str | None = None
         self.quit = False
-        self._rows: list[Row] = []
+        self._rows: list[ChannelRow] = []
         self._counts: dict[tuple[str, str], Sample] = {}
         self._taken = 0.0
 
@@ -56,7 +56,7 @@ class Watch:
         self._rows = [_row(self._counts.get(key), sample, elapsed) for key, sample in fresh.items()]
         self._counts, self._taken = fresh, now
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ChannelRow]:
         """The rows that the filter lets through, in order; ties by what waits, then by name."""
         wanted = self.filter if self.asking is None else self.asking
         rows = [row for row in self._rows if wanted in row.info.name]
@@ -100,10 +100,10 @@ class Watch:
             self.asking = (text + key)[:LONGEST_FILTER]
 
 
-def _row(before: Sample | None, sample: Sample, elapsed: float) -> Row:
+def _row(before: Sample | None, sample: Sample, elapsed: float) -> ChannelRow:
     if before is None:
-        return Row(sample.info)
-    return Row(
+        return ChannelRow(sample.info)
+    return ChannelRow(
         sample.info,
         _rate(before.incoming, sample.incoming, elapsed),
         _rate(before.outgoing, sample.outgoing, elapsed),

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.messaging.channel_rates import Row, Watch, rate_text
+from kubemqctl.messaging.channel_rates import ChannelRow, ChannelTable, rate_text
 from kubemqctl.model.channels import Sample
 from kubemqctl.model.errors import KubemqctlError, Unreachable
 from kubemqctl.model.text import count_text, escaped, relative_text, size_text
@@ -22,43 +22,43 @@ _AROUND = 3
 
 
 class Dashboard:
-    """Draws what `watch` has. `note` is what to know of the server; `lost` why the table is an old one."""
+    """Draws what `table` has. `note` is what to know of the server; `lost` why the table is an old one."""
 
-    def __init__(self, watch: Watch, colour: bool) -> None:
+    def __init__(self, table: ChannelTable, colour: bool) -> None:
         self.note = ""
         self.lost: KubemqctlError | None = None
         self.taken = time.time()
-        self._watch = watch
+        self._table = table
         self._colour = colour
 
     def lines(self, server: str, width: int, height: int) -> list[str]:
         """At most `height` lines of at most `width` columns."""
         page = ViewOptions(self._colour, max(width, 1), time.time_ns)
-        rows = self._watch.rows()
+        rows = self._table.rows()
         room = max(1, height - _AROUND)
         hidden = len(rows) - room if len(rows) > room else 0
-        table = draw_table(columns(rows[: room - bool(hidden)], page.now(), self._watch), page, crop=True)
+        table = draw_table(columns(rows[: room - bool(hidden)], page.now(), self._table), page, crop=True)
         more = [page.paint(f"… {count_text(hidden + 1)} more", DIM)] if hidden else []
         lines = [self._state(server, rows, page), *table.splitlines(), *more]
         return [*_filled(lines, height - 1), self._foot(page)][:height]
 
-    def _state(self, server: str, rows: Sequence[Row], page: ViewOptions) -> str:
+    def _state(self, server: str, rows: Sequence[ChannelRow], page: ViewOptions) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.taken))
         if self.lost:
             said = f"{escaped(server)} as of {clock}; trying again: {escaped(self.lost.message)}"
             return page.paint(_cropped(said, page.width), RED)
-        kept = f" with {escaped(self._watch.filter)!r}" if self._watch.filter else ""
+        kept = f" with {escaped(self._table.filter)!r}" if self._table.filter else ""
         said = f"{escaped(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
         return page.paint(_cropped(f"{said} · {self.note}" if self.note else said, page.width), BOLD)
 
     def _foot(self, page: ViewOptions) -> str:
-        if self._watch.asking is not None:
-            ask = f"filter: {escaped(self._watch.asking)}"
+        if self._table.asking is not None:
+            ask = f"filter: {escaped(self._table.asking)}"
             return ask[-page.width + 1 :] + page.paint("_", BOLD)
         return page.paint(_cropped(_KEYS, page.width), DIM)
 
 
-def columns(rows: Sequence[Row], now: int, watch: Watch) -> list[Column]:
+def columns(rows: Sequence[ChannelRow], now: int, table: ChannelTable) -> list[Column]:
     """The table's columns; the one that sorts is marked, and stays where the page is narrow."""
     told = [
         Column("name", [escaped(row.info.name) for row in rows]),
@@ -71,15 +71,15 @@ def columns(rows: Sequence[Row], now: int, watch: Watch) -> list[Column]:
         Column("subscribers", [_count(row.info.subscribers) for row in rows], numeric=True, rank=6),
         Column("active", [_since(row.info.last_activity, now) for row in rows], numeric=True, rank=8),
     ]
-    always = ("name", "type", "in", "out", "waiting", watch.sort)
-    return [_marked(c, watch) for c in told if c.heading in always or any(c.cells)]
+    always = ("name", "type", "in", "out", "waiting", table.sort)
+    return [_marked(c, table) for c in told if c.heading in always or any(c.cells)]
 
 
-def _marked(column: Column, watch: Watch) -> Column:
+def _marked(column: Column, table: ChannelTable) -> Column:
     heading = f"{column.heading}/s" if column.heading in ("in", "out") else column.heading
-    if column.heading != watch.sort:
+    if column.heading != table.sort:
         return column._replace(heading=heading)
-    is_rising = watch.reversed != (watch.sort in ("name", "type"))
+    is_rising = table.reversed != (table.sort in ("name", "type"))
     return column._replace(heading=f"{heading} {'▲' if is_rising else '▼'}", rank=0)
 
 
@@ -103,10 +103,10 @@ def _cropped(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
-def plain(watch: Watch, width: int, colour: bool) -> str:
+def plain(table: ChannelTable, width: int, colour: bool) -> str:
     """The table alone, once, with all of every name."""
     page = ViewOptions(colour, width, time.time_ns)
-    return draw_table(columns(watch.rows(), page.now(), watch), page)
+    return draw_table(columns(table.rows(), page.now(), table), page)
 
 
 # What a read that hangs may hold up the end of the run: seconds.

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
-Ring = Callable[[], None]
+Notify = Callable[[], None]
 
 
-class Rhythm(NamedTuple):
+class Timing(NamedTuple):
     """Seconds. A dead link is noticed within `ping_every` and `ping_patience` together."""
 
     hush: float = 0.1  # after so long without a sign the server is asked whether it is there
@@ -42,37 +42,37 @@ class Rhythm(NamedTuple):
     regain: float = 30.0  # --idle lets a lost connection have at least so long
 
 
-RHYTHM = Rhythm()
+TIMING = Timing()
 
 
-class Line(NamedTuple):
+class SubscriptionCalls(NamedTuple):
     """The connection, as far as a subscription needs it. `reconnect` raises Unreachable.
 
     `open` and `ping` get what to call, from any thread, when there is news.
     """
 
-    open: Callable[[Ring], Feed[object]]
-    ping: Callable[[float, Ring], Pending]
+    open: Callable[[Notify], Feed[object]]
+    ping: Callable[[float, Notify], Pending]
     reconnect: Callable[[], None]
 
 
-def line(client: Client, open: Callable[[Ring], Feed[T]]) -> Line:
+def subscription_calls(client: Client, open: Callable[[Notify], Feed[T]]) -> SubscriptionCalls:
     """The line of `client`; `open` opens the subscription, each time that is needed."""
     from kubemqctl.client import connection
 
-    def ping(patience: float, notify: Ring) -> Pending:
+    def ping(patience: float, notify: Notify) -> Pending:
         return connection.begin_ping(client, patience, notify)
 
-    return Line(open, ping, client.reconnect)  # type: ignore[arg-type]
+    return SubscriptionCalls(open, ping, client.reconnect)  # type: ignore[arg-type]
 
 
-class Pulse:
+class Heartbeat:
     """Pings now and then, and notices when one is not answered."""
 
-    def __init__(self, line: Line, rhythm: Rhythm, notify: Ring) -> None:
+    def __init__(self, calls: SubscriptionCalls, timing: Timing, notify: Notify) -> None:
         self.next: float | None = None  # when the next ping is due; monotonic seconds
-        self._line = line
-        self._rhythm = rhythm
+        self._calls = calls
+        self._timing = timing
         self._notify = notify
         self._ping: Pending | None = None
         self.answered: float | None = None  # when the last ping was answered
@@ -81,7 +81,7 @@ class Pulse:
         """Look after the ping under way, begin one that is due. Raises why the link is dead."""
         if self._ping and self._ping.done():
             ping, self._ping = self._ping, None
-            self.next = now + self._rhythm.ping_every
+            self.next = now + self._timing.ping_every
             try:
                 ping.result()
             except (Unreachable, TimedOut):
@@ -91,31 +91,31 @@ class Pulse:
                 pass  # an answer, if not a good one
             self.answered = now
         elif self.next is not None and now >= self.next:
-            self._ping = self._line.ping(self._rhythm.ping_patience, self._notify)
+            self._ping = self._calls.ping(self._timing.ping_patience, self._notify)
             self.next = None
 
     def restart(self) -> None:
         """A subscription begins, perhaps on a new connection."""
         self._ping = self.answered = None
-        self.next = time.monotonic() + self._rhythm.hush
+        self.next = time.monotonic() + self._timing.hush
 
     def calm(self, now: float) -> None:
         """It is live."""
         if not self._ping:
-            self.next = now + self._rhythm.ping_every
+            self.next = now + self._timing.ping_every
 
 
-class Limits(NamedTuple):
+class TimeLimits(NamedTuple):
     """When to end by oneself, in seconds: since the last arrival, and in all since the run was live."""
 
     idle: float | None = None
     lasting: float | None = None
 
 
-NO_LIMITS = Limits()
+NO_LIMITS = TimeLimits()
 
 
-class Live(Generic[T]):
+class LiveSubscription(Generic[T]):
     """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
 
     Ends on a signal and when the time is up. Raises what cannot be regained, and ReaderGone when the reader
@@ -124,23 +124,23 @@ class Live(Generic[T]):
 
     def __init__(
         self,
-        line: Line,
+        calls: SubscriptionCalls,
         stop: StopSignal,
         note: Callable[[str], None],
         *,
-        limits: Limits = NO_LIMITS,
+        limits: TimeLimits = NO_LIMITS,
         reconnect: bool = True,
         ready_file: str | None = None,
         again: str = "connected again",
         on_live: Callable[[], None] = lambda: None,
         out: Stdout | None = None,
-        rhythm: Rhythm = RHYTHM,
+        timing: Timing = TIMING,
     ) -> None:
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
         self.due: float | None = None  # when the user of this wants an empty list at the latest
         self.busy = False  # what came is still being worked on: that is not idle
-        self._line = line
+        self._calls = calls
         self._stop = stop
         self._note = note
         self._limits = limits
@@ -148,19 +148,19 @@ class Live(Generic[T]):
         self._ready_file = ready_file
         self._again_text = again
         self._on_live = on_live
-        self._rhythm = rhythm
+        self._timing = timing
         self._out_fd = out.watch_fd if out else None
         self._wakeup = Wakeup()
         self._feed: Feed[object] | None = None
-        self._pulse = Pulse(line, rhythm, self._wakeup.notify)
+        self._heartbeat = Heartbeat(calls, timing, self._wakeup.notify)
         self._began: float | None = None
         self._last = 0.0
         self._error: KubemqctlError | None = None
         self._drained = False
         self._hold = False
-        self._pause = rhythm.first_pause
+        self._pause = timing.first_pause
 
-    def __enter__(self) -> Live[T]:
+    def __enter__(self) -> LiveSubscription[T]:
         if self._ready_file is not None:
             files.clear_ready_file(self._ready_file)
         return self
@@ -226,8 +226,8 @@ class Live(Generic[T]):
 
     def _open(self) -> None:
         self.live_since = None
-        self._feed = self._line.open(self._wakeup.notify)
-        self._pulse.restart()
+        self._feed = self._calls.open(self._wakeup.notify)
+        self._heartbeat.restart()
 
     def _arrived(self) -> list[object]:
         """What has come; an empty list also while there is no connection."""
@@ -241,7 +241,7 @@ class Live(Generic[T]):
             now = time.monotonic()
             if items or self._hold or self.busy:
                 self._last = now
-            self._pulse.feel(now, alive=bool(items))
+            self._heartbeat.feel(now, alive=bool(items))
         except (Unreachable, TimedOut, NotReady) as e:
             self._lose(e)
             return []
@@ -254,13 +254,13 @@ class Live(Generic[T]):
     def _live_at(self) -> float | None:
         """When the open subscription is live, if nothing contradicts; None while that is not known."""
         if self._feed and self._feed.signed is not None:
-            return self._feed.signed + self._rhythm.refusal
-        return None if self._pulse.answered is None else self._pulse.answered + self._rhythm.sign
+            return self._feed.signed + self._timing.refusal
+        return None if self._heartbeat.answered is None else self._heartbeat.answered + self._timing.sign
 
     def _went_live(self, now: float) -> None:
         self.live_since = self._last = now
-        self._pause = self._rhythm.first_pause
-        self._pulse.calm(now)
+        self._pause = self._timing.first_pause
+        self._heartbeat.calm(now)
         if self._error:
             self._error = None
             if self._began is not None:
@@ -289,17 +289,17 @@ class Live(Generic[T]):
             self._feed = None
         self.live_since = None
         self._again = now + self._pause * random.uniform(0.5, 1.5)
-        self._pause = min(self._pause * 2, self._rhythm.longest_pause)
+        self._pause = min(self._pause * 2, self._timing.longest_pause)
 
     def _may_try_again(self, error: KubemqctlError, now: float) -> bool:
         if self._began is None:
             # Servers keep an id for half a second after its subscription has ended.
-            return error.code == "client-id-in-use" and now < self._tried_first + self._rhythm.id_in_use
+            return error.code == "client-id-in-use" and now < self._tried_first + self._timing.id_in_use
         return self._may_reconnect
 
     def _try_again(self) -> None:
         if time.monotonic() >= self._again:
-            self._line.reconnect()
+            self._calls.reconnect()
             self._open()
 
     # --- time ---
@@ -321,7 +321,7 @@ class Live(Generic[T]):
         if self._drained:
             return min(ends, default=None)
         if idle is not None and self._error:
-            ends.append(self._lost_at + max(idle, self._rhythm.regain))
+            ends.append(self._lost_at + max(idle, self._timing.regain))
         elif idle is not None and self.live_since is not None and not self.busy:
             ends.append(self._last + idle)
         return min(ends, default=None)
@@ -344,4 +344,4 @@ class Live(Generic[T]):
             return []
         if self._feed is None:
             return [self._again]
-        return [self._pulse.next, self._live_at() if self.live_since is None else None]
+        return [self._heartbeat.next, self._live_at() if self.live_since is None else None]

@@ -90,9 +90,9 @@ def sub(
       kubemqctl events sub alarms.kitchen --count 1 --for 1m
       kubemqctl events sub jobs --group workers -- ./work.sh --verbose
     """
-    from kubemqctl.messaging.events.subscribe import Wish, subscribe_events
+    from kubemqctl.messaging.events.subscribe import SubscribeOptions, subscribe_events
     from kubemqctl.messaging.handlers.options import handler_options
-    from kubemqctl.messaging.subscription import Limits
+    from kubemqctl.messaging.subscription import TimeLimits
 
     check_channel(channel, "events", wildcards=True)
     if group:
@@ -106,11 +106,11 @@ def sub(
         input=handler_input,
         grace=grace,
     )
-    wish = Wish(
+    wish = SubscribeOptions(
         channel,
         group,
         count or 0,
-        Limits(idle, lasting),
+        TimeLimits(idle, lasting),
         reconnect=not no_reconnect,
         ready_file=ready_file,
         delimiter=o.between(nul, delimiter, exact=count == 1),

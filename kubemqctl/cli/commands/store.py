@@ -142,9 +142,9 @@ def sub(
       kubemqctl store sub orders --from 2h --idle 5s
       kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
     """
-    from kubemqctl.messaging.events.subscribe import StoreWish, Wish, subscribe_store
+    from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, subscribe_store
     from kubemqctl.messaging.handlers.options import handler_options
-    from kubemqctl.messaging.subscription import Limits
+    from kubemqctl.messaging.subscription import TimeLimits
     from kubemqctl.model.values import check_order
 
     check_channel(channel, "events_store")
@@ -161,17 +161,17 @@ def sub(
         input=handler_input,
         grace=grace,
     )
-    wish = Wish(
+    wish = SubscribeOptions(
         channel,
         group,
         count or 0,
-        Limits(idle, lasting),
+        TimeLimits(idle, lasting),
         reconnect=not no_reconnect,
         ready_file=ready_file,
         delimiter=o.between(nul, delimiter, exact=count == 1),
         handler=handler,
     )
-    return subscribe_store(run, wish, StoreWish(begin, until, durable or "", checkpoint))
+    return subscribe_store(run, wish, StoreOptions(begin, until, durable or "", checkpoint))
 
 
 def _check_position(group: str, durable: str | None, checkpoint: str | None, until: End | None) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.messaging.channel_rates import SORTS, Row, Watch
+from kubemqctl.messaging.channel_rates import SORTS, ChannelRow, ChannelTable
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
@@ -72,45 +72,45 @@ def top(
     run: Invocation = ctx.obj
     form = run.form()
     render = run.renderer(ChannelInfo)
-    watch = Watch(sort, filter)
+    table = ChannelTable(sort, filter)
     with run.client() as client, StopSignal() as stop:
         from kubemqctl.client.channels import Survey
 
         survey = Survey(client, get_args(ChannelType))
-        watch.take(survey.read(), time.monotonic())
+        table.take(survey.read(), time.monotonic())
         if (
             run.common.output is None
             and form.name == "human"
             and is_terminal(1)
             and run.environ.get("TERM", "dumb") != "dumb"
         ):
-            return _live(run, client, survey, watch, interval, stop)
+            return _live(run, client, survey, table, interval, stop)
         if survey.is_partial:
             run.warn(LACK)
         run.note(f"measuring the rates for {interval:g} s")
         stop.wait(interval)
         stop.check()
-        watch.take(survey.read(), time.monotonic())
+        table.take(survey.read(), time.monotonic())
     if form.name == "human":
-        run.write(_plain(run, watch).encode("utf-8", "backslashreplace"))
+        run.write(_plain(run, table).encode("utf-8", "backslashreplace"))
     else:
-        run.write(render.all(_measured(row) for row in watch.rows()))
+        run.write(render.all(_measured(row) for row in table.rows()))
     return 0
 
 
-def _measured(row: Row) -> ChannelInfo:
+def _measured(row: ChannelRow) -> ChannelInfo:
     return row.info._replace(rate_in=row.rate_in, rate_out=row.rate_out)
 
 
-def _plain(run: Invocation, watch: Watch) -> str:
+def _plain(run: Invocation, table: ChannelTable) -> str:
     from kubemqctl.messaging.dashboard import plain
 
     width = os.get_terminal_size(1).columns if is_terminal(1) else 80
-    return plain(watch, width or 80, colour_wanted(run.environ, is_terminal(1)))
+    return plain(table, width or 80, colour_wanted(run.environ, is_terminal(1)))
 
 
 def _live(
-    run: Invocation, client: Client, survey: Survey, watch: Watch, interval: float, stop: StopSignal
+    run: Invocation, client: Client, survey: Survey, table: ChannelTable, interval: float, stop: StopSignal
 ) -> int:
     from kubemqctl.messaging.channel_rates import keys
     from kubemqctl.messaging.dashboard import Dashboard, Poller
@@ -124,22 +124,22 @@ def _live(
         board.note = "queues only: no channel requests here" if survey.is_partial else ""
         screen.draw(board.lines(client.address, *screen.size))
 
-    board = Dashboard(watch, colour_wanted(run.environ, True))
+    board = Dashboard(table, colour_wanted(run.environ, True))
     screen = Screen(stop.fd, None if run.common.no_input else keyboard(), draw)
     with Poller(survey.read, regain, interval) as poller, screen:
-        while not (stop or watch.quit):
+        while not (stop or table.quit):
             draw()
             for key in keys(screen.wait(poller.fd)):
-                watch.key(key)
+                table.key(key)
             for news in poller.news():
-                _learn(watch, board, news)
+                _learn(table, board, news)
     return stop.exit_code
 
 
-def _learn(watch: Watch, board: Dashboard, news: News) -> None:
+def _learn(table: ChannelTable, board: Dashboard, news: News) -> None:
     """Take what came. An error that a later try may not meet is shown; another one ends the run."""
     if news.error is None:
-        watch.take(news.samples, news.at)
+        table.take(news.samples, news.at)
         board.taken, board.lost = time.time(), None
     elif isinstance(news.error, KubemqctlError) and news.error.retryable:
         board.lost = news.error

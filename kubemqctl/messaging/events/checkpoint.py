@@ -17,7 +17,7 @@ from kubemqctl.model.text import quoted
 _TYPES = {"channel": str, "sequence": int, "id": str, "timestamp": int}
 
 
-class Position(NamedTuple):
+class CheckpointPosition(NamedTuple):
     """How far `channel` was read. Sequence 0 is before its first event; `timestamp` is Unix nanoseconds."""
 
     channel: str
@@ -50,11 +50,11 @@ class Checkpoint:
     def save(self, event: Event | None) -> None:
         """All up to `event` is dealt with; None: the channel's beginning."""
         if event is None:
-            self._save(Position(self._channel, 0))
+            self._save(CheckpointPosition(self._channel, 0))
         else:
-            self._save(Position(self._channel, event.sequence, event.id, event.timestamp))
+            self._save(CheckpointPosition(self._channel, event.sequence, event.id, event.timestamp))
 
-    def _save(self, position: Position) -> None:
+    def _save(self, position: CheckpointPosition) -> None:
         # No fsync: a crash of the machine takes the output's last bytes too, and a position that is older
         # than they are prints again what was lost, where a newer one would skip it.
         part = f"{self.path}.{os.getpid()}"
@@ -71,7 +71,7 @@ class Checkpoint:
         self.position = position
 
 
-def _read(path: str) -> Position | None:
+def _read(path: str) -> CheckpointPosition | None:
     try:
         with open(path, "rb") as file:
             data = file.read(1 << 16)
@@ -87,7 +87,7 @@ def _read(path: str) -> Position | None:
     return found
 
 
-def _parsed(data: bytes) -> Position | None:
+def _parsed(data: bytes) -> CheckpointPosition | None:
     try:
         found: Any = json.loads(data)
     except (ValueError, RecursionError):
@@ -99,7 +99,7 @@ def _parsed(data: bytes) -> Position | None:
         or not 0 <= found["sequence"] < 2**63 - 1
     ):
         return None
-    return Position(**found)
+    return CheckpointPosition(**found)
 
 
 def _check_folder(path: str) -> None:

@@ -88,7 +88,7 @@ class ToOutput:
             self._keep(last)
 
 
-class Run:
+class HandlerRun:
     """One handler's run, in the order in which the events came."""
 
     def __init__(self, event: Event) -> None:
@@ -127,7 +127,7 @@ class ToHandler:
         self._bytes = 0
         # Counted here, as the pool counts one down only after we were woken for it.
         self._running = 0
-        self._runs: deque[Run] = deque()
+        self._runs: deque[HandlerRun] = deque()
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, environ)
 
@@ -147,7 +147,7 @@ class ToHandler:
     def look(self) -> bool:
         self._collect()
         while self._waiting and self._running < self._handler.concurrency and not self._ends_here:
-            run = Run(self._waiting.popleft())
+            run = HandlerRun(self._waiting.popleft())
             self._bytes -= len(run.event.body)
             if self._keep:
                 self._runs.append(run)
@@ -186,7 +186,7 @@ class ToHandler:
         self._running -= 1
         if outcome.error:
             raise outcome.error
-        run: Run = outcome.key
+        run: HandlerRun = outcome.key
         self.handled += 1
         self._print(run.event, outcome)
         if not outcome.ok:

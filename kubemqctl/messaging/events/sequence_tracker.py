@@ -22,7 +22,7 @@ class Passed(NamedTuple):
     reopen: bool = False
 
 
-class Course:
+class SequenceTracker:
     """Where a subscription is in its store. `say` gets what a person should know."""
 
     def __init__(self, start: Start, say: Callable[[str], None]) -> None:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.events.checkpoint import Checkpoint, Position
-from kubemqctl.messaging.events.sequence_tracker import Course
+from kubemqctl.messaging.events.checkpoint import Checkpoint, CheckpointPosition
+from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.model.errors import ConfigError, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import End, Start
@@ -29,7 +29,7 @@ SOON = 0.5
 NEWEST = Start("last")
 
 
-def where_to_begin(store: Store, start: Start, checkpoint: Checkpoint | None) -> Start:
+def first_position(store: Store, start: Start, checkpoint: Checkpoint | None) -> Start:
     """The first subscription's start, without `ago`. A checkpoint's position goes first.
 
     Raises ConfigError for a position that the server does not have.
@@ -38,7 +38,7 @@ def where_to_begin(store: Store, start: Start, checkpoint: Checkpoint | None) ->
         _check_position(store, checkpoint.path, checkpoint.position)
         return Start("sequence", checkpoint.position.sequence + 1)
     if start.kind == "ago":
-        start = absolute(start, store.clock())
+        start = with_absolute_time(start, store.clock())
     if checkpoint and start.kind in ("new", "last"):
         return _pinned(store, start, checkpoint)
     return start
@@ -53,7 +53,7 @@ def _pinned(store: Store, start: Start, checkpoint: Checkpoint) -> Start:
     return Start("sequence", after + 1 if start.kind == "new" else max(1, after))
 
 
-def _check_position(store: Store, path: str, position: Position) -> None:
+def _check_position(store: Store, path: str, position: CheckpointPosition) -> None:
     if not position.sequence:
         return
     found = store.first(Start("sequence", position.sequence))
@@ -67,13 +67,13 @@ def _check_position(store: Store, path: str, position: Position) -> None:
         raise ConfigError(f"{what}, but the server has another event there", hint=hint)
 
 
-class Reader:
-    """Opens the subscription, first and after each break. Without `course` the server keeps the position."""
+class StoreReader:
+    """Opens the subscription, first and after each break. Without `tracker` the server keeps the position."""
 
-    def __init__(self, store: Store, course: Course | None, start: Start, durable: str) -> None:
+    def __init__(self, store: Store, tracker: SequenceTracker | None, start: Start, durable: str) -> None:
         self.gap = False  # only something is missing: the server and its events are the same
         self._store = store
-        self._course = course
+        self._tracker = tracker
         self._start = start
         self._durable = durable
         self._client_id = durable or store.fresh_id()
@@ -82,31 +82,31 @@ class Reader:
 
     def open(self, notify: Callable[[], None]) -> Feed[Event]:
         """Subscribe; see `Live` for when."""
-        start = self._next_start(self._course) if self._course else self._start
+        start = self._next_start(self._tracker) if self._tracker else self._start
         if not self._opened:
             self._opened = time.time_ns()
-        elif self._course and start.kind == "new":
-            start = self._came_back(self._course, start)
+        elif self._tracker and start.kind == "new":
+            start = self._came_back(self._tracker, start)
         elif not self._durable:
             self._client_id = self._store.fresh_id()
         return self._store.open(self._client_id, start, notify)
 
-    def _next_start(self, course: Course) -> Start:
-        if course.last and not self.gap:
-            self._verify(course, course.last)
+    def _next_start(self, tracker: SequenceTracker) -> Start:
+        if tracker.last and not self.gap:
+            self._verify(tracker, tracker.last)
         self.gap = False
-        course.opened()
-        return course.start
+        tracker.opened()
+        return tracker.start
 
-    def _verify(self, course: Course, last: Event) -> None:
+    def _verify(self, tracker: SequenceTracker, last: Event) -> None:
         """After a break: see whether the server still has the last event that came, and no other there."""
         found = self._store.first(Start("sequence", last.sequence))
         if found is None or found.sequence < last.sequence:
-            course.start_over()
+            tracker.start_over()
         elif found.sequence == last.sequence and (found.id, found.timestamp) != (last.id, last.timestamp):
-            course.start_over(newer=found.timestamp > last.timestamp)
+            tracker.start_over(newer=found.timestamp > last.timestamp)
 
-    def _came_back(self, course: Course, start: Start) -> Start:
+    def _came_back(self, tracker: SequenceTracker, start: Start) -> Start:
         """Before the first event the same id comes back: the server knows since when it wants what is new.
 
         It counts what was on its way as delivered, though, so what is stored since then is begun with.
@@ -119,11 +119,11 @@ class Reader:
         if now - self._broken < ID_IN_USE and not self._store.first(since):
             return start
         self._client_id = self._store.fresh_id()
-        course.begin = since
+        tracker.begin = since
         return since
 
 
-class Horizon:
+class EndCondition:
     """Where reading ends: behind the event `sequence`, or the last one of a time.
 
     `is_stored` is whether all events up to there are stored already.
@@ -188,7 +188,7 @@ def _brings(start: Start, newest: Event) -> bool:
     return start.kind != "time" or start.value <= newest.timestamp
 
 
-def absolute(start: Start, server_now: int) -> Start:
+def with_absolute_time(start: Start, server_now: int) -> Start:
     """`start` with a time in place of `ago`; the beginning of time is `first`, as servers refuse it."""
     if start.kind == "ago":
         start = Start("time", server_now - start.value)

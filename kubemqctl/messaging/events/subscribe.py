@@ -1,7 +1,8 @@
-"""What `events sub` and `store sub` do between their options and the rooms that do the work.
+"""`events sub` and `store sub`, from the options to the exit code.
 
-A `Live` subscription brings events, a `Course` sees to it that none of a store is missing or comes twice, a
-`Delivery` prints them or runs a handler for each, and a `Horizon` says when that was the last one.
+A LiveSubscription brings events, a SequenceTracker sees to it that none of a store is missing or comes
+twice, a Delivery prints them or runs a handler for each, and an EndCondition says when the last one has
+come.
 """
 
 from __future__ import annotations
@@ -13,11 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.config import files
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.events.delivery import Delivery, Keep, Render, ToHandler, ToOutput
-from kubemqctl.messaging.events.sequence_tracker import Course
-from kubemqctl.messaging.events.store_reader import Horizon, Reader, where_to_begin
+from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
+from kubemqctl.messaging.events.store_reader import EndCondition, StoreReader, first_position
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import StopWithHandlers
-from kubemqctl.messaging.subscription import NO_LIMITS, RHYTHM, Limits, Live, Rhythm, line
+from kubemqctl.messaging.subscription import (
+    NO_LIMITS,
+    TIMING,
+    LiveSubscription,
+    TimeLimits,
+    Timing,
+    subscription_calls,
+)
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start
@@ -42,20 +50,20 @@ QUIET = 0.3
 OVERDUE = 5.0
 
 
-class Wish(NamedTuple):
+class SubscribeOptions(NamedTuple):
     """What to subscribe to, and until when. `most` 0 is no limit."""
 
     channel: str
     group: str = ""
     most: int = 0
-    limits: Limits = NO_LIMITS
+    limits: TimeLimits = NO_LIMITS
     reconnect: bool = True
     ready_file: str | None = None
     delimiter: bytes | None = b"\n"
     handler: HandlerOptions | None = None
 
 
-class StoreWish(NamedTuple):
+class StoreOptions(NamedTuple):
     """What a store is asked for beyond that."""
 
     start: Start
@@ -64,40 +72,44 @@ class StoreWish(NamedTuple):
     checkpoint: str | None = None
 
 
-def subscribe_events(run: Invocation, wish: Wish, rhythm: Rhythm = RHYTHM) -> int:
+def subscribe_events(run: Invocation, options: SubscribeOptions, timing: Timing = TIMING) -> int:
     """Plain events; returns the exit code. Raises NothingArrived, HandlerFailed, or why it broke off."""
 
     def plan(client: Client) -> Plan:
         from kubemqctl.client import events
 
         again = "connected again; what was published meanwhile did not come"
-        return Plan(lambda notify: events.subscribe_events(client, wish.channel, wish.group, notify), again)
+        return Plan(
+            lambda notify: events.subscribe_events(client, options.channel, options.group, notify), again
+        )
 
-    return _run(run, wish, plan, rhythm)
+    return _run(run, options, plan, timing)
 
 
-def subscribe_store(run: Invocation, wish: Wish, store_wish: StoreWish, rhythm: Rhythm = RHYTHM) -> int:
+def subscribe_store(
+    run: Invocation, options: SubscribeOptions, store_options: StoreOptions, timing: Timing = TIMING
+) -> int:
     """Stored events; as above, and raises Partial when some were gone."""
-    path = store_wish.checkpoint
-    checkpoint = Checkpoint(path, wish.channel) if path is not None else None
+    path = store_options.checkpoint
+    checkpoint = Checkpoint(path, options.channel) if path is not None else None
 
     def plan(client: Client) -> Plan:
         from kubemqctl.client.events import Store
 
-        store = Store(client, wish.channel, wish.group)
-        start = where_to_begin(store, store_wish.start, checkpoint)
-        horizon = Horizon(store_wish.end, store, start) if store_wish.end else None
+        store = Store(client, options.channel, options.group)
+        start = first_position(store, store_options.start, checkpoint)
+        end_condition = EndCondition(store_options.end, store, start) if store_options.end else None
         keep = checkpoint.save if checkpoint else None
-        if wish.group or store_wish.durable:
-            reader = Reader(store, None, start, store_wish.durable)
+        if options.group or store_options.durable:
+            reader = StoreReader(store, None, start, store_options.durable)
             again = "connected again; what was on its way may be lost"
-            return Plan(reader.open, again, None, reader, horizon, keep, True)
-        course = Course(start, run.warn)
-        reader = Reader(store, course, start, "")
+            return Plan(reader.open, again, None, reader, end_condition, keep, True)
+        tracker = SequenceTracker(start, run.warn)
+        reader = StoreReader(store, tracker, start, "")
         hint = "events from before this run need --from first" if start.kind == "new" else ""
-        return Plan(reader.open, "connected again", course, reader, horizon, keep, True, hint)
+        return Plan(reader.open, "connected again", tracker, reader, end_condition, keep, True, hint)
 
-    return _run(run, wish, plan, rhythm)
+    return _run(run, options, plan, timing)
 
 
 class Plan(NamedTuple):
@@ -105,23 +117,25 @@ class Plan(NamedTuple):
 
     open: Open
     again: str
-    course: Course | None = None
-    reader: Reader | None = None
-    horizon: Horizon | None = None
+    tracker: SequenceTracker | None = None
+    reader: StoreReader | None = None
+    end_condition: EndCondition | None = None
     keep: Keep | None = None
     is_stored: bool = False
     hint: str = ""
 
 
-def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rhythm) -> int:
-    render = _render(run, wish)
-    if wish.ready_file is not None:
-        files.clear_ready_file(wish.ready_file)
-    with StopWithHandlers() if wish.handler else StopSignal() as stop:
+def _run(run: Invocation, options: SubscribeOptions, plan: Callable[[Client], Plan], timing: Timing) -> int:
+    render = _render(run, options)
+    if options.ready_file is not None:
+        files.clear_ready_file(options.ready_file)
+    with StopWithHandlers() if options.handler else StopSignal() as stop:
         stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
-                subscriber = Subscriber(run, wish, plan(client), client, Exit(stop, stdout, render), rhythm)
+                subscriber = Subscriber(
+                    run, options, plan(client), client, Exit(stop, stdout, render), timing
+                )
                 subscriber.run()
         finally:
             stdout.close()
@@ -132,10 +146,10 @@ def _run(run: Invocation, wish: Wish, plan: Callable[[Client], Plan], rhythm: Rh
     return 0
 
 
-def _render(run: Invocation, wish: Wish) -> Render | None:
+def _render(run: Invocation, options: SubscribeOptions) -> Render | None:
     """How an event is printed; None where a handler's own output is."""
-    if wish.handler is None:
-        return run.renderer(Event, wish.delimiter).one
+    if options.handler is None:
+        return run.renderer(Event, options.delimiter).one
     return None if run.form().name in ("raw", "human") else run.renderer(HandledEvent).one
 
 
@@ -151,29 +165,35 @@ class Subscriber:
     """Joins the rooms, for one run."""
 
     def __init__(
-        self, run: Invocation, wish: Wish, plan: Plan, client: Client, out: Exit, rhythm: Rhythm
+        self,
+        run: Invocation,
+        options: SubscribeOptions,
+        plan: Plan,
+        client: Client,
+        out: Exit,
+        timing: Timing,
     ) -> None:
         self.arrived = 0
         self._run = run
-        self._wish = wish
+        self._options = options
         self._plan = plan
-        self._live: Live[Event] = Live(
-            line(client, plan.open),
+        self._live: LiveSubscription[Event] = LiveSubscription(
+            subscription_calls(client, plan.open),
             out.stop,
             run.note,
-            limits=wish.limits,
-            reconnect=wish.reconnect,
-            ready_file=wish.ready_file,
+            limits=options.limits,
+            reconnect=options.reconnect,
+            ready_file=options.ready_file,
             again=plan.again,
-            on_live=lambda: run.greet(f"listening on {wish.channel}: Ctrl-C ends it"),
+            on_live=lambda: run.greet(f"listening on {options.channel}: Ctrl-C ends it"),
             out=out.stdout,
-            rhythm=rhythm,
+            timing=timing,
         )
         self._delivery = self._deliver_to(out)
         self._is_full = False
 
     def _deliver_to(self, out: Exit) -> Delivery:
-        handler, keep = self._wish.handler, self._plan.keep
+        handler, keep = self._options.handler, self._plan.keep
         if handler is None:
             assert out.render
             return ToOutput(out.stdout, out.render, keep)
@@ -208,8 +228,8 @@ class Subscriber:
 
     def _turn(self, events: list[Event]) -> bool:
         """Deliver what came and see to the rest; False when that was all."""
-        if events and self._plan.course:
-            passed = self._plan.course.follow(events)
+        if events and self._plan.tracker:
+            passed = self._plan.tracker.follow(events)
             events = passed.events
             if passed.reopen:
                 self._ask_again()
@@ -220,21 +240,21 @@ class Subscriber:
             return False
         if self._is_full:
             self._live.drain()
-            return self._wish.handler is not None and self._delivery.unsettled
+            return self._options.handler is not None and self._delivery.unsettled
         self._live.hold = self._delivery.has_enough
-        self._live.busy = self._wish.handler is not None and self._delivery.unsettled
+        self._live.busy = self._options.handler is not None and self._delivery.unsettled
         self._live.due = self._next_look()
         return True
 
     def _cut(self, events: list[Event]) -> list[Event]:
         """The events that still belong to the run; with the last of them it is full."""
-        course, horizon = self._plan.course, self._plan.horizon
-        if horizon:
-            events, self._is_full = horizon.cut(events)
+        tracker, end_condition = self._plan.tracker, self._plan.end_condition
+        if end_condition:
+            events, self._is_full = end_condition.cut(events)
             if not self._is_full and self._live.live_since is not None:
-                self._is_full = horizon.is_reached(course.wanted if course else None)
-        if self._wish.most and self.arrived + len(events) >= self._wish.most:
-            events = events[: self._wish.most - self.arrived]
+                self._is_full = end_condition.is_reached(tracker.wanted if tracker else None)
+        if self._options.most and self.arrived + len(events) >= self._options.most:
+            events = events[: self._options.most - self.arrived]
             self._is_full = True
         return events
 
@@ -246,23 +266,25 @@ class Subscriber:
     def _next_look(self) -> float | None:
         """When to look again without any news; asks the server for what it may have dropped."""
         now = time.monotonic()
-        dues = [now + LOOK] if self._delivery.unsettled and not self._wish.handler else []
-        course, horizon, quiet = self._plan.course, self._plan.horizon, self._live.quiet_since
-        if horizon and horizon.due is not None:
-            dues.append(horizon.due)
-        if course and quiet is not None and not self._live.hold:
+        dues = [now + LOOK] if self._delivery.unsettled and not self._options.handler else []
+        tracker, end_condition, quiet = self._plan.tracker, self._plan.end_condition, self._live.quiet_since
+        if end_condition and end_condition.due is not None:
+            dues.append(end_condition.due)
+        if tracker and quiet is not None and not self._live.hold:
             if self._live.was_stalled:
                 if now < quiet + QUIET:
                     dues.append(quiet + QUIET)
-                elif course.wanted is not None:
+                elif tracker.wanted is not None:
                     self._ask_again()
-            elif horizon and horizon.is_stored and horizon.sequence:
-                dues.append(quiet + OVERDUE if now < quiet + OVERDUE else self._overdue(horizon.sequence))
+            elif end_condition and end_condition.is_stored and end_condition.sequence:
+                dues.append(
+                    quiet + OVERDUE if now < quiet + OVERDUE else self._overdue(end_condition.sequence)
+                )
         return min(dues, default=None)
 
     def _overdue(self, upto: int) -> float:
-        assert self._plan.course
-        if self._plan.course.silent(upto):
+        assert self._plan.tracker
+        if self._plan.tracker.silent(upto):
             self._ask_again()
             return time.monotonic() + OVERDUE
         return time.monotonic()
@@ -282,8 +304,8 @@ class Subscriber:
                 parts.append(f"{self._delivery.failed:,} failed")
             if self._delivery.dropped and not self._plan.is_stored:
                 parts.append(f"{self._delivery.dropped:,} received but not handled")
-        if self._plan.course and self._plan.course.missing:
-            parts.append(f"{self._plan.course.missing:,} missing")
+        if self._plan.tracker and self._plan.tracker.missing:
+            parts.append(f"{self._plan.tracker.missing:,} missing")
         if self._live.outages:
             times = "once" if self._live.outages == 1 else f"{self._live.outages} times"
             parts.append(f"connection lost {times}")
@@ -291,12 +313,12 @@ class Subscriber:
 
     def failure(self) -> KubemqctlError | None:
         """What to end with; None when all is well."""
-        channel, course = self._wish.channel, self._plan.course
+        channel, tracker = self._options.channel, self._plan.tracker
         if isinstance(self._delivery, ToHandler) and self._delivery.failed:
             return self._delivery.failure()
-        if course and course.missing:
-            were = "event was" if course.missing == 1 else "events were"
-            return Partial(f"{course.missing} {were} gone from {channel} before they could be read")
-        if not self.arrived and self._wish.limits.lasting is None:
+        if tracker and tracker.missing:
+            were = "event was" if tracker.missing == 1 else "events were"
+            return Partial(f"{tracker.missing} {were} gone from {channel} before they could be read")
+        if not self.arrived and self._options.limits.lasting is None:
             return NothingArrived(f"nothing arrived on {channel}", hint=self._plan.hint)
         return None

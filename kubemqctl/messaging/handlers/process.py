@@ -1,8 +1,8 @@
 """One child process: fed, listened to, timed, and ended with all that it started.
 
-The thread that calls `HandlerProcess.run` serves the three pipes of the process until it has ended, so nothing is
-written or read by turns and a full pipe can block nobody. What it says on stderr goes on to ours, line by
-line as it comes, because the lines of several children must not run into each other.
+The thread that calls `HandlerProcess.run` serves the three pipes of the process until it has ended, so
+nothing is written or read by turns and a full pipe can block nobody. What it says on stderr goes on to
+ours, line by line as it comes, because the lines of several children must not run into each other.
 """
 
 from __future__ import annotations

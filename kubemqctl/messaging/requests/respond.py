@@ -11,7 +11,7 @@ from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import Arrived
 from kubemqctl.messaging.requests.responder import Responder, Service
-from kubemqctl.messaging.subscription import Live, line
+from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Answered, Reply
@@ -154,14 +154,14 @@ def _listen(
     from kubemqctl.client import requests
 
     kind, channel, group, reconnect, ready_file = subscription
-    opened = line(
+    opened = subscription_calls(
         client,
         lambda notify: requests.subscription(client, kind, channel, group, answers.arrived, notify),
     )
     # Under raw nothing is printed, so nobody has to be there to read it.
     out = None if run.form().name == "raw" else stdout
     try:
-        live: Live[Arrived] = Live(
+        live: LiveSubscription[Arrived] = LiveSubscription(
             opened,
             stop,
             run.note,
