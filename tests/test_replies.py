@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies
+from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer
 from kubemqctl.model.errors import ConnectionLost, InvalidRequest, KubemqctlError, TooLarge
 from kubemqctl.model.messages import Reply, Request
 from tests.waiting import until
@@ -31,14 +31,14 @@ class Line:
     def __init__(self, *calls: Call | KubemqctlError) -> None:
         self.calls = list(calls)
         self.sent: list[Reply] = []
-        self.settled: list[tuple[Letter, KubemqctlError | None]] = []
-        self.replies = Replies(
+        self.settled: list[tuple[PendingAnswer, KubemqctlError | None]] = []
+        self.answer_sender = AnswerSender(
             self._send,  # type: ignore[arg-type]
-            lambda letter, error: self.settled.append((letter, error)),
+            lambda pending, error: self.settled.append((pending, error)),
             lambda: None,
         )
 
-    def _send(self, came: Arrived, reply: Reply, notify: object) -> Call:
+    def _send(self, came: ArrivedRequest, reply: Reply, notify: object) -> Call:
         self.sent.append(reply)
         call = self.calls.pop(0)
         if isinstance(call, KubemqctlError):
@@ -49,27 +49,27 @@ class Line:
         """Look until all is settled."""
 
         def settled() -> bool:
-            self.replies.look()
-            return not self.replies.under_way
+            self.answer_sender.look()
+            return not self.answer_sender.under_way
 
         until(settled, "all settled")
 
 
-def letter(timeout: float, reply: Reply = Reply(body=b"x")) -> Letter:  # noqa: B008
-    return Letter(Arrived(Request("c", timeout=timeout), time.monotonic()), reply)
+def pending(timeout: float, reply: Reply = Reply(body=b"x")) -> PendingAnswer:  # noqa: B008
+    return PendingAnswer(ArrivedRequest(Request("c", timeout=timeout), time.monotonic()), reply)
 
 
 def test_an_answer_is_settled_once_the_server_has_it() -> None:
     line = Line(Call())
-    line.replies.begin(letter(10))
-    assert line.replies.under_way == 1
+    line.answer_sender.begin(pending(10))
+    assert line.answer_sender.under_way == 1
     line.run()
     assert [error for _, error in line.settled] == [None]
 
 
 def test_one_that_is_lost_with_the_connection_is_sent_again() -> None:
     line = Line(Call(ConnectionLost("gone")), ConnectionLost("closed"), Call())
-    line.replies.begin(letter(10))
+    line.answer_sender.begin(pending(10))
     line.run()
     assert len(line.sent) == 3
     assert [error for _, error in line.settled] == [None]
@@ -78,7 +78,7 @@ def test_one_that_is_lost_with_the_connection_is_sent_again() -> None:
 def test_it_is_given_up_when_nobody_waits_any_more() -> None:
     lost = ConnectionLost("gone")
     line = Line(Call(lost), Call(lost), Call(lost))
-    line.replies.begin(letter(0.3))
+    line.answer_sender.begin(pending(0.3))
     line.run()
     assert len(line.sent) == 2
     assert [error for _, error in line.settled] == [lost]
@@ -87,14 +87,14 @@ def test_it_is_given_up_when_nobody_waits_any_more() -> None:
 def test_one_that_the_server_refuses_is_not_sent_again() -> None:
     refused = InvalidRequest("Error 102: invalid channel value, cannot be empty")
     line = Line(Call(refused))
-    line.replies.begin(letter(10))
+    line.answer_sender.begin(pending(10))
     line.run()
     assert [error for _, error in line.settled] == [refused]
 
 
 def test_one_that_is_too_large_becomes_the_answer_that_says_so() -> None:
     line = Line(Call(TooLarge("too big")), Call())
-    line.replies.begin(letter(10))
+    line.answer_sender.begin(pending(10))
     line.run()
     ((said, error),) = line.settled
     assert error is None
@@ -105,18 +105,18 @@ def test_one_that_is_too_large_becomes_the_answer_that_says_so() -> None:
 
 def test_a_slow_answer_holds_up_no_other() -> None:
     line = Line(Call(finished=False), Call())
-    line.replies.begin(letter(10, Reply(body=b"slow")))
-    line.replies.begin(letter(10, Reply(body=b"fast")))
-    line.replies.look()
+    line.answer_sender.begin(pending(10, Reply(body=b"slow")))
+    line.answer_sender.begin(pending(10, Reply(body=b"fast")))
+    line.answer_sender.look()
     assert [said.reply.body for said, _ in line.settled] == [b"fast"]
-    assert line.replies.under_way == 1
+    assert line.answer_sender.under_way == 1
 
 
 def test_at_the_end_what_is_under_way_is_settled_as_lost() -> None:
     line = Line(Call(finished=False), Call(ConnectionLost("gone")))
-    line.replies.begin(letter(10))
-    line.replies.begin(letter(10))
-    line.replies.look()
-    line.replies.give_up()
+    line.answer_sender.begin(pending(10))
+    line.answer_sender.begin(pending(10))
+    line.answer_sender.look()
+    line.answer_sender.give_up()
     assert [type(error).__name__ for _, error in line.settled] == ["ConnectionLost", "TimedOut"]
-    assert not line.replies.under_way
+    assert not line.answer_sender.under_way

@@ -10,10 +10,10 @@ import pytest
 
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.requests import responder
-from kubemqctl.messaging.requests.answers import Arrived, same
-from kubemqctl.messaging.requests.responder import Responder, Service
+from kubemqctl.messaging.requests.answers import ArrivedRequest, same
+from kubemqctl.messaging.requests.responder import Responder, RespondOptions
 from kubemqctl.model.errors import KubemqctlError, OutputError
-from kubemqctl.model.messages import Answered, Reply, Request
+from kubemqctl.model.messages import AnsweredRequest, Reply, Request
 from kubemqctl.runtime.waiting import StopSignal
 from tests.waiting import until
 
@@ -33,19 +33,19 @@ class Call:
 class Desk:
     """A responder with nothing behind it, and what came out of it."""
 
-    def __init__(self, service: Service, show_error: KubemqctlError | None = None) -> None:
+    def __init__(self, options: RespondOptions, show_error: KubemqctlError | None = None) -> None:
         self.sent: list[Reply] = []
-        self.shown: list[Answered] = []
+        self.shown: list[AnsweredRequest] = []
         self.said: list[str] = []
         self._show_error = show_error
-        self.responder = Responder(service, os.environ, self._send, self._show, self.said.append)  # type: ignore[arg-type]
+        self.responder = Responder(options, os.environ, self._send, self._show, self.said.append)  # type: ignore[arg-type]
 
-    def _send(self, came: Arrived, reply: Reply, notify: Callable[[], None]) -> Call:
+    def _send(self, came: ArrivedRequest, reply: Reply, notify: Callable[[], None]) -> Call:
         self.sent.append(reply)
         notify()
         return Call()
 
-    def _show(self, answered: Answered) -> None:
+    def _show(self, answered: AnsweredRequest) -> None:
         if self._show_error:
             raise self._show_error
         self.shown.append(answered)
@@ -57,17 +57,17 @@ def stop() -> Iterator[StopSignal]:
         yield caught
 
 
-def service(handler: HandlerOptions | None = HANDLER, most: int = 0) -> Service:
+def options(handler: HandlerOptions | None = HANDLER, most: int = 0) -> RespondOptions:
     rule = None if handler else same(Reply())
-    return Service(rule, handler, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
+    return RespondOptions(rule, handler, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
 
 
-def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") -> Arrived:
-    return Arrived(Request("c", body, id=id, timeout=timeout), time.monotonic() - ago)
+def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") -> ArrivedRequest:
+    return ArrivedRequest(Request("c", body, id=id, timeout=timeout), time.monotonic() - ago)
 
 
 def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: StopSignal) -> None:
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came("old", ago=61)])
     desk.responder.step()
     assert not desk.sent
@@ -75,12 +75,12 @@ def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: St
     assert [(a.id, a.executed, a.error) for a in desk.shown] == [
         ("old", False, "no handler was free in time")
     ]
-    assert desk.responder.tally.summary() == "1 received, 0 executed, 1 expired before a handler was free"
+    assert desk.responder.summary.summary() == "1 received, 0 executed, 1 expired before a handler was free"
     desk.responder.finish(stop, 0)
 
 
 def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(stop: StopSignal) -> None:
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came("runs"), came("waits", timeout=0.2)])
     desk.responder.step()
     assert desk.responder.due == pytest.approx(time.monotonic() + 0.16, abs=0.1)
@@ -96,7 +96,7 @@ def test_what_waits_is_refused_when_its_time_comes_though_no_handler_is_free(sto
 
 def test_too_many_at_once_are_refused_at_once(stop: StopSignal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responder, "MOST_WAITING", 2)
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came("a"), came("b"), came("c")])
     assert [reply.error for reply in desk.sent] == ["the responder is busy: 2 requests wait already"]
     desk.responder.finish(stop, 0)
@@ -106,14 +106,14 @@ def test_too_many_bytes_at_once_are_refused_at_once(
     stop: StopSignal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10)
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came("a", body=b"x" * 100), came("b", body=b"x")])
     assert len(desk.sent) == 1
     desk.responder.finish(stop, 0)
 
 
 def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: StopSignal) -> None:
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came("runs"), came("waits")])
     desk.responder.step()
     desk.responder.finish(stop, 0.05)
@@ -121,12 +121,12 @@ def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: StopSig
         "runs": "the handler was stopped, as the run had to end",
         "waits": "the responder has ended",
     }
-    assert desk.responder.tally.failed == 2
+    assert desk.responder.summary.failed == 2
 
 
 def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: StopSignal) -> None:
     quick = HANDLER._replace(command=find(["true"], os.environ))
-    desk = Desk(service(quick))
+    desk = Desk(options(quick))
     desk.responder.take([came("a"), came("b"), came("c")])
     desk.responder.step()
     desk.responder.finish(stop, 20)
@@ -135,18 +135,18 @@ def test_at_the_end_what_waits_is_still_run_within_the_grace(stop: StopSignal) -
 
 def test_output_that_fails_ends_the_run_but_loses_no_answer(stop: StopSignal) -> None:
     full = OutputError("cannot write to standard output: no space left on device")
-    desk = Desk(service(handler=None), show_error=full)
+    desk = Desk(options(handler=None), show_error=full)
     desk.responder.take([came("a"), came("b")])
     desk.responder.step()
     assert desk.responder.over
     desk.responder.finish(stop, 5)
     assert desk.responder.failure is full
     assert len(desk.sent) == 2
-    assert desk.responder.tally.executed == 2
+    assert desk.responder.summary.executed == 2
 
 
 def test_those_over_the_count_are_left_alone(stop: StopSignal) -> None:
-    desk = Desk(service(handler=None, most=2))
+    desk = Desk(options(handler=None, most=2))
     desk.responder.take([came("a"), came("b"), came("c")])
     desk.responder.step()
     desk.responder.finish(stop, 5)
@@ -154,7 +154,7 @@ def test_those_over_the_count_are_left_alone(stop: StopSignal) -> None:
 
 
 def test_of_many_failures_twenty_are_named_and_the_rest_counted(stop: StopSignal) -> None:
-    desk = Desk(service())
+    desk = Desk(options())
     desk.responder.take([came(f"r{n}", ago=61) for n in range(25)])
     desk.responder.step()
     desk.responder.finish(stop, 5)

@@ -163,7 +163,7 @@ class Reply(NamedTuple):
     tags: Mapping[str, str] = NO_TAGS
 
 
-class Answered(NamedTuple):
+class AnsweredRequest(NamedTuple):
     """A request with how it was answered; `handler_exit` is 0 without a handler."""
 
     channel: str

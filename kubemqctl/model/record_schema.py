@@ -24,7 +24,7 @@ NOUNS: dict[str, type] = {
     "handled-event": m.HandledEvent,
     "result": m.SendResult,
     "request": m.Request,
-    "answered-request": m.Answered,
+    "answered-request": m.AnsweredRequest,
     "response": m.Response,
     "affected": m.Affected,
     "channel": channels.ChannelInfo,

@@ -14,7 +14,7 @@ from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.messages import (
     NO_POLICY,
     Affected,
-    Answered,
+    AnsweredRequest,
     Decided,
     Event,
     HandledEvent,
@@ -236,8 +236,8 @@ COLUMNS = {
         SendResult: "id channel sent_at expires_at delayed_to error",
         Request: "id channel metadata client_id body tags timeout reply_channel cache_key cache_ttl",
         Response: "id channel metadata client_id body tags timestamp executed error cache_hit",
-        Answered: "id channel metadata client_id body tags executed error timeout reply_channel cache_key"
-        " cache_ttl handler_exit",
+        AnsweredRequest: "id channel metadata client_id body tags executed error timeout reply_channel"
+        " cache_key cache_ttl handler_exit",
         Affected: "channel affected target",
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
         " last_activity rate_in rate_out",

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.messages import Affected, Answered, Event, Message, Received, Response, SendResult
+from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, Pong
 from kubemqctl.model.text import escaped, text_bytes
@@ -102,7 +102,7 @@ _RAW: dict[type, Callable[..., bytes]] = {
     Event: lambda noun: noun.body,
     Message: lambda noun: noun.body,
     Response: lambda noun: noun.body,
-    Answered: lambda noun: b"",
+    AnsweredRequest: lambda noun: b"",
     SendResult: lambda noun: text_bytes(noun.id),
     Affected: lambda noun: b"%d" % noun.affected,
     ChannelInfo: lambda noun: text_bytes(noun.name),

@@ -14,7 +14,7 @@ from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import (
     Affected,
-    Answered,
+    AnsweredRequest,
     Decided,
     Event,
     HandledEvent,
@@ -76,7 +76,7 @@ SHOWN = st.one_of(
         STRINGS,
     ),
     st.builds(
-        Answered,
+        AnsweredRequest,
         STRINGS,
         BODIES,
         STRINGS,

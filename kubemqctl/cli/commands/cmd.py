@@ -37,12 +37,12 @@ def send(
       kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo it shines
       kubemqctl cmd send lights.kitchen off -o json
     """
-    from kubemqctl.messaging.requests.ask import Asking, ask
+    from kubemqctl.messaging.requests.ask import AskOptions, ask
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)
     request = Request(channel, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS, timeout=timeout)
-    return ask(ctx.obj, "commands", Asking(request, body, file))
+    return ask(ctx.obj, "commands", AskOptions(request, body, file))
 
 
 @group.command("respond", handler=True)
@@ -75,12 +75,17 @@ def respond(
       kubemqctl cmd respond 'lights.*' --group house -- sh -c 'echo "$KUBEMQ_CHANNEL $(cat)" >> lights.log'
       kubemqctl cmd respond deploy --count 1 -o json -- sh -c 'cat > plan.json'
     """
-    from kubemqctl.messaging.requests.respond import Choice, HandlerFlags, Subscription, respond
+    from kubemqctl.messaging.requests.respond import (
+        AnswerChoice,
+        HandlerFlags,
+        ResponderSubscription,
+        respond,
+    )
 
     return respond(
         ctx.obj,
-        Subscription("commands", channel, group, not no_reconnect, ready_file),
-        Choice(ok=ok, error=error),
+        ResponderSubscription("commands", channel, group, not no_reconnect, ready_file),
+        AnswerChoice(ok=ok, error=error),
         HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace),
         tags=tag or (),
         count=count or 0,

@@ -49,7 +49,7 @@ def send(
       kubemqctl query send report --metadata 2024-05 --timeout 1m > report.pdf
       kubemqctl query send price.tea 100g --cache-key tea-100 --cache-ttl 30s -o json
     """
-    from kubemqctl.messaging.requests.ask import Asking, ask
+    from kubemqctl.messaging.requests.ask import AskOptions, ask
 
     check_channel(channel, "queries")
     check_text("--metadata", metadata)
@@ -58,7 +58,7 @@ def send(
         raise UsageError("--cache-key and --cache-ttl belong together: give both, as --cache-ttl 30s")
     tags = parse_tags(tag) if tag else NO_TAGS
     request = Request(channel, b"", metadata, tags, timeout, cache_key, cache_ttl)
-    return ask(ctx.obj, "queries", Asking(request, body, file))
+    return ask(ctx.obj, "queries", AskOptions(request, body, file))
 
 
 @group.command("respond", handler=True)
@@ -100,12 +100,17 @@ def respond(
       kubemqctl query respond 'echo.>' --echo
       kubemqctl query respond shout --concurrency 4 -- tr a-z A-Z
     """
-    from kubemqctl.messaging.requests.respond import Choice, HandlerFlags, Subscription, respond
+    from kubemqctl.messaging.requests.respond import (
+        AnswerChoice,
+        HandlerFlags,
+        ResponderSubscription,
+        respond,
+    )
 
     return respond(
         ctx.obj,
-        Subscription("queries", channel, group, not no_reconnect, ready_file),
-        Choice(error=error, reply=reply, reply_file=reply_file, echo=echo),
+        ResponderSubscription("queries", channel, group, not no_reconnect, ready_file),
+        AnswerChoice(error=error, reply=reply, reply_file=reply_file, echo=echo),
         HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace),
         metadata=metadata,
         tags=tag or (),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.handlers.pool import KILL_AFTER, HandlerOutcome, Input, Task, stdin_bytes, variables
 from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
-from kubemqctl.model.messages import Answered, Reply, Request, Response
+from kubemqctl.model.messages import AnsweredRequest, Reply, Request, Response
 from kubemqctl.model.record_parser import reply_from_line
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Rule = Callable[[Request], Reply]
 
 
-class Arrived(NamedTuple):
+class ArrivedRequest(NamedTuple):
     """A request and when it came, in monotonic seconds."""
 
     request: Request
@@ -50,9 +50,9 @@ class Arrived(NamedTuple):
         return self.expires - self.margin
 
 
-def arrived(request: Request) -> Arrived:
+def arrived(request: Request) -> ArrivedRequest:
     """`request`, which came now."""
-    return Arrived(request, time.monotonic())
+    return ArrivedRequest(request, time.monotonic())
 
 
 # --- rules ---
@@ -80,7 +80,7 @@ def refusal(given: Reply, error: str) -> Reply:
 # --- handlers ---
 
 
-def task(came: Arrived, form: Input, timeout: float | None, now: float) -> Task:
+def task(came: ArrivedRequest, form: Input, timeout: float | None, now: float) -> Task:
     """The run of a handler for a request: it ends in time for an answer, or after `timeout` seconds."""
     left = came.latest - now
     limit = left if timeout is None else min(left, timeout)
@@ -126,36 +126,36 @@ def response(request: Request, reply: Reply, carries_body: bool) -> Response:
     )
 
 
-def answered(came: Arrived, reply: Reply, handler_exit: int) -> Answered:
+def answered(came: ArrivedRequest, reply: Reply, handler_exit: int) -> AnsweredRequest:
     """The record of a request that was answered `reply`."""
-    return Answered(*came.request, reply.executed, reply.error, handler_exit)
+    return AnsweredRequest(*came.request, reply.executed, reply.error, handler_exit)
 
 
 PAUSE = 0.2
 """Seconds until a lost answer is sent again."""
-Send = Callable[[Arrived, Reply, Callable[[], None]], "Pending"]
+Send = Callable[[ArrivedRequest, Reply, Callable[[], None]], "Pending"]
 
 
-class Letter(NamedTuple):
+class PendingAnswer(NamedTuple):
     """An answer, and what to tell when it has arrived."""
 
-    came: Arrived
+    came: ArrivedRequest
     reply: Reply
     handler_exit: int = 0
 
 
-Settled = Callable[[Letter, KubemqctlError | None], None]
+Settled = Callable[[PendingAnswer, KubemqctlError | None], None]
 
 
-class Replies:
+class AnswerSender:
     """`send` begins to send one and notifies when it is gone; `settled` hears of each, once."""
 
     def __init__(self, send: Send, settled: Settled, notify: Callable[[], None]) -> None:
         self._send = send
         self._settled = settled
         self._notify = notify
-        self._sent: list[tuple[Letter, Pending]] = []
-        self._again: list[tuple[float, Letter, KubemqctlError]] = []
+        self._sent: list[tuple[PendingAnswer, Pending]] = []
+        self._again: list[tuple[float, PendingAnswer, KubemqctlError]] = []
 
     @property
     def under_way(self) -> int:
@@ -167,26 +167,26 @@ class Replies:
         """When `look` has to send one again, in monotonic seconds."""
         return self._again[0][0] if self._again else None
 
-    def begin(self, letter: Letter) -> None:
+    def begin(self, pending: PendingAnswer) -> None:
         """Send an answer."""
         try:
-            self._sent.append((letter, self._send(letter.came, letter.reply, self._notify)))
+            self._sent.append((pending, self._send(pending.came, pending.reply, self._notify)))
         except KubemqctlError as e:
-            self._failed(letter, e)
+            self._failed(pending, e)
 
     def look(self) -> None:
         """Settle what has been sent, and send again what is due."""
         sent, self._sent = self._sent, []
-        for letter, pending in sent:
-            if not pending.done():
-                self._sent.append((letter, pending))
+        for pending, call in sent:
+            if not call.done():
+                self._sent.append((pending, call))
                 continue
             try:
-                pending.result()
+                call.result()
             except KubemqctlError as e:
-                self._failed(letter, e)
+                self._failed(pending, e)
             else:
-                self._settled(letter, None)
+                self._settled(pending, None)
         now = time.monotonic()
         while self._again and self._again[0][0] <= now:
             self.begin(self._again.pop(0)[1])
@@ -194,19 +194,19 @@ class Replies:
     def give_up(self) -> None:
         """Settle as lost what is still under way."""
         lost, self._again = self._again, []
-        for _, letter, error in lost:
-            self._settled(letter, error)
+        for _, pending, error in lost:
+            self._settled(pending, error)
         sent, self._sent = self._sent, []
-        for letter, _ in sent:
-            self._settled(letter, TimedOut("the server did not take it in time"))
+        for pending, _ in sent:
+            self._settled(pending, TimedOut("the server did not take it in time"))
 
-    def _failed(self, letter: Letter, error: KubemqctlError) -> None:
+    def _failed(self, pending: PendingAnswer, error: KubemqctlError) -> None:
         again = time.monotonic() + PAUSE
-        if isinstance(error, TooLarge) and letter.reply.executed:
+        if isinstance(error, TooLarge) and pending.reply.executed:
             self.begin(
-                letter._replace(reply=refusal(letter.reply, f"the reply is too large: {error.message}"))
+                pending._replace(reply=refusal(pending.reply, f"the reply is too large: {error.message}"))
             )
-        elif isinstance(error, Unreachable | TimedOut | NotReady) and again < letter.came.expires:
-            self._again.append((again, letter, error))
+        elif isinstance(error, Unreachable | TimedOut | NotReady) and again < pending.came.expires:
+            self._again.append((again, pending, error))
         else:
-            self._settled(letter, error)
+            self._settled(pending, error)

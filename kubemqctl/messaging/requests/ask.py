@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubemqctl.client.requests import Kind
 
 
-class Asking(NamedTuple):
+class AskOptions(NamedTuple):
     """A request to send: everything but its body, and where that comes from."""
 
     request: Request
@@ -23,7 +23,7 @@ class Asking(NamedTuple):
     file: str | None
 
 
-def ask(run: Invocation, kind: Kind, asking: Asking) -> int:
+def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     """Send the request, print the answer. Raises Refused for `executed=false`, TimedOut for silence."""
     check_timeout(asking.request.timeout)
     form = run.form().name

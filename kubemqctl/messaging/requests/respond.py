@@ -9,12 +9,12 @@ from kubemqctl.messaging.handlers.options import handler_options, parse_form
 from kubemqctl.messaging.handlers.pool import GRACE, StopWithHandlers
 from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.messaging.requests import answers
-from kubemqctl.messaging.requests.answers import Arrived
-from kubemqctl.messaging.requests.responder import Responder, Service
+from kubemqctl.messaging.requests.answers import ArrivedRequest
+from kubemqctl.messaging.requests.responder import Responder, RespondOptions
 from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.messages import NO_TAGS, Answered, Reply
+from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Stdout
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kubemqctl.client.streams import Pending
 
 
-class Subscription(NamedTuple):
+class ResponderSubscription(NamedTuple):
     """What to listen to; `channel` may have wildcards."""
 
     kind: Kind
@@ -37,7 +37,7 @@ class Subscription(NamedTuple):
     ready_file: str | None
 
 
-class Choice(NamedTuple):
+class AnswerChoice(NamedTuple):
     """The ways to answer, as given; exactly one is wanted. `ok` and `echo` are switches."""
 
     ok: bool = False
@@ -59,8 +59,8 @@ class HandlerFlags(NamedTuple):
 
 def respond(
     run: Invocation,
-    subscription: Subscription,
-    choice: Choice,
+    subscription: ResponderSubscription,
+    choice: AnswerChoice,
     flags: HandlerFlags,
     *,
     metadata: str = "",
@@ -70,11 +70,13 @@ def respond(
     """Answer requests until a signal comes or `count` of them are answered; returns the exit code."""
     _check(subscription, choice, metadata, run.words)
     given = Reply(metadata=metadata, tags=parse_tags(tags) if tags else NO_TAGS)
-    service = _service(run, subscription.kind, choice, flags, given, count)
-    return _serve(run, subscription, service, GRACE if flags.grace is None else flags.grace)
+    options = _options(run, subscription.kind, choice, flags, given, count)
+    return _serve(run, subscription, options, GRACE if flags.grace is None else flags.grace)
 
 
-def _check(subscription: Subscription, choice: Choice, metadata: str, words: Sequence[str] | None) -> None:
+def _check(
+    subscription: ResponderSubscription, choice: AnswerChoice, metadata: str, words: Sequence[str] | None
+) -> None:
     check_channel(subscription.channel, subscription.kind, wildcards=True)
     if subscription.group:
         check_group(subscription.group, subscription.kind)
@@ -89,9 +91,9 @@ def _check(subscription: Subscription, choice: Choice, metadata: str, words: Seq
         raise UsageError(f"say how to answer in one way: {known}, --error, or a handler's command behind --")
 
 
-def _service(
-    run: Invocation, kind: Kind, choice: Choice, flags: HandlerFlags, given: Reply, count: int
-) -> Service:
+def _options(
+    run: Invocation, kind: Kind, choice: AnswerChoice, flags: HandlerFlags, given: Reply, count: int
+) -> RespondOptions:
     handler = handler_options(
         run.words,
         run.environ,
@@ -104,10 +106,10 @@ def _service(
         raise UsageError("--handler-output is for a handler", hint="put its command behind --")
     form = parse_form("--handler-output", flags.output)
     rule = None if handler else _rule(choice, given)
-    return Service(rule, handler, form, given, count, stdout_is_body=kind == "queries")
+    return RespondOptions(rule, handler, form, given, count, stdout_is_body=kind == "queries")
 
 
-def _rule(choice: Choice, given: Reply) -> answers.Rule:
+def _rule(choice: AnswerChoice, given: Reply) -> answers.Rule:
     if choice.ok:
         return answers.same(given)
     if choice.echo:
@@ -119,17 +121,19 @@ def _rule(choice: Choice, given: Reply) -> answers.Rule:
     return answers.same(given._replace(body=body))
 
 
-def _serve(run: Invocation, subscription: Subscription, service: Service, grace: float) -> int:
-    render = run.renderer(Answered, None)
+def _serve(
+    run: Invocation, subscription: ResponderSubscription, options: RespondOptions, grace: float
+) -> int:
+    render = run.renderer(AnsweredRequest, None)
     environ = dict(run.environ)  # before grpc is told how to behave by variables of its own
     with StopWithHandlers() as stop:
         stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
                 responder = Responder(
-                    service,
+                    options,
                     environ,
-                    _sender(client, service.stdout_is_body),
+                    _sender(client, options.stdout_is_body),
                     lambda answered: _print(stdout, render.one(answered)),
                     run.note,
                 )
@@ -144,7 +148,7 @@ def _serve(run: Invocation, subscription: Subscription, service: Service, grace:
 def _listen(
     run: Invocation,
     client: Client,
-    subscription: Subscription,
+    subscription: ResponderSubscription,
     responder: Responder,
     stop: StopSignal,
     stdout: Stdout,
@@ -161,7 +165,7 @@ def _listen(
     # Under raw nothing is printed, so nobody has to be there to read it.
     out = None if run.form().name == "raw" else stdout
     try:
-        live: LiveSubscription[Arrived] = LiveSubscription(
+        live: LiveSubscription[ArrivedRequest] = LiveSubscription(
             opened,
             stop,
             run.note,
@@ -180,13 +184,15 @@ def _listen(
                     break
     finally:
         responder.finish(stop, grace)
-        run.note(responder.tally.summary())
+        run.note(responder.summary.summary())
 
 
-def _sender(client: Client, carries_body: bool) -> Callable[[Arrived, Reply, Callable[[], None]], Pending]:
+def _sender(
+    client: Client, carries_body: bool
+) -> Callable[[ArrivedRequest, Reply, Callable[[], None]], Pending]:
     from kubemqctl.client import requests
 
-    def send(came: Arrived, reply: Reply, when_done: Callable[[], None]) -> Pending:
+    def send(came: ArrivedRequest, reply: Reply, when_done: Callable[[], None]) -> Pending:
         return requests.answer(client, answers.response(came.request, reply, carries_body), when_done)
 
     return send

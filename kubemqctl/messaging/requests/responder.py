@@ -17,9 +17,9 @@ from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, Input, Task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
-from kubemqctl.messaging.requests.answers import Arrived, Letter, Replies, Rule, Send
+from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
-from kubemqctl.model.messages import Answered, Reply
+from kubemqctl.model.messages import AnsweredRequest, Reply
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
@@ -29,7 +29,7 @@ LAST_ANSWERS = 5.0
 """Seconds that the last answers may take when the run ends."""
 
 
-class Service(NamedTuple):
+class RespondOptions(NamedTuple):
     """What is answered: by `rule`, or by `handler`, whose stdout has the form `output`.
 
     `given` has the metadata and tags of every reply; `most` requests, 0 for no limit. `stdout_is_body` is
@@ -44,7 +44,7 @@ class Service(NamedTuple):
     stdout_is_body: bool
 
 
-class Tally:
+class RespondSummary:
     """What became of the requests of a run."""
 
     def __init__(self) -> None:
@@ -76,26 +76,26 @@ class Responder:
 
     def __init__(
         self,
-        service: Service,
+        options: RespondOptions,
         environ: Mapping[str, str],
         send: Send,
-        show: Callable[[Answered], None],
+        show: Callable[[AnsweredRequest], None],
         say: Callable[[str], None],
     ) -> None:
-        self.tally = Tally()
+        self.summary = RespondSummary()
         self.failure: KubemqctlError | None = None
         self.wake: Callable[[], None] = lambda: None
-        self._service = service
+        self._options = options
         self._show = show
         self._say = say
         self._named = 0
         self._wakeup = Wakeup()
-        self._replies = Replies(send, self._settled, self._notify)
-        self._waiting: deque[Arrived] = deque()
+        self._answer_sender = AnswerSender(send, self._settled, self._notify)
+        self._waiting: deque[ArrivedRequest] = deque()
         self._bytes = 0
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._cannot_start = ""
-        handler = service.handler
+        handler = options.handler
         self._pool = (
             HandlerPool(handler.command, handler.concurrency, self._deliver, environ) if handler else None
         )
@@ -107,22 +107,22 @@ class Responder:
 
     @property
     def _is_full(self) -> bool:
-        return 0 < self._service.most <= self.tally.taken
+        return 0 < self._options.most <= self.summary.taken
 
     @property
     def due(self) -> float | None:
         """When `step` has something to do though nothing happens, in monotonic seconds."""
         waiting = self._waiting[0].latest if self._waiting else None
-        return min((at for at in (waiting, self._replies.due) if at is not None), default=None)
+        return min((at for at in (waiting, self._answer_sender.due) if at is not None), default=None)
 
-    def take(self, requests: Iterable[Arrived]) -> None:
+    def take(self, requests: Iterable[ArrivedRequest]) -> None:
         """Answer these, now or when a handler is free; those over the count are left alone."""
         for came in requests:
             if self.over:
                 return
-            self.tally.taken += 1
-            if self._service.rule:
-                self._replies.begin(Letter(came, self._service.rule(came.request)))
+            self.summary.taken += 1
+            if self._options.rule:
+                self._answer_sender.begin(PendingAnswer(came, self._options.rule(came.request)))
             elif len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES_WAITING:
                 self._refuse(came, f"the responder is busy: {len(self._waiting)} requests wait already")
             else:
@@ -135,7 +135,7 @@ class Responder:
             self._ended(self._outcomes.get())
         if self._pool:
             self._start(self._pool)
-        self._replies.look()
+        self._answer_sender.look()
 
     # --- from arrival to handler ---
 
@@ -152,31 +152,31 @@ class Responder:
             else:
                 return
 
-    def _next(self) -> Arrived:
+    def _next(self) -> ArrivedRequest:
         came = self._waiting.popleft()
         self._bytes -= len(came.body)
         return came
 
-    def _task(self, came: Arrived, now: float) -> Task:
-        handler = self._service.handler
+    def _task(self, came: ArrivedRequest, now: float) -> Task:
+        handler = self._options.handler
         assert handler
         return answers.task(came, handler.input, handler.timeout, now)
 
-    def _too_late(self, came: Arrived, now: float) -> None:
+    def _too_late(self, came: ArrivedRequest, now: float) -> None:
         why = "no handler was free in time"
         if now < came.expires:
             self._refuse(came, why)
         else:
-            self.tally.expired += 1
+            self.summary.expired += 1
             self._name(came, f"{why}: not run")
-            self._print(Letter(came, self._refusal(why)))
+            self._print(PendingAnswer(came, self._refusal(why)))
 
-    def _refuse(self, came: Arrived, why: str) -> None:
+    def _refuse(self, came: ArrivedRequest, why: str) -> None:
         self._name(came, why)
-        self._replies.begin(Letter(came, self._refusal(why)))
+        self._answer_sender.begin(PendingAnswer(came, self._refusal(why)))
 
     def _refusal(self, why: str) -> Reply:
-        return answers.refusal(self._service.given, why)
+        return answers.refusal(self._options.given, why)
 
     # --- from handler to answer ---
 
@@ -189,40 +189,40 @@ class Responder:
         self.wake()
 
     def _ended(self, outcome: HandlerOutcome) -> None:
-        came, service = outcome.key, self._service
-        reply = answers.reply_of(outcome, service.output, service.given)
-        if not service.stdout_is_body and service.output == "body":
+        came, options = outcome.key, self._options
+        reply = answers.reply_of(outcome, options.output, options.given)
+        if not options.stdout_is_body and options.output == "body":
             to_stderr(outcome.stdout)
         if not reply.executed:
             self._name(came, reply.error if outcome.ok else outcome.failure)
         if outcome.error:
             self.failure = self.failure or outcome.error
             self._cannot_start = outcome.failure
-        self._replies.begin(Letter(came, reply, outcome.exit_code))
+        self._answer_sender.begin(PendingAnswer(came, reply, outcome.exit_code))
 
     # --- from answer to record ---
 
-    def _settled(self, letter: Letter, error: KubemqctlError | None) -> None:
+    def _settled(self, pending: PendingAnswer, error: KubemqctlError | None) -> None:
         if error:
-            self.tally.lost += 1
+            self.summary.lost += 1
             why = f"its answer was lost: {error.message}"
-            self._name(letter.came, why)
-            letter = letter._replace(reply=self._refusal(why))
-        elif letter.reply.executed:
-            self.tally.executed += 1
+            self._name(pending.came, why)
+            pending = pending._replace(reply=self._refusal(why))
+        elif pending.reply.executed:
+            self.summary.executed += 1
         else:
-            self.tally.failed += 1
-        self._print(letter)
+            self.summary.failed += 1
+        self._print(pending)
 
-    def _print(self, letter: Letter) -> None:
+    def _print(self, pending: PendingAnswer) -> None:
         try:
-            self._show(answers.answered(*letter))
+            self._show(answers.answered(*pending))
         except KubemqctlError as e:
             # What was taken is still answered, though it cannot be printed any more.
             self.failure = self.failure or e
             self._show = lambda answered: None
 
-    def _name(self, came: Arrived, what: str) -> None:
+    def _name(self, came: ArrivedRequest, what: str) -> None:
         self._named += 1
         if self._named <= MOST_NAMED:
             self._say(f"{came.request.id}: {what}")
@@ -245,7 +245,7 @@ class Responder:
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._waiting or self._replies.under_way or (self._pool and self._pool.under_way))
+        return bool(self._waiting or self._answer_sender.under_way or (self._pool and self._pool.under_way))
 
     def _wait(self, stop: StopSignal | None, end: float | None) -> None:
         """Until there is news, a first signal, or the next thing is due."""
@@ -265,8 +265,8 @@ class Responder:
         while self._waiting:
             self._refuse(self._next(), "the responder has ended")
         end = time.monotonic() + LAST_ANSWERS
-        while self._replies.under_way and time.monotonic() < end:
+        while self._answer_sender.under_way and time.monotonic() < end:
             self._wait(None, end)
-            self._replies.look()
-        self._replies.give_up()
+            self._answer_sender.look()
+        self._answer_sender.give_up()
         self._wakeup.close()

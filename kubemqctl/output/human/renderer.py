@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kubemqctl.model.channels import ChannelInfo
-from kubemqctl.model.messages import Affected, Answered, Event, Response, SendResult
+from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Response, SendResult
 from kubemqctl.model.reports import BenchResult, Check, Pong
 from kubemqctl.model.text import count_text, escaped, moment_text, second_text, span_text
 from kubemqctl.output.human.message import (
@@ -76,7 +76,7 @@ def _draw_response(response: Response, view: ViewOptions) -> str:
     return f"{view.paint('executed', GREEN)} {escaped(response.channel)}{by}\n"
 
 
-def _draw_answered(request: Answered, view: ViewOptions) -> str:
+def _draw_answered(request: AnsweredRequest, view: ViewOptions) -> str:
     header = draw_header([published(request.channel), *details(request, view.now())], view)
     result = (
         view.paint("executed", GREEN)
@@ -154,7 +154,7 @@ def _draw_records(records: Sequence[Mapping[str, object]], view: ViewOptions) ->
 _DRAW: dict[type, Callable[[Any, ViewOptions], str]] = {
     SendResult: _draw_sent,
     Response: _draw_response,
-    Answered: _draw_answered,
+    AnsweredRequest: _draw_answered,
     Affected: _draw_affected,
     Event: draw_event,
     Check: _draw_check,
