@@ -16,13 +16,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl.bench import coordinator as running
-from kubemqctl.bench.bench_channel import Venue
-from kubemqctl.bench.coordinator import Line, Measured, Run, Stage, picture
-from kubemqctl.bench.processes import Crew, Heard
-from kubemqctl.bench.producers import Load, produce
-from kubemqctl.bench.recorder import Account, Latencies, Receipt, rounded
-from kubemqctl.bench.result import hold, parse, reckon
-from kubemqctl.bench.worker import ACCEPTED, CLAIMED, HEARD, MEASURED, Order, Report, Scoreboard, scoreboard
+from kubemqctl.bench.bench_channel import BenchChannel
+from kubemqctl.bench.coordinator import BenchRun, Measured, ProgressLine, Stage, picture
+from kubemqctl.bench.processes import Heard, WorkerProcesses
+from kubemqctl.bench.producers import Producer, produce
+from kubemqctl.bench.recorder import Latencies, Measurements, Recorder, rounded
+from kubemqctl.bench.result import compute_result, hold, parse
+from kubemqctl.bench.worker import (
+    ACCEPTED,
+    CLAIMED,
+    HEARD,
+    MEASURED,
+    Order,
+    Scoreboard,
+    WorkerReport,
+    scoreboard,
+)
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, Pattern, Schedule, Workload, writer
 from kubemqctl.cli.main import main
@@ -132,30 +141,32 @@ def test_a_count_is_shared_evenly() -> None:
 # --- accounts ---
 
 
-def consumer(numbers: Sequence[int], producers: int = 1, took: int = 5 * MS) -> Receipt:
+def consumer(numbers: Sequence[int], producers: int = 1, took: int = 5 * MS) -> Measurements:
     """What a consumer tells that got these numbers of producer 0, each so long after it was sent."""
-    account = Account(RUN, producers, lambda count: None)
+    recorder = Recorder(RUN, producers, lambda count: None)
     body = writer(RUN, 0, 64)
     for at, number in enumerate(numbers, start=1):
-        account.take([body(Due(COUNTS, number, at * MS))], at * MS + took)
-    return account.tell()
+        recorder.take([body(Due(COUNTS, number, at * MS))], at * MS + took)
+    return recorder.tell()
 
 
-def producer(count: int, errors: int = 0) -> Receipt:
-    account = Account(RUN, 1, lambda count: None)
-    account.began()
-    account.accepted([Due(COUNTS, number, 0) for number in range(count)])
+def producer(count: int, errors: int = 0) -> Measurements:
+    recorder = Recorder(RUN, 1, lambda count: None)
+    recorder.began()
+    recorder.accepted([Due(COUNTS, number, 0) for number in range(count)])
     if errors:
-        account.failed(errors, NotReady("busy"))
-    return account.tell()._replace(last=100 * MS)
+        recorder.failed(errors, NotReady("busy"))
+    return recorder.tell()._replace(last=100 * MS)
 
 
-def measured(producers: Sequence[Receipt], consumers: Sequence[Receipt], **changes: Any) -> Measured:
+def measured(
+    producers: Sequence[Measurements], consumers: Sequence[Measurements], **changes: Any
+) -> Measured:
     return Measured(1, producers, consumers, None, 0, True, None)._replace(**changes)
 
 
 def result(count: int = 4, got: Sequence[int] = range(4), **changes: Any) -> BenchResult:
-    return reckon(measured([producer(count)], [consumer(got)]), workload(**changes), Latencies())
+    return compute_result(measured([producer(count)], [consumer(got)]), workload(**changes), Latencies())
 
 
 def test_all_that_came_once_and_in_order_is_without_a_flaw() -> None:
@@ -170,31 +181,33 @@ def test_loss_doubles_and_disorder_are_told_apart() -> None:
 
 def test_what_two_consumers_of_a_queue_both_got_is_a_double() -> None:
     work = workload(consumers=2)
-    shared = reckon(measured([producer(4)], [consumer([0, 1]), consumer([1, 2, 3])]), work, Latencies())
+    shared = compute_result(
+        measured([producer(4)], [consumer([0, 1]), consumer([1, 2, 3])]), work, Latencies()
+    )
     assert (shared.loss, shared.doubles, shared.disorder) == (0, 1, 0)
 
 
 def test_every_consumer_of_events_is_to_get_every_one() -> None:
     work = workload("events", consumers=2)
-    both = reckon(measured([producer(3)], [consumer(range(3)), consumer([0, 2])]), work, Latencies())
+    both = compute_result(measured([producer(3)], [consumer(range(3)), consumer([0, 2])]), work, Latencies())
     assert (both.sent, both.received, both.loss, both.doubles) == (3, 5, 1, 0)
 
 
 def test_messages_of_others_and_those_to_warm_up_do_not_count() -> None:
-    account = Account(RUN, 1, lambda count: None)
+    recorder = Recorder(RUN, 1, lambda count: None)
     mine, other = writer(RUN, 0, 64), writer(b"somebody", 0, 64)
-    assert not account.take([b"short", other(Due(COUNTS, 0, 1)), b"x" * SMALLEST], 2)
-    assert account.take([mine(Due(WARM, 0, 1))], 2)
-    assert not account.take([writer(RUN, 7, 64)(Due(COUNTS, 0, 1))[:-40]], 2)
-    assert account.tell().received == 0
-    assert account.take([mine(Due(COUNTS, 0, 1))], 3)
-    assert not account.take([b"x" * SMALLEST], 10 * SECOND)
-    assert (account.tell().received, account.tell().last) == (1, 3)
+    assert not recorder.take([b"short", other(Due(COUNTS, 0, 1)), b"x" * SMALLEST], 2)
+    assert recorder.take([mine(Due(WARM, 0, 1))], 2)
+    assert not recorder.take([writer(RUN, 7, 64)(Due(COUNTS, 0, 1))[:-40]], 2)
+    assert recorder.tell().received == 0
+    assert recorder.take([mine(Due(COUNTS, 0, 1))], 3)
+    assert not recorder.take([b"x" * SMALLEST], 10 * SECOND)
+    assert (recorder.tell().received, recorder.tell().last) == (1, 3)
 
 
 def test_a_run_that_was_broken_off_does_not_know_what_was_lost() -> None:
     lost = measured([producer(9)], [consumer([0])], drained=False, signum=2)
-    found = reckon(lost, workload(), Latencies())
+    found = compute_result(lost, workload(), Latencies())
     assert (found.loss, found.stopped) == (None, "SIGINT")
 
 
@@ -214,7 +227,7 @@ def test_what_the_limit_was_is_told(
 ) -> None:
     got = consumer(range(4))._replace(first=0, last=SECOND, busy=round(busy * SECOND))
     run = measured([producer(4)], [got], machine=machine)
-    assert reckon(run, workload(**changes), Latencies()).limit == limit
+    assert compute_result(run, workload(**changes), Latencies()).limit == limit
 
 
 # --- latencies ---
@@ -287,7 +300,7 @@ def test_without_the_library_it_is_exit_2_with_the_line_that_installs_it(
 )
 def test_an_assertion_that_holds_says_nothing(text: str) -> None:
     latencies = Latencies()
-    found = reckon(measured([producer(4)], [consumer(range(4))]), workload(), latencies)
+    found = compute_result(measured([producer(4)], [consumer(range(4))]), workload(), latencies)
     hold(parse([text]), found, latencies.at)
 
 
@@ -307,7 +320,7 @@ def test_an_assertion_that_holds_says_nothing(text: str) -> None:
 )
 def test_an_assertion_that_does_not_hold_is_named_with_what_it_was(text: str, says: str) -> None:
     latencies = Latencies()
-    found = reckon(measured([producer(6)], [consumer([0, 2, 1, 1, 3])]), workload(), latencies)
+    found = compute_result(measured([producer(6)], [consumer([0, 2, 1, 1, 3])]), workload(), latencies)
     with pytest.raises(Partial, match=r".*") as caught:
         hold(parse([text]), found, latencies.at)
     assert says in caught.value.message
@@ -316,7 +329,7 @@ def test_an_assertion_that_does_not_hold_is_named_with_what_it_was(text: str, sa
 
 
 def test_what_was_not_measured_holds_nothing() -> None:
-    nothing = reckon(measured([], []), workload(), Latencies())
+    nothing = compute_result(measured([], []), workload(), Latencies())
     with pytest.raises(Partial, match="it was not measured"):
         hold(parse(["p99<1h"]), nothing, Latencies().at)
 
@@ -394,14 +407,14 @@ def test_consumers_of_a_queue_ask_for_what_is_there_and_nobody_else_asked_for() 
 # --- sending ---
 
 
-def load_of(address: str, stop: threading.Event, **changes: Any) -> tuple[Load, list[int]]:
+def load_of(address: str, stop: threading.Event, **changes: Any) -> tuple[Producer, list[int]]:
     """What a producer works with, for five messages, and a list of what the server took."""
     work = workload(total=5, duration=None, **changes)
     settings = resolve(Flags(addresses=(address,)), {})
     took: list[int] = []
-    account = Account(RUN, 1, lambda count: None)
+    recorder = Recorder(RUN, 1, lambda count: None)
     plan = Schedule(work, 0, 0, stop)
-    return Load(connect(settings), work, plan, writer(RUN, 0, 64), account, took.append, stop), took
+    return Producer(connect(settings), work, plan, writer(RUN, 0, 64), recorder, took.append, stop), took
 
 
 def refusing(
@@ -428,9 +441,9 @@ def test_what_a_server_that_is_not_ready_refuses_is_counted_and_the_run_goes_on(
         load, took = load_of(at, stop, batch=3)
         with load.client:
             produce(load)
-    receipt = load.account.tell()
-    assert (receipt.accepted, receipt.errors, took) == (2, 3, [1, 1])
-    assert isinstance(receipt.error, NotReady)
+    measured = load.recorder.tell()
+    assert (measured.accepted, measured.errors, took) == (2, 3, [1, 1])
+    assert isinstance(measured.error, NotReady)
     assert not stop.is_set()
 
 
@@ -455,10 +468,10 @@ def test_an_answer_that_is_none_is_an_error(answer: Callable[[pb.Request], pb.Re
         load, _ = load_of(at, threading.Event(), pattern="query")
         with load.client:
             produce(load)
-    receipt = load.account.tell()
-    assert (receipt.accepted, receipt.errors) == (0, 5)
-    assert receipt.error is not None
-    assert says in receipt.error.message
+    measured = load.recorder.tell()
+    assert (measured.accepted, measured.errors) == (0, 5)
+    assert measured.error is not None
+    assert says in measured.error.message
 
 
 @pytest.mark.parametrize(("rate", "late"), [(200.0, range(25, 60)), (None, range(1, 4))])
@@ -476,7 +489,7 @@ def test_with_a_rate_a_stall_is_felt_by_all_whom_it_kept_waiting(rate: float | N
         plan = Schedule(load.work._replace(total=60), 0, begin, load.stop)
         with load.client:
             produce(load._replace(schedule=plan))
-    latencies = load.account.tell().latencies
+    latencies = load.recorder.tell().latencies
     assert sum(latencies.values()) == 60
     assert sum(count for latency, count in latencies.items() if latency > 25 * MS) in late
 
@@ -501,7 +514,7 @@ def test_where_no_channel_can_be_deleted_it_is_left_empty_and_that_is_said(
     with (
         imposter(QueuesInfo=found, SendRequest=nobody_answers, AckAllQueueMessages=ack_all) as at,
         connect(resolve(Flags(addresses=(at,)), {})) as client,
-        Venue(client, kind, "c", was_there, notes.append),
+        BenchChannel(client, kind, "c", was_there, notes.append),
     ):
         assert notes == []
     assert emptied == (["c"] if waiting else [])
@@ -511,8 +524,8 @@ def test_where_no_channel_can_be_deleted_it_is_left_empty_and_that_is_said(
 def test_a_channel_that_could_not_be_cleaned_up_is_named() -> None:
     notes: list[str] = []
     with imposter() as at, connect(resolve(Flags(addresses=(at,)), {})) as client:
-        venue = Venue(client, "queues", "mine", False, notes.append)
-    with venue:
+        bench_channel = BenchChannel(client, "queues", "mine", False, notes.append)
+    with bench_channel:
         pass
     assert [note.partition(":")[0] for note in notes] == ["mine may be left behind"]
 
@@ -521,7 +534,7 @@ def test_a_channel_that_could_not_be_cleaned_up_is_named() -> None:
 
 
 class Troupe:
-    """A crew of words: `script` is what is heard one after the other, then nothing more."""
+    """Worker processes of words: `script` is what is heard one after the other, then nothing more."""
 
     def __init__(self, *script: Heard) -> None:
         self.script = list(script)
@@ -534,7 +547,7 @@ class Troupe:
         self.told.append(line.split()[0])
 
 
-READY = [Heard(row, Report("ready")) for row in (0, 1)]
+READY = [Heard(row, WorkerReport("ready")) for row in (0, 1)]
 
 
 @pytest.fixture
@@ -553,33 +566,35 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def ran(
     board: Scoreboard, *script: Heard, probe: Callable[[], None] = lambda: None, **changes: Any
 ) -> Measured:
-    crew: Any = Troupe(*script)
+    workers: Any = Troupe(*script)
     with StopSignal() as stop:
-        found = Run(crew, board, workload(timeout=0.0, **changes), stop, lambda stage: None).run(probe)
-    assert crew.told[-1] == "stop"
+        found = BenchRun(workers, board, workload(timeout=0.0, **changes), stop, lambda stage: None).run(
+            probe
+        )
+    assert workers.told[-1] == "stop"
     return found
 
 
 def test_a_run_of_which_all_came_is_whole(board: Scoreboard) -> None:
     board.put(1, MEASURED, 4)
-    ends = [Heard(0, Report("done", producer(4))), Heard(1, Report("done", consumer(range(4))))]
+    ends = [Heard(0, WorkerReport("done", producer(4))), Heard(1, WorkerReport("done", consumer(range(4))))]
     found = ran(board, *READY, *ends)
     assert (found.failure, found.drained, len(found.producers), len(found.consumers)) == (None, True, 1, 1)
 
 
 @pytest.mark.usefixtures("impatient")
 def test_what_does_not_come_is_lost_after_a_silence(board: Scoreboard) -> None:
-    ends = [Heard(0, Report("done", producer(4))), Heard(1, Report("done", consumer([0])))]
+    ends = [Heard(0, WorkerReport("done", producer(4))), Heard(1, WorkerReport("done", consumer([0])))]
     late = [ends[0], *[None] * 3, ends[1]]
     found = ran(board, *READY, *late)  # type: ignore[arg-type]
     assert found.drained
-    assert reckon(found, workload(), Latencies()).loss == 3
+    assert compute_result(found, workload(), Latencies()).loss == 3
 
 
 @pytest.mark.usefixtures("impatient")
 def test_a_worker_that_fails_ends_the_run_at_once(board: Scoreboard) -> None:
-    lost = Report("done", producer(4), ConnectionLost("gone"))
-    found = ran(board, *READY, Heard(0, lost), Heard(1, Report("done", consumer([0]))))
+    lost = WorkerReport("done", producer(4), ConnectionLost("gone"))
+    found = ran(board, *READY, Heard(0, lost), Heard(1, WorkerReport("done", consumer([0]))))
     assert found.failure is not None
     assert found.failure.message == "gone"
     assert not found.drained
@@ -591,7 +606,7 @@ def test_a_worker_that_fails_ends_the_run_at_once(board: Scoreboard) -> None:
     [
         ((), "not ready"),
         (READY, "nothing was sent or received"),
-        ((*READY, Heard(0, Report("done", producer(0)))), "did not end"),
+        ((*READY, Heard(0, WorkerReport("done", producer(0)))), "did not end"),
     ],
 )
 def test_silence_is_an_error_and_never_a_hang(script: Sequence[Heard], says: str, board: Scoreboard) -> None:
@@ -609,8 +624,11 @@ def test_many_responders_are_all_heard_though_each_request_is_for_one_of_them() 
                 board.put(1 + at % 64, HEARD, 1)
 
         began = time.monotonic()
-        rows = [Heard(row, Report("ready")) for row in range(65)]
-        ends = [Heard(0, Report("done", producer(4))), *(Heard(row, Report("done")) for row in range(1, 65))]
+        rows = [Heard(row, WorkerReport("ready")) for row in range(65)]
+        ends = [
+            Heard(0, WorkerReport("done", producer(4))),
+            *(Heard(row, WorkerReport("done")) for row in range(1, 65)),
+        ]
         found = ran(board, *rows, *[None] * 10, *ends, probe=probe, pattern="cmd", consumers=64)  # type: ignore[arg-type]
         assert found.failure is None
         assert time.monotonic() - began < running.HEAR / 2
@@ -629,7 +647,7 @@ def test_processes_that_cannot_be_started_are_an_error_that_says_why(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     order = Order(resolve(Flags(), {}), workload(), "producer", 0, 0, RUN, board.fd)
-    with pytest.raises(KubemqctlError, match="cannot be started: no such file"), Crew([order]):
+    with pytest.raises(KubemqctlError, match="cannot be started: no such file"), WorkerProcesses([order]):
         raise AssertionError("started")
 
 
@@ -672,7 +690,7 @@ def test_the_line_of_progress_ends_where_the_terminal_does() -> None:
 
 def test_the_line_is_drawn_now_and_then_and_taken_away() -> None:
     reader, terminal = os.pipe()
-    with Line(terminal) as line:
+    with ProgressLine(terminal) as line:
         for _ in range(1000):
             line.watch(Stage("measuring", 0.5, 1))
     os.close(terminal)
@@ -680,5 +698,5 @@ def test_the_line_is_drawn_now_and_then_and_taken_away() -> None:
         written = file.read().decode()
     assert written.count("measuring") < 10
     assert written.endswith("\r\x1b[K")
-    with Line(None) as nobody:
+    with ProgressLine(None) as nobody:
         nobody.watch(Stage("measuring", 0.5, 1))

@@ -23,7 +23,7 @@ def fresh_name() -> str:
     return PREFIX + os.urandom(6).hex()
 
 
-class Venue:
+class BenchChannel:
     """A context manager around a run. `given`: the name is a user's, so that it may be in use.
 
     Raises UsageError for a channel in which there is something, or that somebody listens to. One that was
@@ -41,7 +41,7 @@ class Venue:
         self._was_there = False
         self.was_used = True  # False once it is known that the server has let us do nothing there
 
-    def __enter__(self) -> Venue:
+    def __enter__(self) -> BenchChannel:
         if self._given:
             self._check()
         return self

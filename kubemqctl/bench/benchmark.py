@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kubemqctl.bench.bench_channel import Venue, fresh_name
-from kubemqctl.bench.coordinator import Line, Measured, measure
+from kubemqctl.bench.bench_channel import BenchChannel, fresh_name
+from kubemqctl.bench.coordinator import Measured, ProgressLine, measure
 from kubemqctl.bench.recorder import Latencies
-from kubemqctl.bench.result import Assertion, hold, is_held, parse, reckon
+from kubemqctl.bench.result import Assertion, compute_result, hold, is_held, parse
 from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
 from kubemqctl.client.connection import ping
 from kubemqctl.model.channels import ChannelType, check_channel
@@ -43,12 +43,12 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     latencies = Latencies()
     with run.client() as client, StopSignal() as stop:
         ping(client)  # before there is anything that could be left behind
-        with Venue(client, KINDS[work.pattern], work.channel, given, run.note) as venue:
+        with BenchChannel(client, KINDS[work.pattern], work.channel, given, run.note) as bench_channel:
             run.note(_announced(work))
-            with Line(2 if run.is_watched else None) as line:
+            with ProgressLine(2 if run.is_watched else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)
-            venue.was_used = not isinstance(measured.failure, (AuthError, Unsupported))
-        result = reckon(measured, work, latencies)
+            bench_channel.was_used = not isinstance(measured.failure, (AuthError, Unsupported))
+        result = compute_result(measured, work, latencies)
         if result.received or result.sent:
             run.write(render.one(result))
         _judge(run, work, measured, result, checked, latencies)
@@ -134,7 +134,7 @@ def _told(failure: KubemqctlError, result: BenchResult) -> KubemqctlError:
 
 
 def _of_errors(measured: Measured, result: BenchResult) -> KubemqctlError:
-    first = next(receipt.error for receipt in measured.producers if receipt.error)
+    first = next(measured.error for measured in measured.producers if measured.error)
     whole = (
         f"{count_text(result.errors, 'message')} of {result.sent + result.errors:,} failed: {first.message}"
     )

@@ -25,7 +25,7 @@ ROUND = 1.0
 """Seconds that a Get waits: the least that servers do."""
 
 
-class Taking(NamedTuple):
+class Consumer(NamedTuple):
     """What a consumer works with.
 
     `take` is given bodies and when they came. `claim` says how many messages to ask for, up to so many, and
@@ -39,7 +39,7 @@ class Taking(NamedTuple):
     unclaim: Callable[[int], None]
 
 
-class Drain(Protocol):
+class ConsumerRun(Protocol):
     """An open subscription."""
 
     def run(self) -> None:
@@ -49,7 +49,7 @@ class Drain(Protocol):
         """End it, from another thread."""
 
 
-def drain(taking: Taking) -> Drain:
+def consume(taking: Consumer) -> ConsumerRun:
     """Begin to listen."""
     return _DRAINS[taking.work.pattern](taking)
 
@@ -57,7 +57,7 @@ def drain(taking: Taking) -> Drain:
 class _Queue:
     """Transactions: each is acknowledged as a whole once it was taken, behind a barrier."""
 
-    def __init__(self, taking: Taking) -> None:
+    def __init__(self, taking: Consumer) -> None:
         self._taking = taking
         self._down = Downstream(taking.client)
 
@@ -97,13 +97,13 @@ class _Subscription:
         self._call.cancel()
 
 
-def _events(taking: Taking) -> Drain:
+def _events(taking: Consumer) -> ConsumerRun:
     client = taking.client
     request = convert.events_subscription(taking.work.channel, "", client.client_id)
     return _Subscription(client, "SubscribeToEvents", request, _taker(taking))
 
 
-def _store(taking: Taking) -> Drain:
+def _store(taking: Consumer) -> ConsumerRun:
     client, channel = taking.client, taking.work.channel
     # Servers remember a position by client id: each subscriber is a new one.
     fresh = Store(client, channel).fresh_id()
@@ -111,15 +111,15 @@ def _store(taking: Taking) -> Drain:
     return _Subscription(client, "SubscribeToEvents", request, _taker(taking))
 
 
-def _taker(taking: Taking) -> Callable[[Any], None]:
+def _taker(taking: Consumer) -> Callable[[Any], None]:
     take, now = taking.take, time.monotonic_ns
     return lambda event: take((event.Body,), now())
 
 
-def _responder(kind: Kind) -> Callable[[Taking], Drain]:
+def _responder(kind: Kind) -> Callable[[Consumer], ConsumerRun]:
     """Answers every request: queries with their own body."""
 
-    def opened(taking: Taking) -> Drain:
+    def opened(taking: Consumer) -> ConsumerRun:
         client = taking.client
 
         def respond(raw: pb.Request) -> None:
@@ -146,7 +146,7 @@ def _responder(kind: Kind) -> Callable[[Taking], Drain]:
     return opened
 
 
-_DRAINS: dict[str, Callable[[Taking], Drain]] = {
+_DRAINS: dict[str, Callable[[Consumer], ConsumerRun]] = {
     "queue": _Queue,
     "events": _events,
     "store": _store,

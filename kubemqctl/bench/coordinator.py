@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.bench.processes import Crew, Heard, Load, load
-from kubemqctl.bench.recorder import Receipt
+from kubemqctl.bench.processes import CpuTicks, Heard, WorkerProcesses, load
+from kubemqctl.bench.recorder import Measurements
 from kubemqctl.bench.worker import HEARD, MEASURED, Order, Role, Scoreboard, scoreboard
 from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
 from kubemqctl.config.settings import Settings, read_token
@@ -28,7 +28,7 @@ PAUSE = 0.1
 NAME, BAR = 18, 30
 
 
-class Line:
+class ProgressLine:
     """A context manager; `watch` draws. `fd` is the terminal, or None."""
 
     def __init__(self, fd: int | None) -> None:
@@ -36,7 +36,7 @@ class Line:
         self._due = 0.0
         self._shown = False
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> ProgressLine:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,8 +89,8 @@ class Measured(NamedTuple):
     """
 
     begin: int
-    producers: Sequence[Receipt]
-    consumers: Sequence[Receipt]
+    producers: Sequence[Measurements]
+    consumers: Sequence[Measurements]
     failure: KubemqctlError | None
     signum: int
     drained: bool
@@ -116,8 +116,8 @@ def measure(
     settings = settings._replace(token=Token(value=read_token(settings)), notes=())
     with scoreboard(work.producers + work.consumers) as board:
         orders = _orders(settings, work, run, board)
-        with Crew(orders) as crew:
-            return Run(crew, board, work, stop, watch).run(lambda: _probe(client, work, run))
+        with WorkerProcesses(orders) as workers:
+            return BenchRun(workers, board, work, stop, watch).run(lambda: _probe(client, work, run))
 
 
 def _orders(settings: Settings, work: Workload, run: bytes, board: Scoreboard) -> list[Order]:
@@ -128,25 +128,30 @@ def _orders(settings: Settings, work: Workload, run: bytes, board: Scoreboard) -
     ]
 
 
-class Run:
+class BenchRun:
     """One run, from the first report to the last."""
 
     def __init__(
-        self, crew: Crew, board: Scoreboard, work: Workload, stop: StopSignal, watch: Callable[[Stage], None]
+        self,
+        workers: WorkerProcesses,
+        board: Scoreboard,
+        work: Workload,
+        stop: StopSignal,
+        watch: Callable[[Stage], None],
     ) -> None:
-        self._crew = crew
+        self._workers = workers
         self._board = board
         self._work = work
         self._stop = stop
         self._watch = watch
         self._ready: set[int] = set()
-        self._done: dict[int, Receipt | None] = {}
+        self._done: dict[int, Measurements | None] = {}
         self._failure: KubemqctlError | None = None
         self._producers = range(work.producers)
         self._consumers = range(work.producers, work.producers + work.consumers)
         self._moved = (0, time.monotonic())
         self._begin = 0
-        self._processors: list[Load | None] = [None, None]
+        self._processors: list[CpuTicks | None] = [None, None]
 
     def run(self, probe: Callable[[], None]) -> Measured:
         """All stages; `probe` sends a message that counts for nothing."""
@@ -156,7 +161,7 @@ class Run:
         if not self._is_over:
             self._load()
         drained = self._drain() and self._have_done(self._producers)
-        self._crew.tell("stop")
+        self._workers.tell("stop")
         if not self._await(lambda: self._have_done(self._consumers), QUIET):
             self._fail(TimedOut(f"a process of the benchmark did not end within {QUIET:g} s"))
         return self._measured(drained)
@@ -192,15 +197,15 @@ class Run:
         """Producers at work, until they have done all."""
         begin = time.monotonic_ns() + round(LEAD * SECOND)
         self._begin = begin + round(self._work.warm_up * SECOND)
-        self._crew.tell(f"go {begin}")
+        self._workers.tell(f"go {begin}")
         while not self._is_over and not self._have_done(self._producers):
-            self._take(self._crew.hear())
+            self._take(self._workers.hear())
             now = time.monotonic_ns()
             if now >= self._begin and self._processors[0] is None:
                 self._processors[0] = load()
             self._look(now)
         self._processors[1] = load()
-        self._crew.tell("stop", "producer")
+        self._workers.tell("stop", "producer")
         self._await(lambda: self._have_done(self._producers), QUIET)
 
     def _drain(self) -> bool:
@@ -217,7 +222,7 @@ class Run:
                 return True
             if self._failure or (self._stop and now > patience):
                 return False
-            self._take(self._crew.hear())
+            self._take(self._workers.hear())
             self._say("receiving the rest", received / max(1, self._expected))
         return True
 
@@ -232,14 +237,14 @@ class Run:
 
     @property
     def _expected(self) -> int:
-        return sum(receipt.accepted for receipt in self._receipts(self._producers)) * self._work.copies
+        return sum(measured.accepted for measured in self._receipts(self._producers)) * self._work.copies
 
     @property
     def _received(self) -> int:
         return sum(self._board.get(row, MEASURED) for row in self._consumers)
 
-    def _receipts(self, rows: range) -> list[Receipt]:
-        return [receipt for row in rows if (receipt := self._done.get(row))]
+    def _receipts(self, rows: range) -> list[Measurements]:
+        return [measured for row in rows if (measured := self._done.get(row))]
 
     def _measured(self, drained: bool) -> Measured:
         before, after = self._processors
@@ -262,7 +267,7 @@ class Run:
         while not condition() and self._is_over == was_over:
             if time.monotonic() > deadline:
                 return False
-            self._take(self._crew.hear())
+            self._take(self._workers.hear())
         return True
 
     def _take(self, heard: Heard | None) -> None:
@@ -272,7 +277,7 @@ class Run:
         if report.kind == "ready":
             self._ready.add(row)
             return
-        self._done[row] = report.receipt
+        self._done[row] = report.measured
         if report.error:
             self._fail(report.error)
 

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from kubemqctl.bench.worker import Order, Report, Role
+from kubemqctl.bench.worker import Order, Role, WorkerReport
 from kubemqctl.model.errors import KubemqctlError
 
 # Not `-m`: that would look for our modules in the working directory first.
@@ -31,10 +31,10 @@ class Heard(NamedTuple):
     """A report and who made it."""
 
     row: int
-    report: Report
+    report: WorkerReport
 
 
-class Crew:
+class WorkerProcesses:
     """A context manager: whoever is still there at its end is killed."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
@@ -42,7 +42,7 @@ class Crew:
         self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def __enter__(self) -> Crew:
+    def __enter__(self) -> WorkerProcesses:
         try:
             for order in self._orders:
                 self._processes.append(_started(order))
@@ -90,13 +90,13 @@ class Crew:
             pickle.dump(order, process.stdin)
             process.stdin.flush()
             while True:
-                report: Report = pickle.load(process.stdout)
+                report: WorkerReport = pickle.load(process.stdout)
                 self._heard.put(Heard(order.row, report))
                 if report.kind == "done":
                     return
         except (EOFError, OSError, pickle.UnpicklingError):
             died = KubemqctlError(f"a process of the benchmark, {order.role} {order.number + 1}, died")
-            self._heard.put(Heard(order.row, Report("done", error=died)))
+            self._heard.put(Heard(order.row, WorkerReport("done", error=died)))
 
 
 def _started(order: Order) -> subprocess.Popen[bytes]:
@@ -115,23 +115,23 @@ def _started(order: Order) -> subprocess.Popen[bytes]:
 # --- the machine they work on ---
 
 
-class Load(NamedTuple):
+class CpuTicks(NamedTuple):
     """Ticks since the machine was started."""
 
     idle: int
     total: int
 
-    def since(self, before: Load) -> float | None:
+    def since(self, before: CpuTicks) -> float | None:
         """The share of the time between that was used, from 0 to 1; None for no time."""
         total = self.total - before.total
         return 1 - (self.idle - before.idle) / total if total > 0 else None
 
 
-def load(path: str = "/proc/stat") -> Load | None:
+def load(path: str = "/proc/stat") -> CpuTicks | None:
     """The load up to now; None when nobody tells."""
     try:
         with open(path, encoding="ascii") as file:
             ticks = [int(word) for word in file.readline().split()[1:9]]
     except (OSError, ValueError):
         return None
-    return Load(ticks[3] + ticks[4], sum(ticks)) if len(ticks) == 8 else None
+    return CpuTicks(ticks[3] + ticks[4], sum(ticks)) if len(ticks) == 8 else None

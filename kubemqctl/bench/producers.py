@@ -1,6 +1,6 @@
 """Sending as a benchmark does, one function a pattern: the calls that a program of a user would make.
 
-Each sends what its schedule says until there is no more, and puts down in its account what became of it.
+Each sends what its schedule says until there is no more, and puts down in its recorder what became of it.
 It raises what makes going on useless.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from kubemqctl.bench.recorder import Account
+from kubemqctl.bench.recorder import Recorder
 from kubemqctl.bench.workload import MEASURED, Due, Schedule, Workload
 from kubemqctl.client import queues, requests
 from kubemqctl.client.connection import Client
@@ -31,14 +31,14 @@ LONGEST = 30 * 86_400.0
 LOOK, PAUSE = 0.1, 0.1
 
 
-class Load(NamedTuple):
+class Producer(NamedTuple):
     """What a producer works with; `took` is told how many messages more the server has taken."""
 
     client: Client
     work: Workload
     schedule: Schedule
     body: Callable[[Due], bytes]
-    account: Account
+    recorder: Recorder
     took: Callable[[int], None]
     stop: threading.Event
 
@@ -46,18 +46,18 @@ class Load(NamedTuple):
         """What is to be sent next; empty at the end."""
         found = self.schedule.due(most)
         if found and found[-1].phase == MEASURED:
-            self.account.began()
+            self.recorder.began()
         return found
 
     def accepted(self, sent: list[Due]) -> None:
         """The server took these."""
-        self.account.accepted(sent)
+        self.recorder.accepted(sent)
         self.took(len(sent))
 
     def failed(self, count: int, error: KubemqctlError) -> None:
         """Raises what makes going on useless, for all threads of this producer."""
         try:
-            self.account.failed(count, error)
+            self.recorder.failed(count, error)
         except KubemqctlError:
             self.stop.set()
             raise
@@ -65,7 +65,7 @@ class Load(NamedTuple):
             self.stop.wait(PAUSE)
 
 
-def produce(load: Load) -> None:
+def produce(load: Producer) -> None:
     """Send all of it."""
     _PRODUCE[load.work.pattern](load)
 
@@ -73,7 +73,7 @@ def produce(load: Load) -> None:
 # --- queues ---
 
 
-def _queue(load: Load) -> None:
+def _queue(load: Producer) -> None:
     while due := load.due(load.work.batch):
         messages = [Message(load.body(one), load.work.channel) for one in due]
         try:
@@ -88,7 +88,7 @@ def _queue(load: Load) -> None:
         load.accepted([one for at, one in enumerate(due) if at not in refused])
 
 
-def _batch(load: Load, messages: list[Message]) -> set[int]:
+def _batch(load: Producer, messages: list[Message]) -> set[int]:
     """Which of them were refused."""
     results = queues.batch(load.client, messages)().results()
     refused = {at for at, result in enumerate(results) if result.error}
@@ -100,7 +100,7 @@ def _batch(load: Load, messages: list[Message]) -> set[int]:
 # --- events ---
 
 
-def _events(load: Load) -> None:
+def _events(load: Producer) -> None:
     """Plain events: only those that are refused are answered."""
 
     def outgoing() -> Iterator[pb.Event]:
@@ -114,7 +114,7 @@ def _events(load: Load) -> None:
             load.failed(1, server_error(answer.Error))
 
 
-def _store(load: Load) -> None:
+def _store(load: Producer) -> None:
     """Stored events: each is answered, in order, and only so many may be unanswered."""
     room = threading.Semaphore(load.work.in_flight)
     under_way: deque[Due] = deque()
@@ -139,7 +139,7 @@ def _store(load: Load) -> None:
         )
 
 
-def _event(load: Load, due: Due, store: bool) -> pb.Event:
+def _event(load: Producer, due: Due, store: bool) -> pb.Event:
     message = Message(load.body(due), load.work.channel)
     return convert.outgoing_event(message, load.client.client_id, store)
 
@@ -155,10 +155,10 @@ def _entered(room: threading.Semaphore, stop: threading.Event) -> bool:
 # --- commands and queries ---
 
 
-def _asking(kind: Kind) -> Callable[[Load], None]:
+def _asking(kind: Kind) -> Callable[[Producer], None]:
     """As many threads as requests may be unanswered, each of which asks and waits."""
 
-    def produce(load: Load) -> None:
+    def produce(load: Producer) -> None:
         with ThreadPoolExecutor(load.work.in_flight) as threads:
             asking = [threads.submit(_ask, load, kind) for _ in range(load.work.in_flight)]
         for thread in asking:
@@ -167,7 +167,7 @@ def _asking(kind: Kind) -> Callable[[Load], None]:
     return produce
 
 
-def _ask(load: Load, kind: Kind) -> None:
+def _ask(load: Producer, kind: Kind) -> None:
     while due := load.due(1):
         body = load.body(due[0])
         request = Request(load.work.channel, body, timeout=load.work.timeout)
@@ -181,10 +181,10 @@ def _ask(load: Load, kind: Kind) -> None:
         except KubemqctlError as e:
             load.failed(1, e)
             continue
-        load.account.answered(due[0], at)
+        load.recorder.answered(due[0], at)
 
 
-_PRODUCE: dict[str, Callable[[Load], None]] = {
+_PRODUCE: dict[str, Callable[[Producer], None]] = {
     "queue": _queue,
     "events": _events,
     "store": _store,

@@ -18,7 +18,7 @@ from kubemqctl.model.values import SECOND
 MOST_NUMBERED = 1 << 36
 
 
-class Receipt(NamedTuple):
+class Measurements(NamedTuple):
     """What a producer or a consumer measured; of what was sent while it warmed up nothing counts.
 
     `latencies` has counts by nanoseconds, `seen` a bit for each number of each producer. `first` and `last`
@@ -38,7 +38,7 @@ class Receipt(NamedTuple):
     busy: int
 
 
-class Account:
+class Recorder:
     """Of a producer: `accepted`, `answered`, `failed`. Of a consumer: `take`. `tell` may be asked any time.
 
     `measured` is called with what has been measured so far, whenever that changes.
@@ -130,9 +130,9 @@ class Account:
     def _touch(self, at: int) -> None:
         self._last, self._cpu[1] = at, time.process_time_ns()
 
-    def tell(self) -> Receipt:
+    def tell(self) -> Measurements:
         """All of it."""
-        return Receipt(
+        return Measurements(
             self._accepted,
             self._errors,
             self._error,

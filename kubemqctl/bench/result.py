@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 from kubemqctl.bench.coordinator import Measured
-from kubemqctl.bench.recorder import Latencies, Receipt
+from kubemqctl.bench.recorder import Latencies, Measurements
 from kubemqctl.bench.workload import Workload
 from kubemqctl.model.errors import Partial, UsageError
 from kubemqctl.model.reports import BenchResult
@@ -168,18 +168,18 @@ HELD = 0.99
 SHORTEST = SECOND // 5
 
 
-def reckon(measured: Measured, work: Workload, latencies: Latencies) -> BenchResult:
+def compute_result(measured: Measured, work: Workload, latencies: Latencies) -> BenchResult:
     """The result of a run; its latencies are put into `latencies`, which must be empty."""
     timed = measured.producers if work.is_asking else measured.consumers
-    for receipt in timed:
-        latencies.add(receipt.latencies.items())
+    for measurements in timed:
+        latencies.add(measurements.latencies.items())
     sent, errors = _sent(measured, work)
     received, unique, disorder = _received(measured, work)
     spent = _spent(timed, measured.begin)
     sending = _spent(measured.producers, measured.begin)
     rate, send_rate = _rate(received, spent), _rate(sent, sending)
     machine = measured.machine if spent >= SHORTEST else None
-    busy = max((_busy(receipt) for receipt in (*measured.producers, *measured.consumers)), default=0.0)
+    busy = max((_busy(measured) for measured in (*measured.producers, *measured.consumers)), default=0.0)
     return BenchResult(
         pattern=work.pattern,
         channel=work.channel,
@@ -210,8 +210,8 @@ def reckon(measured: Measured, work: Workload, latencies: Latencies) -> BenchRes
 
 def _sent(measured: Measured, work: Workload) -> tuple[int, int]:
     """How many messages were taken by the server, and how many were not."""
-    accepted = sum(receipt.accepted for receipt in measured.producers)
-    errors = sum(receipt.errors for receipt in measured.producers)
+    accepted = sum(measured.accepted for measured in measured.producers)
+    errors = sum(measured.errors for measured in measured.producers)
     # Plain events count as taken until the server says that it refused one.
     return (max(0, accepted - errors) if work.pattern == "events" else accepted), errors
 
@@ -219,36 +219,38 @@ def _sent(measured: Measured, work: Workload) -> tuple[int, int]:
 def _received(measured: Measured, work: Workload) -> tuple[int, int, int]:
     """How many messages came, how many of them for the first time, and how many behind a later one."""
     if work.is_asking:
-        answered = sum(receipt.accepted for receipt in measured.producers)
+        answered = sum(measured.accepted for measured in measured.producers)
         return answered, answered, 0
-    received = sum(receipt.received for receipt in measured.consumers)
-    disorder = sum(receipt.disorder for receipt in measured.consumers)
+    received = sum(measured.received for measured in measured.consumers)
+    disorder = sum(measured.disorder for measured in measured.consumers)
     # Of a queue all consumers together get each message once; of events every one gets all.
-    shares = [[receipt] for receipt in measured.consumers] if work.copies > 1 else [list(measured.consumers)]
+    shares = (
+        [[measured] for measured in measured.consumers] if work.copies > 1 else [list(measured.consumers)]
+    )
     unique = sum(_distinct(share, producer) for share in shares for producer in range(work.producers))
     return received, unique, disorder
 
 
-def _distinct(receipts: Sequence[Receipt], producer: int) -> int:
+def _distinct(receipts: Sequence[Measurements], producer: int) -> int:
     """How many messages of a producer came to any of these."""
     seen = 0
-    for receipt in receipts:
-        seen |= int.from_bytes(receipt.seen[producer], "little")
+    for measured in receipts:
+        seen |= int.from_bytes(measured.seen[producer], "little")
     return seen.bit_count()
 
 
-def _spent(receipts: Sequence[Receipt], begin: int) -> int:
+def _spent(receipts: Sequence[Measurements], begin: int) -> int:
     """Nanoseconds from the beginning to the last message."""
-    return max((receipt.last - begin for receipt in receipts if receipt.last), default=0)
+    return max((measured.last - begin for measured in receipts if measured.last), default=0)
 
 
 def _rate(count: int, nanoseconds: int) -> float:
     return count * SECOND / nanoseconds if nanoseconds > 0 else 0.0
 
 
-def _busy(receipt: Receipt) -> float:
-    window = receipt.last - receipt.first
-    return receipt.busy / window if window >= SHORTEST else 0.0
+def _busy(measured: Measurements) -> float:
+    window = measured.last - measured.first
+    return measured.busy / window if window >= SHORTEST else 0.0
 
 
 def is_held(work: Workload, sent: int, send_rate: float) -> bool:

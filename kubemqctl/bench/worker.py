@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Literal, NamedTuple
 
-from kubemqctl.bench.recorder import Account, Receipt
+from kubemqctl.bench.recorder import Measurements, Recorder
 from kubemqctl.bench.workload import Schedule, Workload, writer
 from kubemqctl.client.connect import connect
 from kubemqctl.config.settings import Settings
@@ -90,11 +90,11 @@ class Order(NamedTuple):
     board: int
 
 
-class Report(NamedTuple):
+class WorkerReport(NamedTuple):
     """What a worker says: `ready`, and at its end what it measured and what ended it too early."""
 
     kind: Literal["ready", "done"]
-    receipt: Receipt | None = None
+    measured: Measurements | None = None
     error: KubemqctlError | None = None
 
 
@@ -112,7 +112,7 @@ def main() -> None:
         error = e
     except Exception as e:
         error = KubemqctlError(f"a process of the benchmark broke: {type(e).__name__}: {e}")
-    _say(reports, Report("done", worker.account.tell(), error))
+    _say(reports, WorkerReport("done", worker.recorder.tell(), error))
     # What the last calls left behind in grpc's threads is of no use to anybody.
     os._exit(0)
 
@@ -124,7 +124,7 @@ class Worker:
         self.order = order
         workers = order.work.producers + order.work.consumers
         self._board = Scoreboard(order.board, workers)
-        self.account = Account(order.run, order.work.producers, self._measured)
+        self.recorder = Recorder(order.run, order.work.producers, self._measured)
         self._begin = 0
         self._go = threading.Event()
         self._stop = threading.Event()
@@ -150,31 +150,31 @@ class Worker:
             self._consume(client, reports)
 
     def _produce(self, client: Client, reports: IO[bytes]) -> None:
-        from kubemqctl.bench.producers import Load, produce
+        from kubemqctl.bench.producers import Producer, produce
 
         work, number = self.order.work, self.order.number
-        _say(reports, Report("ready"))
+        _say(reports, WorkerReport("ready"))
         self._go.wait()
         body = writer(self.order.run, number, work.size)
         schedule = Schedule(work, number, self._begin, self._stop)
-        produce(Load(client, work, schedule, body, self.account, self._took, self._stop))
+        produce(Producer(client, work, schedule, body, self.recorder, self._took, self._stop))
 
     def _consume(self, client: Client, reports: IO[bytes]) -> None:
-        from kubemqctl.bench.consumers import Taking, drain
+        from kubemqctl.bench.consumers import Consumer, consume
 
         row, board = self.order.row, self._board
-        taking = Taking(
+        taking = Consumer(
             client,
             self.order.work,
             self._take,
             claim=lambda most: board.claim(row, most),
             unclaim=lambda count: board.add(row, CLAIMED, -count),
         )
-        open_drain = drain(taking)
+        open_drain = consume(taking)
         self._end = open_drain.close
         if self._stop.is_set():
             open_drain.close()
-        _say(reports, Report("ready"))
+        _say(reports, WorkerReport("ready"))
         try:
             open_drain.run()
         except KubemqctlError:
@@ -182,7 +182,7 @@ class Worker:
                 raise
 
     def _take(self, bodies: Iterable[bytes], at: int) -> None:
-        if self.account.take(bodies, at):
+        if self.recorder.take(bodies, at):
             self._board.put(self.order.row, HEARD, 1)
 
     def _took(self, count: int) -> None:
@@ -192,6 +192,6 @@ class Worker:
         self._board.put(self.order.row, MEASURED, count)
 
 
-def _say(reports: IO[bytes], report: Report) -> None:
+def _say(reports: IO[bytes], report: WorkerReport) -> None:
     pickle.dump(report, reports)
     reports.flush()

@@ -17,7 +17,7 @@ FILES = {"bash": "kubemqctl.bash", "zsh": "_kubemqctl", "fish": "kubemqctl.fish"
 """The file that a shell's script is in, by the shell's name."""
 
 
-class Row(NamedTuple):
+class ScriptOption(NamedTuple):
     """An option of a script: its names, the kind of its value (empty for a switch), its help."""
 
     names: tuple[str, ...]
@@ -25,12 +25,12 @@ class Row(NamedTuple):
     help: str
 
 
-class Table(NamedTuple):
+class ScriptLevel(NamedTuple):
     """What one level of the tree offers. `commands` are (word, help), `arguments` kinds."""
 
     path: str
     commands: tuple[tuple[str, str], ...]
-    options: tuple[Row, ...]
+    options: tuple[ScriptOption, ...]
     arguments: tuple[str, ...]
     handler: bool
 
@@ -38,28 +38,31 @@ class Table(NamedTuple):
 def script(shell: str, tree: Tree, topics: Iterable[str]) -> str:
     """The completion script for `bash`, `zsh` or `fish`."""
     machinery = (Path(__file__).with_name("shells") / FILES[shell]).read_text(encoding="utf-8")
-    common = [*(_row(option, topics) for option in tree.common), Row(("-h", "--help"), "", "Show this help.")]
+    common = [
+        *(_row(option, topics) for option in tree.common),
+        ScriptOption(("-h", "--help"), "", "Show this help."),
+    ]
     parts = _WRITERS[shell](list(tables(tree, topics)), common)
     for name, text in parts.items():
         machinery = machinery.replace(f"#{name}#", text)
     return machinery
 
 
-def tables(tree: Tree, topics: Iterable[str]) -> Iterator[Table]:
+def tables(tree: Tree, topics: Iterable[str]) -> Iterator[ScriptLevel]:
     """The tables of all levels: the root, the groups, the commands."""
     alone = {command.path[0]: command.help for command in tree.commands if len(command.path) == 1}
     inner = {**tree.groups, **alone}
     names = dict.fromkeys(command.path[0] for command in tree.commands)
-    yield Table("", tuple((name, inner[name]) for name in names), (), (), False)
+    yield ScriptLevel("", tuple((name, inner[name]) for name in names), (), (), False)
     for group in tree.groups:
         commands = tuple((c.path[1], c.help) for c in tree.commands if c.path[0] == group)
-        yield Table(group, commands, (), (), False)
+        yield ScriptLevel(group, commands, (), (), False)
     for command in tree.commands:
         yield _table(command, topics)
 
 
-def _table(command: Command, topics: Iterable[str]) -> Table:
-    return Table(
+def _table(command: Command, topics: Iterable[str]) -> ScriptLevel:
+    return ScriptLevel(
         command.name,
         (),
         tuple(_row(option, topics) for option in command.options),
@@ -68,9 +71,9 @@ def _table(command: Command, topics: Iterable[str]) -> Table:
     )
 
 
-def _row(option: Option, topics: Iterable[str]) -> Row:
+def _row(option: Option, topics: Iterable[str]) -> ScriptOption:
     kind = _kind(option.value, topics) if option.value else ""
-    return Row((*option.names, *option.off), kind, option.help.replace("|", "/"))
+    return ScriptOption((*option.names, *option.off), kind, option.help.replace("|", "/"))
 
 
 def _kind(value: Value, topics: Iterable[str]) -> str:
@@ -88,7 +91,7 @@ def _kind(value: Value, topics: Iterable[str]) -> str:
 Parts = dict[str, str]
 
 
-def _bash(tables: list[Table], common: list[Row]) -> Parts:
+def _bash(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
     lines = []
     for table in tables:
         said = {
@@ -104,15 +107,15 @@ def _bash(tables: list[Table], common: list[Row]) -> Parts:
     return {"TABLE": "\n".join(lines), "COMMON": _names(common), "COMMON_VALUES": _values(common)}
 
 
-def _names(rows: Iterable[Row]) -> str:
+def _names(rows: Iterable[ScriptOption]) -> str:
     return " ".join(name for row in rows for name in row.names)
 
 
-def _values(rows: Iterable[Row]) -> str:
+def _values(rows: Iterable[ScriptOption]) -> str:
     return " ".join(f"{name}={row.kind}" for row in rows if row.kind for name in row.names)
 
 
-def _zsh(tables: list[Table], common: list[Row]) -> Parts:
+def _zsh(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
     lines = []
     for table in tables:
         lines.append(f"        ({_quoted(table.path)})")
@@ -133,8 +136,8 @@ def _zsh(tables: list[Table], common: list[Row]) -> Parts:
     }
 
 
-def _fish(tables: list[Table], common: list[Row]) -> Parts:
-    def rows(table: Table) -> list[str]:
+def _fish(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
+    def rows(table: ScriptLevel) -> list[str]:
         return [
             *(f"command|{word}|{help}" for word, help in table.commands),
             *(f"argument|{kind}" for kind in table.arguments),
@@ -154,7 +157,7 @@ def _fish(tables: list[Table], common: list[Row]) -> Parts:
     return {"TABLE": "\n".join(cases), "COMMON": lines(common_rows, " " * 8)}
 
 
-def _joined(row: Row) -> str:
+def _joined(row: ScriptOption) -> str:
     return "|".join((" ".join(row.names), row.kind, row.help))
 
 
@@ -166,4 +169,8 @@ def _fish_quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-_WRITERS: dict[str, Callable[[list[Table], list[Row]], Parts]] = {"bash": _bash, "zsh": _zsh, "fish": _fish}
+_WRITERS: dict[str, Callable[[list[ScriptLevel], list[ScriptOption]], Parts]] = {
+    "bash": _bash,
+    "zsh": _zsh,
+    "fish": _fish,
+}
