@@ -262,18 +262,18 @@ def numbered(batches: Sequence[InputBatch]) -> list[tuple[int, bytes]]:
     return [pair for batch in batches for pair in zip(batch.lines, batch.pieces, strict=True)]
 
 
-def fed(cutter: PieceBuffer, data: bytes, sizes: Sequence[int]) -> Iterator[InputBatch]:
+def fed(buffer: PieceBuffer, data: bytes, sizes: Sequence[int]) -> Iterator[InputBatch]:
     """The batches of `data` arriving in chunks of `sizes`, over and over."""
     at = turn = 0
     while at < len(data):
         size = sizes[turn % len(sizes)]
-        cutter.feed(data[at : at + size])
+        buffer.feed(data[at : at + size])
         at, turn = at + size, turn + 1
-        while cutter.full:
-            yield cutter.take()
-    cutter.finish()
-    while cutter.has_news:
-        yield cutter.take()
+        while buffer.full:
+            yield buffer.take()
+    buffer.finish()
+    while buffer.has_news:
+        yield buffer.take()
 
 
 @settings(deadline=None)
@@ -299,13 +299,13 @@ def test_any_chunks_are_cut_as_the_whole_would_be(
 
 
 def test_a_long_piece_in_short_chunks_costs_no_more_than_its_length() -> None:
-    cutter = PieceBuffer(b"\r\n", 1000, 1 << 20, MAX_BODY)
+    buffer = PieceBuffer(b"\r\n", 1000, 1 << 20, MAX_BODY)
     before = time.process_time()
     for _ in range(1 << 15):
-        cutter.feed(b"x" * 1023 + b"\r")
-    cutter.finish()
+        buffer.feed(b"x" * 1023 + b"\r")
+    buffer.finish()
     assert time.process_time() - before < 5
-    assert len(cutter.take().pieces[0]) == 1 << 25
+    assert len(buffer.take().pieces[0]) == 1 << 25
 
 
 def test_an_argument_is_split_by_the_same_rules() -> None:

@@ -35,14 +35,14 @@ def run_command(command: list[str], environ: Mapping[str, str], data: Path | Non
         raise NotFound(
             f"there is no command {command[0]}", hint="it is looked for on PATH, and must be executable"
         )
-    child = Child(program, command, environ)
+    child = CommandProcess(program, command, environ)
     try:
         return asyncio.run(_around(child, data))
     finally:
         child.kill()
 
 
-class Child:
+class CommandProcess:
     """The command's process, forked at once; it begins when `start` tells it the address."""
 
     def __init__(self, program: str, command: list[str], environ: Mapping[str, str]) -> None:
@@ -120,7 +120,7 @@ class Child:
             os._exit(127)
 
 
-async def _around(child: Child, data: Path | None) -> int:
+async def _around(child: CommandProcess, data: Path | None) -> int:
     # gRPC starts threads on import: not before the fork. Its core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from kubemqctl.broker.server import BrokerConfig, serve

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kubemqctl.broker.rules import new_id
-from kubemqctl.broker.subscribers import Backlog, Ended, Subscription, Subscriptions, Usages
+from kubemqctl.broker.subscribers import MessageBuffer, Subscription, SubscriptionEnded, Subscriptions, Usages
 from kubemqctl.wire import kubemq_pb2 as pb
 
 MOST = 10_000  # answers
@@ -79,7 +79,7 @@ class Requests:
     def subscribe(self, s: pb.Subscribe) -> Subscription:
         """A responder, live; to be ended with `leave`."""
         exchange = self._of(s.SubscribeTypeData == pb.Subscribe.Queries)
-        subscription = Subscription(s.Channel, s.Group, Backlog())
+        subscription = Subscription(s.Channel, s.Group, MessageBuffer())
         exchange.responders.add(subscription)
         return subscription
 
@@ -87,7 +87,7 @@ class Requests:
         """The responder is gone."""
         for exchange in (self.commands, self.queries):
             exchange.responders.remove(subscription)
-        subscription.outbox.close()
+        subscription.buffer.close()
 
     async def ask(self, request: pb.Request) -> pb.Response:
         """The answer to `request` as its sender sees it. Raises NoAnswer after the whole timeout, Ended."""
@@ -117,7 +117,7 @@ class Requests:
             exchange.responders.end(reason)
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(Ended(reason))
+                waiting.set_exception(SubscriptionEnded(reason))
 
     async def _answer(self, request: pb.Request, exchange: Exchange) -> pb.Response:
         request.ReplyChannel = reply = f"_INBOX.{self._inbox}.{new_id()[-8:]}"
@@ -125,7 +125,7 @@ class Requests:
         usage = exchange.usages.of(request.Channel, self._clock())
         try:
             data = request.SerializeToString()
-            taken = sum(outbox.offer(data) for outbox in exchange.responders.to(request.Channel).chosen())
+            taken = sum(buffer.offer(data) for buffer in exchange.responders.to(request.Channel).chosen())
             usage.came(len(data), taken)
             answer: pb.Response = await asyncio.wait_for(waiting, request.Timeout / 1000)
             usage.responses += 1

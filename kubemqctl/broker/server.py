@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 
 from kubemqctl.broker.events.event_store import KIND, Events, Store
-from kubemqctl.broker.queues.state import Core
+from kubemqctl.broker.queues.state import BrokerState
 from kubemqctl.broker.requests import Requests
 from kubemqctl.broker.rules import MAX_MESSAGE
 from kubemqctl.broker.service import events, queues
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 
 class Patterns:
-    """Made when `core` has recovered; `end`, then `close` when nobody calls any more."""
+    """Made when `state` has recovered; `end`, then `close` when nobody calls any more."""
 
-    def __init__(self, core: Core) -> None:
-        self.events = Events(core.clock)
-        self.store = Store(_log(core), core.clock, core.new_number)
-        self.requests = Requests(core.clock)
-        self.channels = Channels(core, self.events, self.store, self.requests)
-        for key in [key for key in core.names if key[0] == KIND]:
-            self.store.recover(core.names.pop(key))
+    def __init__(self, state: BrokerState) -> None:
+        self.events = Events(state.clock)
+        self.store = Store(_log(state), state.clock, state.new_number)
+        self.requests = Requests(state.clock)
+        self.channels = Channels(state, self.events, self.store, self.requests)
+        for key in [key for key in state.names if key[0] == KIND]:
+            self.store.recover(state.names.pop(key))
 
     def handlers(self) -> Handlers:
         """The method table of all of them."""
@@ -60,8 +60,8 @@ class Patterns:
         await self.store.close()
 
 
-def _log(core: Core) -> EventLog:
-    journal = core.journal
+def _log(state: BrokerState) -> EventLog:
+    journal = state.journal
     if isinstance(journal, SqliteJournal):
         return DiskLog(journal)
     assert isinstance(journal, NoJournal)
@@ -134,7 +134,7 @@ class BrokerConfig(NamedTuple):
     tls: Tls | None = None
 
 
-class Ended(NamedTuple):
+class BrokerEnded(NamedTuple):
     """How a broker ended: by which signal, and what was left."""
 
     signum: int
@@ -142,7 +142,7 @@ class Ended(NamedTuple):
     queues: int
 
 
-async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event) -> Core:
+async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event) -> BrokerState:
     """Serve until `stop` is set. `ready` is called with HOST:PORT once the broker answers.
 
     Raises UsageError, ConfigError or KubemqctlError when it cannot start.
@@ -161,22 +161,24 @@ async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asynci
 
 async def _recover_and_serve(
     journal: Journal, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
-) -> Core:
-    core = Core(journal)
+) -> BrokerState:
+    state = BrokerState(journal)
     try:
-        core.recover()
-        await _serve(core, config, ready, stop)
-        return core
+        state.recover()
+        await _serve(state, config, ready, stop)
+        return state
     finally:
-        await core.close()
+        await state.close()
 
 
-async def _serve(core: Core, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event) -> None:
+async def _serve(
+    state: BrokerState, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
+) -> None:
     server = grpc.aio.server(options=_OPTIONS)
-    patterns = Patterns(core)
+    patterns = Patterns(state)
     handlers = {
-        **queues.queue_handlers(core),
-        **queues.stream_handlers(core),
+        **queues.queue_handlers(state),
+        **queues.stream_handlers(state),
         **patterns.handlers(),
     }
     server.add_generic_rpc_handlers([Service(handlers, config.token)])
@@ -237,12 +239,12 @@ def _cannot_listen(address: str, why: str) -> KubemqctlError:
     )
 
 
-def run(config: BrokerConfig, ready: Callable[[str], None]) -> Ended:
+def run(config: BrokerConfig, ready: Callable[[str], None]) -> BrokerEnded:
     """A broker until SIGINT, SIGTERM or SIGHUP. A second signal ends the process at once."""
     return asyncio.run(_until_a_signal(config, ready))
 
 
-async def _until_a_signal(config: BrokerConfig, ready: Callable[[str], None]) -> Ended:
+async def _until_a_signal(config: BrokerConfig, ready: Callable[[str], None]) -> BrokerEnded:
     stop = asyncio.Event()
     caught: list[int] = []
 
@@ -256,6 +258,6 @@ async def _until_a_signal(config: BrokerConfig, ready: Callable[[str], None]) ->
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) is not signal.SIG_IGN:
             loop.add_signal_handler(signum, catch, signum)
-    core = await serve(config, ready, stop)
-    holding = [queue for queue in core.queues.values() if queue.waiting]
-    return Ended(caught[0], sum(queue.waiting for queue in holding), len(holding))
+    state = await serve(config, ready, stop)
+    holding = [queue for queue in state.queues.values() if queue.waiting]
+    return BrokerEnded(caught[0], sum(queue.waiting for queue in holding), len(holding))

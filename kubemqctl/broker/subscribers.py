@@ -15,11 +15,11 @@ MOST_BYTES = 32 * 1024 * 1024  # likewise, but for one that is larger by itself
 T = TypeVar("T")
 
 
-class Ended(Exception):
+class SubscriptionEnded(Exception):
     """Nothing comes any more; the text says why."""
 
 
-class Outbox(Generic[T]):
+class StreamBuffer(Generic[T]):
     """A queue with one reader, who waits in `next`."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Outbox(Generic[T]):
             self._woken = asyncio.get_running_loop().create_future()
             await self._woken
         if self._ended:
-            raise Ended(self._ended)
+            raise SubscriptionEnded(self._ended)
         return self._waiting.popleft()
 
     def _wake(self) -> None:
@@ -55,7 +55,7 @@ class Outbox(Generic[T]):
             self._woken.set_result(None)
 
 
-class Patience:
+class SlowReaderTimer:
     """Calls `lose` for each STANDSTILL seconds without `moved`, while `full` says that too much waits."""
 
     def __init__(self, full: Callable[[], bool], lose: Callable[[], None]) -> None:
@@ -90,13 +90,13 @@ class Patience:
         self._timer = self._loop.call_later(left, self._notify)
 
 
-class Backlog(Outbox[bytes]):
+class MessageBuffer(StreamBuffer[bytes]):
     """What waits for a subscriber of events or requests, serialized. To be closed in the end."""
 
     def __init__(self) -> None:
         super().__init__()
         self._bytes = 0
-        self._patience = Patience(lambda: len(self._waiting) > BUFFER, self._lose)
+        self._patience = SlowReaderTimer(lambda: len(self._waiting) > BUFFER, self._lose)
 
     def offer(self, data: bytes) -> bool:
         """Put `data` in line; False when it was lost, because too much waits already."""
@@ -132,16 +132,16 @@ class Subscription(NamedTuple):
 
     pattern: str
     group: str
-    outbox: Backlog
+    buffer: MessageBuffer
 
 
 class Listeners(NamedTuple):
     """Who listens to one channel: each of `plain`, and one of each of `groups`."""
 
-    plain: list[Backlog]
-    groups: list[list[Backlog]]
+    plain: list[MessageBuffer]
+    groups: list[list[MessageBuffer]]
 
-    def chosen(self) -> list[Backlog]:
+    def chosen(self) -> list[MessageBuffer]:
         """Those who get the next message: all that are plain, and a random member of each group."""
         if not self.groups:
             return self.plain
@@ -156,11 +156,11 @@ class Subscriptions:
         self._known: dict[str, Listeners] = {}
 
     def add(self, subscription: Subscription) -> None:
-        self._all[id(subscription.outbox)] = subscription
+        self._all[id(subscription.buffer)] = subscription
         self._known.clear()
 
     def remove(self, subscription: Subscription) -> None:
-        self._all.pop(id(subscription.outbox), None)
+        self._all.pop(id(subscription.buffer), None)
         self._known.clear()
 
     def to(self, channel: str) -> Listeners:
@@ -175,15 +175,15 @@ class Subscriptions:
     def end(self, reason: str) -> None:
         """Nothing comes any more."""
         for subscription in self._all.values():
-            subscription.outbox.end(reason)
+            subscription.buffer.end(reason)
 
     def _find(self, channel: str) -> Listeners:
-        plain: list[Backlog] = []
-        groups: dict[str, list[Backlog]] = {}
+        plain: list[MessageBuffer] = []
+        groups: dict[str, list[MessageBuffer]] = {}
         for subscription in self._all.values():
             if matches(subscription.pattern, channel):
                 into = groups.setdefault(subscription.group, []) if subscription.group else plain
-                into.append(subscription.outbox)
+                into.append(subscription.buffer)
         return Listeners(plain, list(groups.values()))
 
 

@@ -138,7 +138,7 @@ class Invocation:
         """Whether progress is to be drawn on stderr: on a terminal that can go back on a line, unless -q."""
         return is_terminal(2) and not self.common.quiet and self.environ.get("TERM") != "dumb"
 
-    def greet(self, text: str) -> None:
+    def note_on_terminal(self, text: str) -> None:
         """As `note`, for somebody who watches: on a terminal only."""
         if is_terminal(2):
             self.note(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubemqctl.broker.queues import enqueue
-from kubemqctl.broker.queues.enqueue import SECOND, Posting
+from kubemqctl.broker.queues.enqueue import SECOND, Enqueuer
 from kubemqctl.broker.queues.queue import Memory, Queue
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -18,7 +18,7 @@ def message(**fields: object) -> pb.QueueMessage:
 def delivered(sent: pb.QueueMessage, now: int = NOW) -> pb.QueueMessage:
     """`sent` as a receiver of queue `q` gets it."""
     queue = Queue(1, "q", Memory(None), lambda after, upto, limit: [])
-    batch = Posting(lambda name: queue, now)
+    batch = Enqueuer(lambda name: queue, now)
     batch.add(sent)
     batch.seal()
     batch.admit()

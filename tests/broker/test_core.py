@@ -1,4 +1,4 @@
-"""The broker's core without a network: what a journal that fails takes from nobody, and transactions."""
+"""The broker's state without a network: what a journal that fails takes from nobody, and transactions."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import state as core_module
 from kubemqctl.broker.queues import transactions
-from kubemqctl.broker.queues.state import Core, TooLarge
+from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
-from kubemqctl.broker.queues.visibility_stream import Plain
+from kubemqctl.broker.queues.visibility_stream import PlainCalls
 from kubemqctl.broker.storage import journal
 from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
 from kubemqctl.broker.storage.schema import Change
@@ -43,12 +43,12 @@ class Failing(NoJournal):
         return done
 
 
-def with_core(work: Callable[[Core, Failing], Awaitable[None]]) -> None:
+def with_core(work: Callable[[BrokerState, Failing], Awaitable[None]]) -> None:
     async def main() -> None:
         failing = Failing()
-        core = Core(failing, lambda: NOW)
-        await work(core, failing)
-        await core.close()
+        state = BrokerState(failing, lambda: NOW)
+        await work(state, failing)
+        await state.close()
 
     asyncio.run(main())
 
@@ -58,15 +58,15 @@ def messages(*bodies: str, channel: str = "q", **policy: int | str) -> list[pb.Q
     return [pb.QueueMessage(ClientID="me", Channel=channel, Body=b.encode(), Policy=made) for b in bodies]
 
 
-async def peek(core: Core, channel: str = "q", count: int = 1000) -> list[tuple[str, int, int]]:
+async def peek(state: BrokerState, channel: str = "q", count: int = 1000) -> list[tuple[str, int, int]]:
     """Body, sequence and receive count of what is there."""
-    found, _ = await Plain(core).receive(channel, count, 0, peek=True)
+    found, _ = await PlainCalls(state).receive(channel, count, 0, peek=True)
     parsed = [pb.QueueMessage.FromString(m) for m in found]
     return [(m.Body.decode(), m.Attributes.Sequence, m.Attributes.ReceiveCount) for m in parsed]
 
 
-async def get(core: Core, most: int, wait: int = 1) -> tuple[Transactions, Transaction]:
-    transactions = Transactions(core)
+async def get(state: BrokerState, most: int, wait: int = 1) -> tuple[Transactions, Transaction]:
+    transactions = Transactions(state)
     got = await transactions.get("q", most, wait, auto_ack=False)
     found = transactions.find(got.transaction)
     assert found is not None
@@ -80,141 +80,141 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_full_disk_is_the_senders_error_and_leaves_no_hole() -> None:
-    async def work(core: Core, failing: Failing) -> None:
+    async def work(state: BrokerState, failing: Failing) -> None:
         failing.full = True
-        (result,) = await core.send(messages("lost"))
+        (result,) = await state.send(messages("lost"))
         assert result.IsError
         assert (result.Error, result.SentAt) == ("cannot store the message: database or disk is full", 0)
         failing.full = False
-        await core.send(messages("kept"))
-        assert await peek(core) == [("kept", 1, 1)]
+        await state.send(messages("kept"))
+        assert await peek(state) == [("kept", 1, 1)]
 
     with_core(work)
 
 
 def test_an_acknowledgement_that_cannot_be_written_is_refused_and_the_message_comes_again() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one", "two"))
-        transactions, held = await get(core, 2)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one", "two"))
+        transactions, held = await get(state, 2)
         failing.full = True
         with pytest.raises(Refused, match="disk is full"):
             await held.ack([1])
         failing.full = False
         transactions.close()
-        assert await peek(core) == [("one", 1, 1), ("two", 2, 1)]
+        assert await peek(state) == [("one", 1, 1), ("two", 2, 1)]
 
     with_core(work)
 
 
 def test_a_receive_that_cannot_be_written_takes_nothing() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
         failing.full = True
         with pytest.raises(JournalError):
-            await Plain(core).receive("q", 1, 0, peek=False)
+            await PlainCalls(state).receive("q", 1, 0, peek=False)
         failing.full = False
-        assert await peek(core) == [("one", 1, 1)]
+        assert await peek(state) == [("one", 1, 1)]
 
     with_core(work)
 
 
 def test_a_rejection_that_cannot_be_written_leaves_the_message_where_it_was() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
-        transactions, held = await get(core, 1)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
+        transactions, held = await get(state, 1)
         failing.full = True
         with pytest.raises(Refused):
             await held.nack(None)
         failing.full = False
         transactions.close()
-        assert await peek(core) == [("one", 1, 1)]
+        assert await peek(state) == [("one", 1, 1)]
 
     with_core(work)
 
 
 def test_an_ack_all_that_cannot_be_written_takes_nothing() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one", "two"))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one", "two"))
         failing.full = True
         with pytest.raises(JournalError):
-            await Plain(core).ack_all("q", 0)
+            await PlainCalls(state).ack_all("q", 0)
         failing.full = False
-        assert [body for body, _, _ in await peek(core)] == ["one", "two"]
+        assert [body for body, _, _ in await peek(state)] == ["one", "two"]
 
     with_core(work)
 
 
 def test_a_queue_that_cannot_be_deleted_stays() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
         failing.full = True
         with pytest.raises(JournalError):
-            await core.delete_queue(core.queues["q"])
+            await state.delete_queue(state.queues["q"])
         failing.full = False
-        assert await peek(core) == [("one", 1, 1)]
+        assert await peek(state) == [("one", 1, 1)]
 
     with_core(work)
 
 
 def test_a_settlement_settles_what_it_can_and_names_the_first_foreign_sequence() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one", "two", "three"))
-        transactions, held = await get(core, 3)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one", "two", "three"))
+        transactions, held = await get(state, 3)
         with pytest.raises(Refused, match="invalid ack sequence id 99"):
             await held.ack([1, 99, 2])
         assert sorted(held.active()) == [2, 3]
         transactions.close()
-        assert await peek(core) == [("two", 2, 1), ("three", 3, 1)]
+        assert await peek(state) == [("two", 2, 1), ("three", 3, 1)]
 
     with_core(work)
 
 
 def test_rejected_messages_go_to_the_tail_counted_and_in_the_order_given() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one", "two", "three"))
-        transactions, held = await get(core, 2)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one", "two", "three"))
+        transactions, held = await get(state, 2)
         await held.nack([2, 1])
         assert held.closed
-        assert await peek(core) == [("three", 3, 1), ("two", 4, 2), ("one", 5, 2)]
+        assert await peek(state) == [("three", 3, 1), ("two", 4, 2), ("one", 5, 2)]
         transactions.close()
 
     with_core(work)
 
 
 def test_the_nth_rejection_is_the_last() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("poison", MaxReceiveCount=2, MaxReceiveQueue="dead"))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("poison", MaxReceiveCount=2, MaxReceiveQueue="dead"))
         for _ in range(2):
-            assert await peek(core, "dead") == []
-            _, held = await get(core, 1)
+            assert await peek(state, "dead") == []
+            _, held = await get(state, 1)
             await held.nack(None)
-        assert (await peek(core), await peek(core, "dead")) == ([], [("poison", 1, 1)])
+        assert (await peek(state), await peek(state, "dead")) == ([], [("poison", 1, 1)])
 
     with_core(work)
 
 
 def test_a_requeue_to_a_bad_name_keeps_what_was_not_sent_on() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one", "two"))
-        transactions, held = await get(core, 2)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one", "two"))
+        transactions, held = await get(state, 2)
         with pytest.raises(Refused, match="re-queue message with seq 1 failed, Error 120"):
             await held.requeue(None, "a b")
         assert sorted(held.active()) == [1, 2]
         await held.requeue([2], "other")
         transactions.close()
-        assert (await peek(core), await peek(core, "other")) == ([("one", 1, 1)], [("two", 1, 1)])
+        assert (await peek(state), await peek(state, "other")) == ([("one", 1, 1)], [("two", 1, 1)])
 
     with_core(work)
 
 
 def test_a_partly_filled_transaction_swallows_what_comes_until_it_is_closed() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
-        transactions, held = await get(core, 4)
-        await core.send(messages("two", "three", "four", "five"))
-        assert await peek(core) == [("five", 5, 1)]
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
+        transactions, held = await get(state, 4)
+        await state.send(messages("two", "three", "four", "five"))
+        assert await peek(state) == [("five", 5, 1)]
         await held.ack(None)
-        assert [body for body, _, _ in await peek(core)] == ["two", "three", "four", "five"]
+        assert [body for body, _, _ in await peek(state)] == ["two", "three", "four", "five"]
         transactions.close()
 
     with_core(work)
@@ -223,50 +223,50 @@ def test_a_partly_filled_transaction_swallows_what_comes_until_it_is_closed() ->
 def test_an_answer_over_the_limit_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "MAX_MESSAGE", 200)
 
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("x" * 80, "y" * 80))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("x" * 80, "y" * 80))
         with pytest.raises(TooLarge, match=r"larger than max \(\d+ vs. 200\)"):
-            await get(core, 2)
-        _, held = await get(core, 1)
+            await get(state, 2)
+        _, held = await get(state, 1)
         assert held.active() == [1]
 
     with_core(work)
 
 
 def test_a_cancelled_get_gives_back_what_it_took() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
-        waiting = asyncio.ensure_future(get(core, 5, wait=60_000))
-        while core.queues["q"].delivered < 1:
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
+        waiting = asyncio.ensure_future(get(state, 5, wait=60_000))
+        while state.queues["q"].delivered < 1:
             await asyncio.sleep(0)
-        assert await peek(core) == []
+        assert await peek(state) == []
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert await peek(core) == [("one", 1, 1)]
-        assert core.queues["q"].takers == 0
+        assert await peek(state) == [("one", 1, 1)]
+        assert state.queues["q"].takers == 0
 
     with_core(work)
 
 
 def test_a_cancelled_receive_gives_back_what_it_took() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
-        waiting = asyncio.ensure_future(Plain(core).receive("q", 5, 60, peek=False))
-        while core.queues["q"].delivered < 1:
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
+        waiting = asyncio.ensure_future(PlainCalls(state).receive("q", 5, 60, peek=False))
+        while state.queues["q"].delivered < 1:
             await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert await peek(core) == [("one", 1, 1)]
+        assert await peek(state) == [("one", 1, 1)]
 
     with_core(work)
 
 
 def test_of_many_closed_transactions_the_last_are_remembered_and_the_open_ones_all() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("one"))
-        transactions, held = await get(core, 1)
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("one"))
+        transactions, held = await get(state, 1)
         names = [(await transactions.get("q", 1, 1, auto_ack=False)).transaction for _ in range(5)]
         assert [transactions.find(name) is not None for name in names] == [False, False, True, True, True]
         assert not held.closed
@@ -279,13 +279,13 @@ def test_of_many_closed_transactions_the_last_are_remembered_and_the_open_ones_a
 
 
 def test_a_message_deleted_with_its_queue_does_not_come_back_into_the_new_one() -> None:
-    async def work(core: Core, failing: Failing) -> None:
-        await core.send(messages("old", "older"))
-        transactions, _ = await get(core, 1)
-        await core.delete_queue(core.queues["q"])
-        await core.send(messages("new"))
+    async def work(state: BrokerState, failing: Failing) -> None:
+        await state.send(messages("old", "older"))
+        transactions, _ = await get(state, 1)
+        await state.delete_queue(state.queues["q"])
+        await state.send(messages("new"))
         transactions.close()
-        assert await peek(core) == [("new", 1, 1)]
+        assert await peek(state) == [("new", 1, 1)]
 
     with_core(work)
 
@@ -298,18 +298,18 @@ def test_a_backlog_larger_than_memory_is_delivered_whole_and_in_order(
     journal.create(path, 1)
 
     async def main() -> None:
-        core = Core(SqliteJournal(path))
-        core.recover()
+        state = BrokerState(SqliteJournal(path))
+        state.recover()
         for n in range(0, 6000, 500):
-            await core.send(messages(*(f"{i}:{'x' * 50}" for i in range(n, n + 500))))
+            await state.send(messages(*(f"{i}:{'x' * 50}" for i in range(n, n + 500))))
         got: list[str] = []
         while len(got) < 6000:
-            transactions = Transactions(core)
+            transactions = Transactions(state)
             answer = await transactions.get("q", 700, 1, auto_ack=True)
             got += [pb.QueueMessage.FromString(m).Body.decode().partition(":")[0] for m in answer.messages]
-            assert core._memory.used <= 20_000
+            assert state._memory.used <= 20_000
         assert got == [str(n) for n in range(6000)]
-        assert (core.queues["q"].waiting, core._memory.used) == (0, 0)
-        await core.close()
+        assert (state.queues["q"].waiting, state._memory.used) == (0, 0)
+        await state.close()
 
     asyncio.run(main())

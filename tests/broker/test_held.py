@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kubemqctl.broker.queues.state import Core
-from kubemqctl.broker.queues.visibility_stream import Holding
+from kubemqctl.broker.queues.state import BrokerState
+from kubemqctl.broker.queues.visibility_stream import VisibilityStream
 from kubemqctl.broker.storage.journal import JournalError, NoJournal, nothing
 from kubemqctl.broker.storage.schema import Change
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -43,10 +43,10 @@ class Failing(NoJournal):
 class Conversation:
     """A stream without a network."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, state: BrokerState) -> None:
         self._requests: asyncio.Queue[pb.StreamQueueMessagesRequest] = asyncio.Queue()
         self._answers: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue()
-        self.task = asyncio.ensure_future(Holding(core, self._answer).serve(self._asked()))
+        self.task = asyncio.ensure_future(VisibilityStream(state, self._answer).serve(self._asked()))
 
     async def _answer(self, request: pb.StreamQueueMessagesRequest, error: str, message: bytes) -> None:
         self._answers.put_nowait((error, message))
@@ -72,77 +72,77 @@ class Conversation:
             await self.task
 
 
-def play(scene: Callable[[Core, Failing], Awaitable[None]]) -> None:
+def play(scene: Callable[[BrokerState, Failing], Awaitable[None]]) -> None:
     async def main() -> None:
         journal = Failing()
-        core = Core(journal, lambda: NOW)
-        await core.send([pb.QueueMessage(ClientID="c", Channel="q", Body=b"x")])
-        await scene(core, journal)
-        await core.close()
+        state = BrokerState(journal, lambda: NOW)
+        await state.send([pb.QueueMessage(ClientID="c", Channel="q", Body=b"x")])
+        await scene(state, journal)
+        await state.close()
 
     asyncio.run(main())
 
 
-async def held(core: Core) -> Conversation:
-    stream = Conversation(core)
+async def held(state: BrokerState) -> Conversation:
+    stream = Conversation(state)
     error, message = await stream.ask(pb.ReceiveMessage, Channel="q")
     assert not error
     assert pb.QueueMessage.FromString(message).Body == b"x"
     return stream
 
 
-async def what_is_there(core: Core) -> tuple[int, int]:
+async def what_is_there(state: BrokerState) -> tuple[int, int]:
     """Sequence and receive count of the message that comes next."""
-    error, message = await Conversation(core).ask(pb.ReceiveMessage, Channel="q")
+    error, message = await Conversation(state).ask(pb.ReceiveMessage, Channel="q")
     assert not error
     attributes = pb.QueueMessage.FromString(message).Attributes
     return attributes.Sequence, attributes.ReceiveCount
 
 
 def test_a_decision_that_cannot_be_written_leaves_the_message_in_its_place() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
+    async def scene(state: BrokerState, journal: Failing) -> None:
         for kind, fields in (
             (pb.AckMessage, {"RefSequence": 1}),
             (pb.RejectMessage, {"RefSequence": 1}),
             (pb.ResendMessage, {"Channel": "other"}),
         ):
-            stream = await held(core)
+            stream = await held(state)
             journal.full = True
             error, _ = await stream.ask(kind, **fields)
             assert error == "the journal failed: database or disk is full"
             await stream.task
             journal.full = False
-        assert await what_is_there(core) == (1, 1)
+        assert await what_is_there(state) == (1, 1)
 
     play(scene)
 
 
 def test_a_stream_that_ends_while_nothing_can_be_written_leaves_it_in_its_place() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
-        stream = await held(core)
+    async def scene(state: BrokerState, journal: Failing) -> None:
+        stream = await held(state)
         journal.full = True
         await stream.cancel()
         journal.full = False
-        assert await what_is_there(core) == (1, 1)
+        assert await what_is_there(state) == (1, 1)
 
     play(scene)
 
 
 def test_a_stream_that_is_cut_off_puts_its_message_at_the_tail() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
-        await (await held(core)).cancel()
-        assert await what_is_there(core) == (2, 2)
+    async def scene(state: BrokerState, journal: Failing) -> None:
+        await (await held(state)).cancel()
+        assert await what_is_there(state) == (2, 2)
 
     play(scene)
 
 
 def test_a_queue_that_is_deleted_under_a_wait_ends_it() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
-        stream = Conversation(core)
+    async def scene(state: BrokerState, journal: Failing) -> None:
+        stream = Conversation(state)
         stream.say(pb.ReceiveMessage, Channel="empty", WaitTimeSeconds=60)
-        while "empty" not in core.queues:
+        while "empty" not in state.queues:
             await asyncio.sleep(0)
-        await core.delete_queue(core.queues["empty"])
+        await state.delete_queue(state.queues["empty"])
         error, _ = await stream.hear()
         assert error.startswith("Error 138")
         await stream.task
@@ -151,23 +151,23 @@ def test_a_queue_that_is_deleted_under_a_wait_ends_it() -> None:
 
 
 def test_nothing_is_left_in_line_when_a_stream_has_ended() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
-        stream = await held(core)
+    async def scene(state: BrokerState, journal: Failing) -> None:
+        stream = await held(state)
         assert await stream.ask(pb.AckMessage, RefSequence=1) == ("", b"")
         await stream.task
-        queue = core.queue("q")
+        queue = state.queue("q")
         assert (queue.takers, queue.waiting) == (0, 0)
 
     play(scene)
 
 
 def test_a_modified_message_may_be_delayed() -> None:
-    async def scene(core: Core, journal: Failing) -> None:
-        stream = await held(core)
+    async def scene(state: BrokerState, journal: Failing) -> None:
+        stream = await held(state)
         modified = pb.QueueMessage(ClientID="c", Channel="q", Body=b"y")
         modified.Policy.DelaySeconds = 60
         assert await stream.ask(pb.SendModifiedMessage, ModifiedMessage=modified) == ("", b"")
-        assert core.queue("q").waiting == 0
+        assert state.queue("q").waiting == 0
 
     play(scene)
 

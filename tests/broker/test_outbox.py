@@ -8,28 +8,28 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kubemqctl.broker import subscribers
-from kubemqctl.broker.subscribers import BUFFER, Backlog, Ended
+from kubemqctl.broker.subscribers import BUFFER, MessageBuffer, SubscriptionEnded
 
 
-def in_a_loop(test: Callable[[Backlog], Awaitable[None]]) -> None:
+def in_a_loop(test: Callable[[MessageBuffer], Awaitable[None]]) -> None:
     async def run() -> None:
-        backlog = Backlog()
+        backlog = MessageBuffer()
         await test(backlog)
         backlog.close()
 
     asyncio.run(run())
 
 
-async def taken(backlog: Backlog, count: int) -> list[int]:
+async def taken(backlog: MessageBuffer, count: int) -> list[int]:
     return [int(await asyncio.wait_for(backlog.next(), 5)) for _ in range(count)]
 
 
-def offered(backlog: Backlog, count: int) -> list[bool]:
+def offered(backlog: MessageBuffer, count: int) -> list[bool]:
     return [backlog.offer(b"%d" % n) for n in range(count)]
 
 
 def test_whoever_waits_is_woken() -> None:
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         waiting = asyncio.create_task(backlog.next())
         await asyncio.sleep(0)
         backlog.offer(b"1")
@@ -41,7 +41,7 @@ def test_whoever_waits_is_woken() -> None:
 
 
 def test_a_cancelled_wait_loses_nothing() -> None:
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         waiting = asyncio.create_task(backlog.next())
         await asyncio.sleep(0)
         waiting.cancel()
@@ -54,7 +54,7 @@ def test_a_cancelled_wait_loses_nothing() -> None:
 def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "STANDSTILL", 0.05)
 
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         assert all(offered(backlog, 20 * BUFFER))
         for n in range(20 * BUFFER):
             assert await taken(backlog, 1) == [n]
@@ -67,7 +67,7 @@ def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "STANDSTILL", 0.02)
 
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         offered(backlog, BUFFER + 3)
         while backlog.waiting > BUFFER + 1:
             await asyncio.sleep(0.002)
@@ -80,7 +80,7 @@ def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytes
 def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "STANDSTILL", 0.01)
 
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         offered(backlog, BUFFER)
         await asyncio.sleep(0.05)
         assert await taken(backlog, BUFFER) == list(range(BUFFER))
@@ -91,7 +91,7 @@ def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.Monke
 def test_no_more_waits_than_a_backlog_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "MOST_WAITING", 200)
 
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         assert offered(backlog, 250) == [True] * 200 + [False] * 50
         await taken(backlog, 1)
         assert backlog.offer(b"250")
@@ -103,7 +103,7 @@ def test_no_more_waits_than_a_backlog_holds(monkeypatch: pytest.MonkeyPatch) -> 
 def test_no_more_bytes_wait_than_a_backlog_holds_but_one_alone_may(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subscribers, "MOST_BYTES", 10)
 
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         assert backlog.offer(b"1" * 20)
         assert not backlog.offer(b"2")
         await backlog.next()
@@ -114,14 +114,14 @@ def test_no_more_bytes_wait_than_a_backlog_holds_but_one_alone_may(monkeypatch: 
 
 
 def test_an_end_with_a_reason_comes_at_once() -> None:
-    async def scenario(backlog: Backlog) -> None:
+    async def scenario(backlog: MessageBuffer) -> None:
         waiting = asyncio.create_task(backlog.next())
         await asyncio.sleep(0)
         backlog.end("over")
-        with pytest.raises(Ended, match="over"):
+        with pytest.raises(SubscriptionEnded, match="over"):
             await waiting
         backlog.offer(b"1")
-        with pytest.raises(Ended, match="over"):
+        with pytest.raises(SubscriptionEnded, match="over"):
             await backlog.next()
 
     in_a_loop(scenario)

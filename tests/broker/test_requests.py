@@ -10,7 +10,7 @@ import pytest
 
 from kubemqctl.broker import requests
 from kubemqctl.broker.requests import Cache, NoAnswer, Requests
-from kubemqctl.broker.subscribers import Ended, Subscription
+from kubemqctl.broker.subscribers import Subscription, SubscriptionEnded
 from kubemqctl.wire import kubemq_pb2 as pb
 
 SECOND = 1_000_000_000
@@ -47,7 +47,7 @@ def responder(requests: Requests, group: str = "") -> Subscription:
 
 async def answered(requests: Requests, by: Subscription, request: pb.Request, **fields: Any) -> pb.Response:
     asking = asyncio.create_task(requests.ask(request))
-    seen = pb.Request.FromString(await by.outbox.next())
+    seen = pb.Request.FromString(await by.buffer.next())
     values = {"RequestID": seen.RequestID, "ReplyChannel": seen.ReplyChannel, "Executed": True}
     requests.respond(pb.Response(**{**values, **fields}))
     return await asking
@@ -69,7 +69,7 @@ def test_an_answer_after_the_end_is_dropped_and_nothing_is_kept_of_the_request()
         by = responder(requests)
         with pytest.raises(NoAnswer):
             await requests.ask(query(Timeout=1))
-        late = pb.Request.FromString(await by.outbox.next())
+        late = pb.Request.FromString(await by.buffer.next())
         requests.respond(pb.Response(ReplyChannel=late.ReplyChannel))
         assert not requests._waiting
 
@@ -93,7 +93,7 @@ def test_two_requests_at_once_get_each_its_own_answer() -> None:
     async def run(requests: Requests, clock: Clock) -> None:
         by = responder(requests)
         asking = [asyncio.create_task(requests.ask(query(Body=body))) for body in (b"1", b"2")]
-        seen = [pb.Request.FromString(await by.outbox.next()) for _ in asking]
+        seen = [pb.Request.FromString(await by.buffer.next()) for _ in asking]
         for request in reversed(seen):
             requests.respond(pb.Response(ReplyChannel=request.ReplyChannel, Body=request.Body))
         assert [(await task).Body for task in asking] == [b"1", b"2"]
@@ -107,10 +107,10 @@ def test_the_end_of_the_broker_ends_waiting_senders_and_responders() -> None:
         asking = asyncio.create_task(requests.ask(query()))
         await asyncio.sleep(0)
         requests.end("over")
-        with pytest.raises(Ended, match="over"):
+        with pytest.raises(SubscriptionEnded, match="over"):
             await asking
-        with pytest.raises(Ended, match="over"):
-            await by.outbox.next()
+        with pytest.raises(SubscriptionEnded, match="over"):
+            await by.buffer.next()
 
     scenario(run)
 

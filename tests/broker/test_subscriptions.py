@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.broker.subscribers import Backlog, Subscription, Subscriptions, matches
+from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, matches
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def in_a_loop(test: Callable[[Subscriptions], None]) -> None:
 
 
 def added(to: Subscriptions, pattern: str, group: str = "") -> Subscription:
-    subscription = Subscription(pattern, group, Backlog())
+    subscription = Subscription(pattern, group, MessageBuffer())
     to.add(subscription)
     return subscription
 
@@ -54,18 +54,18 @@ def test_who_listens_changes_with_every_subscription() -> None:
     def scenario(subscriptions: Subscriptions) -> None:
         assert subscriptions.to("a").chosen() == []
         first, second = added(subscriptions, "a"), added(subscriptions, "*")
-        assert subscriptions.to("a").chosen() == [first.outbox, second.outbox]
+        assert subscriptions.to("a").chosen() == [first.buffer, second.buffer]
         subscriptions.remove(first)
         subscriptions.remove(first)
-        assert subscriptions.to("a").chosen() == [second.outbox]
+        assert subscriptions.to("a").chosen() == [second.buffer]
 
     in_a_loop(scenario)
 
 
 def test_members_of_a_group_are_one_listener_whatever_their_patterns() -> None:
     def scenario(subscriptions: Subscriptions) -> None:
-        members = [added(subscriptions, pattern, "g").outbox for pattern in ("a", "*", ">")]
-        alone, plain = added(subscriptions, "a", "h").outbox, added(subscriptions, "a").outbox
+        members = [added(subscriptions, pattern, "g").buffer for pattern in ("a", "*", ">")]
+        alone, plain = added(subscriptions, "a", "h").buffer, added(subscriptions, "a").buffer
         chosen = [subscriptions.to("a").chosen() for _ in range(300)]
         assert all(len(outboxes) == 3 and {alone, plain} < set(outboxes) for outboxes in chosen)
         counts = Counter(next(o for o in outboxes if o in members) for outboxes in chosen)

@@ -176,7 +176,7 @@ def test_what_a_subscription_held_is_not_lost_when_the_broker_ends(restarts: Cal
             member = await subscribe(store)
             await take(member, 3)
             store.end("over")
-            with pytest.raises(subscribers.Ended, match="over"):
+            with pytest.raises(subscribers.SubscriptionEnded, match="over"):
                 await member.next()
             store.leave(member, "me")
         async with restarts() as store:
@@ -316,7 +316,7 @@ def test_a_deleted_channel_begins_anew_and_its_subscribers_are_sent_away(play: P
         member = await subscribe(store)
         await take(member, 5)
         await store.delete("c")
-        with pytest.raises(subscribers.Ended, match="deleted"):
+        with pytest.raises(subscribers.SubscriptionEnded, match="deleted"):
             await member.next()
         store.leave(member, "me")
         await store_events(store, 2)
@@ -408,7 +408,7 @@ def test_a_log_that_cannot_be_read_ends_the_subscription_with_the_reason(
 
             monkeypatch.setattr(DiskLog, "page", unreadable)
             member = await subscribe(store)
-            with pytest.raises(subscribers.Ended, match="disk I/O error"):
+            with pytest.raises(subscribers.SubscriptionEnded, match="disk I/O error"):
                 await member.next()
 
     asyncio.run(scenario())

@@ -269,8 +269,8 @@ def test_a_handler_that_cannot_be_looked_after_is_an_outcome_all_the_same(
 
     monkeypatch.setattr(HandlerProcess, "_patience", fail)
     outcomes: SimpleQueue[HandlerOutcome] = SimpleQueue()
-    with HandlerPool(find(["true"], os.environ), 1, outcomes.put, os.environ) as crew:
-        crew.start(Task("key", b"", {}))
+    with HandlerPool(find(["true"], os.environ), 1, outcomes.put, os.environ) as pool:
+        pool.start(Task("key", b"", {}))
         outcome = outcomes.get(timeout=10)
     assert outcome.key == "key"
     assert outcome.error

@@ -10,7 +10,7 @@ from kubemqctl.broker.events.topic import Member, Reader, Topic
 from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Channel
-from kubemqctl.broker.subscribers import Backlog, Subscription, Subscriptions, Usages
+from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages
 from kubemqctl.wire import kubemq_pb2 as pb
 
 
@@ -25,19 +25,19 @@ class Events:
     def publish(self, event: pb.Event) -> None:
         """Hand `event` to whoever listens now."""
         data = received(event)
-        taken = sum(outbox.offer(data) for outbox in self.listeners.to(event.Channel).chosen())
+        taken = sum(buffer.offer(data) for buffer in self.listeners.to(event.Channel).chosen())
         self.usages.of(event.Channel, self._clock()).came(len(data), taken)
 
     def subscribe(self, s: pb.Subscribe) -> Subscription:
         """A subscription, live; to be ended with `leave`."""
-        subscription = Subscription(s.Channel, s.Group, Backlog())
+        subscription = Subscription(s.Channel, s.Group, MessageBuffer())
         self.listeners.add(subscription)
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
         """The subscription is over."""
         self.listeners.remove(subscription)
-        subscription.outbox.close()
+        subscription.buffer.close()
 
 
 KIND = "events_store"

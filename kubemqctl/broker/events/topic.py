@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 
 from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
 from kubemqctl.broker.storage.journal import JournalError
-from kubemqctl.broker.subscribers import BUFFER, Outbox, Patience
+from kubemqctl.broker.subscribers import BUFFER, SlowReaderTimer, StreamBuffer
 
 _MEMBER_BYTES = 4 * 1024 * 1024  # a member is dealt nothing more while it holds so much
 
 
-class Member(Outbox[Stored]):
+class Member(StreamBuffer[Stored]):
     """One subscription of a reader. Each event taken with `next` is to be reported to `sent`."""
 
     def __init__(self, reader: Reader) -> None:
@@ -28,7 +28,7 @@ class Member(Outbox[Stored]):
         self.reader = reader
         self.on_stream: Stored | None = None  # taken, and perhaps not yet on the stream
         self._bytes = 0
-        self._patience = Patience(self._full, reader.lose)
+        self._patience = SlowReaderTimer(self._full, reader.lose)
 
     @property
     def has_room(self) -> bool:

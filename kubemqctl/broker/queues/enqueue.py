@@ -107,7 +107,7 @@ class Delays:
 SECOND = 1_000_000_000
 
 
-class Posting:
+class Enqueuer:
     """Collect with `add` and `delay`, then `seal`; `admit` when all is stored, `undo` when it cannot be."""
 
     def __init__(self, find: Callable[[str], Queue], now: int) -> None:

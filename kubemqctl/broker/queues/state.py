@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import enqueue
-from kubemqctl.broker.queues.enqueue import Delays, Kept, Posting
+from kubemqctl.broker.queues.enqueue import Delays, Enqueuer, Kept
 from kubemqctl.broker.queues.queue import Memory, Queue, Taker
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.storage import schema
@@ -30,7 +30,7 @@ class TooLarge(Exception):
         super().__init__(f"trying to send message larger than max ({size} vs. {rules.MAX_MESSAGE})")
 
 
-class Bell:
+class TakerFull:
     """Notified once, by whoever fills a taker; waited for once. Made inside a running loop."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Bell:
             await asyncio.wait([self._notified], timeout=seconds)
 
 
-class Core:
+class BrokerState:
     """See the head of this file."""
 
     def __init__(self, journal_: Journal, clock: Callable[[], int] = time.time_ns) -> None:
@@ -100,7 +100,7 @@ class Core:
     async def send(self, messages: Sequence[pb.QueueMessage]) -> list[pb.SendQueueMessageResult]:
         """Store what is valid of `messages`; one result each, in order."""
         now = self.clock()
-        batch = Posting(self.queue, now)
+        batch = Enqueuer(self.queue, now)
         results = [self._accept(batch, message, now) for message in messages]
         try:
             await self._write(batch, batch.seal())
@@ -109,7 +109,7 @@ class Core:
             return [r if r.IsError else _failed(r.MessageID, why) for r in results]
         return results
 
-    def _accept(self, batch: Posting, m: pb.QueueMessage, now: int) -> pb.SendQueueMessageResult:
+    def _accept(self, batch: Enqueuer, m: pb.QueueMessage, now: int) -> pb.SendQueueMessageResult:
         if not m.MessageID:
             m.MessageID = new_id()
         if refused := rules.message(m) or rules.unpublishable(m.Channel):
@@ -126,7 +126,7 @@ class Core:
         )
 
     def _write(
-        self, batch: Posting, changes: list[schema.Change], gone: Iterable[tuple[Queue, list[Entry]]] = ()
+        self, batch: Enqueuer, changes: list[schema.Change], gone: Iterable[tuple[Queue, list[Entry]]] = ()
     ) -> asyncio.Future[None]:
         """Store what is posted, and let `gone` go, in one unit."""
         gone = list(gone)
@@ -147,7 +147,7 @@ class Core:
     def _release(self, due: list[Kept]) -> None:
         """Delayed messages are due: they enter their queues as new ones."""
         now = self.clock()
-        batch = Posting(self.queue, now)
+        batch = Enqueuer(self.queue, now)
         try:
             for delay, kept in due:
                 message = kept if kept is not None else self.journal.delayed(delay.number)
@@ -199,7 +199,7 @@ class Core:
 
         It is under way on return: a stream that is cut off cannot wait for it.
         """
-        batch = Posting(self.queue, self.clock())
+        batch = Enqueuer(self.queue, self.clock())
         for message in successors:
             batch.add(message)
         changes = [*batch.seal(), schema.messages_go(queue.number, entries)]
@@ -211,7 +211,7 @@ class Core:
         Raises JournalError; `entry` is back in its queue then.
         """
         now = self.clock()
-        batch = Posting(self.queue, now)
+        batch = Enqueuer(self.queue, now)
         result = self._accept(batch, message, now)
         if not result.IsError:
             changes = [*batch.seal(), schema.messages_go(queue.number, [entry])]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import enqueue
 from kubemqctl.broker.queues.queue import Queue, Taker
-from kubemqctl.broker.queues.state import Bell, Core
+from kubemqctl.broker.queues.state import BrokerState, TakerFull
 from kubemqctl.broker.rules import new_transaction_id
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Entry
@@ -37,8 +37,8 @@ class Got(NamedTuple):
 class Transaction:
     """What one Get holds."""
 
-    def __init__(self, core: Core, queue: Queue, taker: Taker) -> None:
-        self._core = core
+    def __init__(self, state: BrokerState, queue: Queue, taker: Taker) -> None:
+        self._state = state
         self._queue = queue
         self._taker = taker
         self._held: dict[int, Entry] = {}
@@ -59,7 +59,7 @@ class Transaction:
         self._queue.leave(self._taker)
         back = [*self._held.values(), *self._taker.taken]
         self._held = {}
-        self._queue.give_back(back, self._core.clock())
+        self._queue.give_back(back, self._state.clock())
 
     def active(self) -> list[int]:
         if self.closed:
@@ -121,14 +121,14 @@ class Transaction:
             self.close()
 
     async def _remove(self, entries: list[Entry]) -> None:
-        await self._core.remove(self._queue, entries)
+        await self._state.remove(self._queue, entries)
 
     async def _reject(self, entries: list[Entry]) -> None:
         successors = map(enqueue.rejected, self._bodies(entries))
-        await self._core.replace(self._queue, entries, [m for m in successors if m])
+        await self._state.replace(self._queue, entries, [m for m in successors if m])
 
     async def _send_on(self, entries: list[Entry], channel: str) -> None:
-        now = self._core.clock()
+        now = self._state.clock()
         good: list[pb.QueueMessage] = []
         refused = ""
         for body in self._bodies(entries):
@@ -139,13 +139,13 @@ class Transaction:
             good.append(message)
         # What was not sent on stays held.
         self._held.update((entry.sequence, entry) for entry in entries[len(good) :])
-        await self._core.replace(self._queue, entries[: len(good)], good)
+        await self._state.replace(self._queue, entries[: len(good)], good)
         if refused:
             raise Refused(f"re-queue message with seq {entries[len(good)].sequence} failed, {refused}")
 
     def _bodies(self, entries: list[Entry]) -> list[bytes]:
         try:
-            return self._core.bodies(self._queue, entries)
+            return self._state.bodies(self._queue, entries)
         except JournalError:
             self._held.update((entry.sequence, entry) for entry in entries)
             raise
@@ -154,8 +154,8 @@ class Transaction:
 class Transactions:
     """Those of one stream. `close` when it ends."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, state: BrokerState) -> None:
+        self._state = state
         self._known: dict[str, Transaction] = {}
 
     def find(self, transaction: str) -> Transaction | None:
@@ -171,18 +171,18 @@ class Transactions:
 
         Raises TooLarge and JournalError, with everything given back.
         """
-        queue = self._core.queue(name)
-        full = Bell()
+        queue = self._state.queue(name)
+        full = TakerFull()
         taker = Taker(most if most > 0 else MOST_IN_A_GET, full.notify)
-        queue.join(taker, self._core.clock())
+        queue.join(taker, self._state.clock())
         try:
             await full.wait(max(wait, SHORTEST_WAIT) / 1000)
             live, messages = self._answer(queue, taker)
         except BaseException:
             queue.leave(taker)
-            self._core.give_up(queue, taker)
+            self._state.give_up(queue, taker)
             raise
-        transaction = Transaction(self._core, queue, taker)
+        transaction = Transaction(self._state, queue, taker)
         transaction.hold(live)
         name = self._remember(transaction)
         if auto_ack and not transaction.closed:
@@ -190,11 +190,11 @@ class Transactions:
         return Got(name, messages)
 
     def _answer(self, queue: Queue, taker: Taker) -> tuple[list[Entry], list[bytes]]:
-        now = self._core.clock()
+        now = self._state.clock()
         live = [entry for entry in taker.taken if not 0 < entry.expires <= now]
-        messages = self._core.bodies(queue, live)
+        messages = self._state.bodies(queue, live)
         if len(live) < len(taker.taken):
-            self._core.drop_expired(queue, [entry for entry in taker.taken if 0 < entry.expires <= now])
+            self._state.drop_expired(queue, [entry for entry in taker.taken if 0 < entry.expires <= now])
         return live, messages
 
     def _remember(self, transaction: Transaction) -> str:

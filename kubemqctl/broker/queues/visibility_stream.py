@@ -12,7 +12,7 @@ from typing import NamedTuple
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import enqueue
 from kubemqctl.broker.queues.queue import Drained, Queue, Taker
-from kubemqctl.broker.queues.state import Bell, Core, TooLarge
+from kubemqctl.broker.queues.state import BrokerState, TakerFull, TooLarge
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.storage import schema
 from kubemqctl.broker.storage.journal import JournalError
@@ -38,11 +38,11 @@ class _Place(NamedTuple):
     patience: asyncio.TimerHandle
 
 
-class Holding:
+class VisibilityStream:
     """One stream's life. `answer` gets the last request, an error or "", and a message or nothing."""
 
-    def __init__(self, core: Core, answer: Answer) -> None:
-        self._core = core
+    def __init__(self, state: BrokerState, answer: Answer) -> None:
+        self._state = state
         self._answer = answer
         self._inbox: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._current = pb.StreamQueueMessagesRequest()
@@ -59,14 +59,14 @@ class Holding:
         Raises TooLarge for a message that fits into no answer.
         """
         reader = asyncio.ensure_future(self._read(requests))
-        self._core.at_close.add(self._leave)
+        self._state.at_close.add(self._leave)
         try:
             while not self._over:
                 happened = await self._inbox.get()
                 await happened()
         finally:
             reader.cancel()
-            self._core.at_close.discard(self._leave)
+            self._state.at_close.discard(self._leave)
             self._leave()
 
     async def _read(self, requests: AsyncIterator[pb.StreamQueueMessagesRequest]) -> None:
@@ -82,7 +82,7 @@ class Holding:
         queue, taker, patience = self._place
         patience.cancel()
         queue.leave(taker)
-        self._core.give_up(queue, taker)
+        self._state.give_up(queue, taker)
         with suppress(JournalError):
             self._put_back()
         self._place = None
@@ -114,7 +114,7 @@ class Holding:
         patience.cancel()
         entry = taker.taken[0]
         try:
-            self._body = self._core.bodies(queue, [entry])[0]
+            self._body = self._state.bodies(queue, [entry])[0]
         except JournalError as e:
             await self._end(f"cannot receive messages, the journal failed: {e}")
             return
@@ -143,7 +143,7 @@ class Holding:
     def _reject(self, queue: Queue, entry: Entry) -> asyncio.Future[None]:
         """To the tail, counted, or to the dead letters."""
         successor = enqueue.rejected(self._body)
-        return self._core.replace(queue, [entry], [successor] if successor else [])
+        return self._state.replace(queue, [entry], [successor] if successor else [])
 
     async def _end(self, error: str = "") -> None:
         self._over = True
@@ -173,11 +173,11 @@ class Holding:
             return rules.ALREADY_SUBSCRIBED
         if refused := rules.unreadable(request.Channel):
             return refused
-        queue = self._core.queue(request.Channel)
+        queue = self._state.queue(request.Channel)
         taker = Taker(1, lambda: self._inbox.put_nowait(self._arrived), skips_expired=True)
         patience = self._later(request.WaitTimeSeconds or DEFAULT_WAIT, self._waited)
         self._place = _Place(queue, taker, patience)
-        queue.join(taker, self._core.clock())
+        queue.join(taker, self._state.clock())
         return ""
 
     async def _decide(self, request: pb.StreamQueueMessagesRequest) -> str:
@@ -201,10 +201,10 @@ class Holding:
         # Not held any more while it is written: a stream that is cut off now must not put it back.
         self._held = None
         if request.StreamRequestTypeData == pb.AckMessage:
-            await self._core.remove(queue, [entry])
+            await self._state.remove(queue, [entry])
         elif request.StreamRequestTypeData == pb.RejectMessage:
             await self._reject(queue, entry)
-        elif await self._core.exchange(queue, entry, self._replacement(request)):
+        elif await self._state.exchange(queue, entry, self._replacement(request)):
             self._held = entry
             return rules.CANNOT_SEND
         return ""
@@ -220,11 +220,11 @@ class Holding:
 _PIECE = 20_000  # sequences
 
 
-class Plain:
+class PlainCalls:
     """The plain calls of all clients. Waits are seconds."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
+    def __init__(self, state: BrokerState) -> None:
+        self._state = state
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def receive(self, name: str, count: int, wait: float, *, peek: bool) -> tuple[list[bytes], int]:
@@ -234,44 +234,44 @@ class Plain:
         taken then.
         """
         async with self._turns[name]:
-            queue = self._core.queue(name)
+            queue = self._state.queue(name)
             taker = await self._filled(queue, count, wait)
             try:
-                bodies = self._core.bodies(queue, taker.taken)
+                bodies = self._state.bodies(queue, taker.taken)
             except (TooLarge, JournalError):
-                self._core.give_up(queue, taker)
+                self._state.give_up(queue, taker)
                 raise
             if peek:
-                self._core.give_up(queue, taker)
+                self._state.give_up(queue, taker)
             else:
                 await self._acknowledge(queue, taker)
             return bodies, len(taker.expired)
 
     async def _filled(self, queue: Queue, count: int, wait: float) -> Taker:
-        full = Bell()
+        full = TakerFull()
         taker = Taker(count, full.notify, skips_expired=True)
-        queue.join(taker, self._core.clock())
+        queue.join(taker, self._state.clock())
         try:
             await full.wait(wait)
         except asyncio.CancelledError:
             queue.leave(taker)
-            self._core.give_up(queue, taker)
+            self._state.give_up(queue, taker)
             raise
         queue.leave(taker)
         return taker
 
     def _acknowledge(self, queue: Queue, taker: Taker) -> asyncio.Future[None]:
         if taker.expired:
-            self._core.drop_expired(queue, taker.expired)
-        return self._core.remove(queue, taker.taken)
+            self._state.drop_expired(queue, taker.expired)
+        return self._state.remove(queue, taker.taken)
 
     async def ack_all(self, name: str, wait: float) -> int:
         """Drop all that is ready or comes within the next `wait` seconds; returns how many that were."""
         async with self._turns[name]:
-            queue = self._core.queue(name)
+            queue = self._state.queue(name)
             drained = queue.drain()
             taker = Taker(float("inf"), lambda: None)
-            queue.join(taker, self._core.clock())
+            queue.join(taker, self._state.clock())
             try:
                 # Not to be cut off half-way when the caller has a shorter deadline than its wait.
                 gone = asyncio.ensure_future(self._drop(queue, drained))
@@ -279,7 +279,7 @@ class Plain:
                 await asyncio.shield(gone)
             finally:
                 queue.leave(taker)
-                late = self._core.remove(queue, taker.taken)
+                late = self._state.remove(queue, taker.taken)
             await late
             return len(drained.entries) + drained.unread + len(taker.taken)
 
@@ -287,13 +287,13 @@ class Plain:
         """Delete what was drained; the backlog by pieces, so that senders get their turn meanwhile."""
         done = drained.after
         try:
-            await self._core.remove(queue, drained.entries)
+            await self._state.remove(queue, drained.entries)
             while done < drained.upto and drained.unread:
                 upto = min(done + _PIECE, drained.upto)
-                await self._core.journal.write([schema.messages_between(queue.number, done, upto)])
+                await self._state.journal.write([schema.messages_between(queue.number, done, upto)])
                 done = upto
         except JournalError:
-            left = queue.refill(done, drained.upto, self._core.clock())
+            left = queue.refill(done, drained.upto, self._state.clock())
             queue.removed([], drained.unread - left)
             raise
         queue.removed([], drained.unread)

@@ -12,7 +12,7 @@ from kubemqctl.broker import rules
 from kubemqctl.broker.events.event_store import KIND, Events, Store
 from kubemqctl.broker.events.topic import Topic
 from kubemqctl.broker.queues.queue import Queue
-from kubemqctl.broker.queues.state import Core
+from kubemqctl.broker.queues.state import BrokerState
 from kubemqctl.broker.requests import Requests
 from kubemqctl.broker.storage import schema
 from kubemqctl.broker.storage.journal import JournalError
@@ -31,8 +31,8 @@ class _Refused(Exception):
 class Channels:
     """The channels of all types."""
 
-    def __init__(self, core: Core, events: Events, store: Store, requests: Requests) -> None:
-        self._core = core
+    def __init__(self, state: BrokerState, events: Events, store: Store, requests: Requests) -> None:
+        self._state = state
         self._store = store
         self._used = {
             "events": (events.usages, events.listeners),
@@ -42,7 +42,7 @@ class Channels:
 
     async def answer(self, request: pb.Request) -> pb.Response:
         """Carry out a channel request; what cannot be done is said in the answer."""
-        out = pb.Response(RequestID=request.RequestID, Timestamp=self._core.clock(), Executed=True)
+        out = pb.Response(RequestID=request.RequestID, Timestamp=self._state.clock(), Executed=True)
         try:
             kind = request.Tags.get("channel_type", "")
             if kind not in TYPES:
@@ -62,12 +62,14 @@ class Channels:
     def listed(self, kind: str, search: str) -> list[dict[str, Any]]:
         """The channels of a type whose names hold `search`, in the shape that the SDKs read."""
         if kind == "queues":
-            return [_queue(self._core, q) for name, q in sorted(self._core.queues.items()) if search in name]
+            return [
+                _queue(self._state, q) for name, q in sorted(self._state.queues.items()) if search in name
+            ]
         if kind == KIND:
             return [_topic(topic) for name, topic in sorted(self._store.topics.items()) if search in name]
         usages, subscriptions = self._used[kind]
         used = usages.known()
-        names = used.keys() | {name for type_, name in self._core.names if type_ == kind}
+        names = used.keys() | {name for type_, name in self._state.names if type_ == kind}
         return [
             _used(kind, name, used.get(name) or Usage(), heard=any(subscriptions.to(name)))
             for name in sorted(names)
@@ -78,17 +80,17 @@ class Channels:
         if refused := _bad_name(kind, name):
             raise _Refused(refused)
         if kind == "queues":
-            await self._core.create_queue(name)
+            await self._state.create_queue(name)
         elif kind == KIND:
             await self._store.create(name)
-        elif (kind, name) not in self._core.names:
-            channel = schema.Channel(self._core.new_number(), kind, name, 0, 0, self._core.clock(), 0)
-            self._core.names[kind, name] = channel
-            await self._core.journal.write([schema.channel_is(channel)])
+        elif (kind, name) not in self._state.names:
+            channel = schema.Channel(self._state.new_number(), kind, name, 0, 0, self._state.clock(), 0)
+            self._state.names[kind, name] = channel
+            await self._state.journal.write([schema.channel_is(channel)])
 
     async def _delete(self, kind: str, name: str) -> None:
-        if kind == "queues" and name in self._core.queues:
-            await self._core.delete_queue(self._core.queues[name])
+        if kind == "queues" and name in self._state.queues:
+            await self._state.delete_queue(self._state.queues[name])
         elif kind == KIND and name in self._store.topics:
             await self._store.delete(name)
         elif not await self._forget(kind, name):
@@ -96,14 +98,14 @@ class Channels:
 
     async def _forget(self, kind: str, name: str) -> bool:
         used = kind in self._used and self._used[kind][0].forget(name)
-        created = self._core.names.pop((kind, name), None)
+        created = self._state.names.pop((kind, name), None)
         if created is not None:
-            await self._core.journal.write(schema.channel_gone(created.number))
+            await self._state.journal.write(schema.channel_gone(created.number))
         return used or created is not None
 
 
-def _queue(core: Core, queue: Queue) -> dict[str, Any]:
-    extra = {"expired": queue.expired, "delayed": core.delays.count(queue.name)}
+def _queue(state: BrokerState, queue: Queue) -> dict[str, Any]:
+    extra = {"expired": queue.expired, "delayed": state.delays.count(queue.name)}
     handed_out = queue.last - queue.waiting
     volume = queue.bytes * handed_out // queue.last if queue.last else 0
     return {

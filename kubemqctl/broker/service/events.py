@@ -17,21 +17,21 @@ from kubemqctl.broker.service import channel_requests
 from kubemqctl.broker.service.channel_requests import Channels
 from kubemqctl.broker.service.dispatch import stream, subscription, unary
 from kubemqctl.broker.storage.journal import JournalError
-from kubemqctl.broker.subscribers import Backlog, Ended
+from kubemqctl.broker.subscribers import MessageBuffer, SubscriptionEnded
 from kubemqctl.wire import kubemq_pb2 as pb
 
 if TYPE_CHECKING:
     from kubemqctl.broker.service.dispatch import Context, Handlers
 
 
-async def pour(outbox: Backlog, context: Context) -> None:
+async def pour(buffer: MessageBuffer, context: Context) -> None:
     """Put on the stream what comes, until the client goes away or nothing comes any more."""
     # The real server gives no sign; with ours a client need not guess how long to wait before it publishes.
     await context.send_initial_metadata(())
     try:
         while True:
-            await context.write(await outbox.next())
-    except Ended as e:
+            await context.write(await buffer.next())
+    except SubscriptionEnded as e:
         await gone(context, e)
 
 
@@ -45,7 +45,7 @@ async def pour_stored(member: Member, context: Context) -> None:
                 await context.write(stored.event)
             finally:
                 member.sent()
-    except Ended as e:
+    except SubscriptionEnded as e:
         await gone(context, e)
 
 
@@ -54,7 +54,7 @@ async def refuse(context: Context, error: str) -> NoReturn:
     await context.abort(grpc.StatusCode.INTERNAL, error)
 
 
-async def gone(context: Context, why: Ended) -> NoReturn:
+async def gone(context: Context, why: SubscriptionEnded) -> NoReturn:
     """End a call that the broker cannot go on with."""
     await context.abort(grpc.StatusCode.UNAVAILABLE, str(why))
 
@@ -133,7 +133,7 @@ class EventCalls:
             await refuse(context, refused)
         subscribed = self._events.subscribe(s)
         try:
-            await pour(subscribed.outbox, context)
+            await pour(subscribed.buffer, context)
         finally:
             self._events.leave(subscribed)
 
@@ -193,7 +193,7 @@ class RequestCalls:
             return (await self._requests.ask(request)).SerializeToString()
         except NoAnswer:
             await refuse(context, rules.NO_ANSWER)
-        except Ended as e:
+        except SubscriptionEnded as e:
             await gone(context, e)
 
     async def respond(self, response: pb.Response, context: Context) -> bytes:
@@ -209,6 +209,6 @@ class RequestCalls:
             await refuse(context, refused)
         subscribed = self._requests.subscribe(s)
         try:
-            await pour(subscribed.outbox, context)
+            await pour(subscribed.buffer, context)
         finally:
             self._requests.leave(subscribed)

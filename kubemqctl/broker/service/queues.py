@@ -13,9 +13,9 @@ import grpc
 
 from kubemqctl import __version__
 from kubemqctl.broker import rules
-from kubemqctl.broker.queues.state import Core, TooLarge
+from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transactions
-from kubemqctl.broker.queues.visibility_stream import Holding, Plain
+from kubemqctl.broker.queues.visibility_stream import PlainCalls, VisibilityStream
 from kubemqctl.broker.rules import new_id, new_transaction_id
 from kubemqctl.broker.service.dispatch import stream, too_large, unary
 from kubemqctl.broker.storage.journal import JournalError
@@ -29,9 +29,9 @@ _IN_RECEIVED = 2 << 3 | 2  # the tag of ReceiveQueueMessagesResponse.Messages
 _IN_GOT = 4 << 3 | 2  # and of QueuesDownstreamResponse.Messages
 
 
-def queue_handlers(core: Core) -> Handlers:
+def queue_handlers(state: BrokerState) -> Handlers:
     """The method table of queues, and Ping."""
-    calls = QueueCalls(core)
+    calls = QueueCalls(state)
     return {
         "Ping": unary(pb.Empty, calls.ping),
         "SendQueueMessage": unary(pb.QueueMessage, calls.send),
@@ -47,9 +47,9 @@ def queue_handlers(core: Core) -> Handlers:
 class QueueCalls:
     """One method a call, named after it."""
 
-    def __init__(self, core: Core) -> None:
-        self._core = core
-        self._plain = Plain(core)
+    def __init__(self, state: BrokerState) -> None:
+        self._state = state
+        self._plain = PlainCalls(state)
         self._started = time.time()
 
     async def ping(self, request: pb.Empty, context: Context) -> bytes:
@@ -61,12 +61,12 @@ class QueueCalls:
         ).SerializeToString()
 
     async def send(self, request: pb.QueueMessage, context: Context) -> bytes:
-        return (await self._core.send([request]))[0].SerializeToString()
+        return (await self._state.send([request]))[0].SerializeToString()
 
     async def send_batch(self, request: pb.QueueMessagesBatchRequest, context: Context) -> bytes:
         if not request.Messages:
             await context.abort(grpc.StatusCode.UNKNOWN, rules.EMPTY_BATCH)
-        results = await self._core.send(request.Messages)
+        results = await self._state.send(request.Messages)
         failed = any(result.IsError for result in results)
         answer = pb.QueueMessagesBatchResponse(BatchID=request.BatchID, Results=results, HaveErrors=failed)
         return answer.SerializeToString()
@@ -108,7 +108,7 @@ class QueueCalls:
 
     async def info(self, request: pb.QueuesInfoRequest, context: Context) -> bytes:
         wanted = set(request.QueueName.split(";")) if request.QueueName else None
-        queues = [q for name, q in sorted(self._core.queues.items()) if wanted is None or name in wanted]
+        queues = [q for name, q in sorted(self._state.queues.items()) if wanted is None or name in wanted]
         answer = pb.QueuesInfoResponse(RefRequestID=request.RequestID)
         for q in queues:
             first = 1 if q.last else 0
@@ -134,13 +134,13 @@ class QueueCalls:
         async for request in requests:
             answer = pb.QueuesUpstreamResponse(RefRequestID=request.RequestID)
             if request.Messages:
-                answer.Results.extend(await self._core.send(request.Messages))
+                answer.Results.extend(await self._state.send(request.Messages))
             else:
                 answer.IsError, answer.Error = True, rules.NO_MESSAGES
             await context.write(answer.SerializeToString())
 
     async def downstream(self, requests: AsyncIterator[pb.QueuesDownstreamRequest], context: Context) -> None:
-        transactions = Transactions(self._core)
+        transactions = Transactions(self._state)
         try:
             async for request in requests:
                 if answer := await self._downstream_answer(request, transactions, context):
@@ -241,7 +241,7 @@ def _prefix(tag: int, size: int) -> bytes:
 _IN_ANSWER = 3 << 3 | 2  # the tag of StreamQueueMessagesResponse.Message
 
 
-def stream_handlers(core: Core) -> Handlers:
+def stream_handlers(state: BrokerState) -> Handlers:
     """The method table of the transactional stream."""
 
     async def serve(requests: AsyncIterator[pb.StreamQueueMessagesRequest], context: Context) -> None:
@@ -255,7 +255,7 @@ def stream_handlers(core: Core) -> Handlers:
             await context.write(framed(head, _IN_ANSWER, [message]) if message else head)
 
         try:
-            await Holding(core, answer).serve(requests)
+            await VisibilityStream(state, answer).serve(requests)
         except TooLarge as e:
             await too_large(context, e)
 

@@ -18,7 +18,7 @@ from kubemqctl.model.text import count_text
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
-    from kubemqctl.broker.server import Ended, Tls
+    from kubemqctl.broker.server import BrokerEnded, Tls
 
 
 group = command_tree.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
@@ -124,7 +124,9 @@ def default_data(environ: Mapping[str, str]) -> Path:
     return Path(base, "kubemqctl", "broker")
 
 
-def _serve(run: Invocation, listen: str, data: Path | None, flags: Flags, ready_file: str | None) -> Ended:
+def _serve(
+    run: Invocation, listen: str, data: Path | None, flags: Flags, ready_file: str | None
+) -> BrokerEnded:
     # The door to the broker. gRPC's core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from kubemqctl.broker import server

@@ -79,7 +79,7 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
         run.warn(f"{LACK}: only its queues are listed")
     found = [info for info in found if filter in info.name]
     if not found:
-        run.greet("no channels" + (f" whose names hold {filter}" if filter else ""))
+        run.note_on_terminal("no channels" + (f" whose names hold {filter}" if filter else ""))
     run.write(render.all(found))
 
 

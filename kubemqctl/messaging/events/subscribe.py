@@ -185,7 +185,7 @@ class Subscriber:
             reconnect=options.reconnect,
             ready_file=options.ready_file,
             again=plan.again,
-            on_live=lambda: run.greet(f"listening on {options.channel}: Ctrl-C ends it"),
+            on_live=lambda: run.note_on_terminal(f"listening on {options.channel}: Ctrl-C ends it"),
             out=out.stdout,
             timing=timing,
         )

@@ -65,7 +65,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
     with closing(Stdout()) as stdout, run.client() as client, StopSignal() as stop:
         stdout.stop_fd = stop.fd
         if options.follow:
-            run.greet(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+            run.note_on_terminal(f"waiting for messages of {options.channel}: Ctrl-C ends it")
         fetcher = Fetcher(printer_calls(client, options.channel), options, stop, run.note)
         printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
         try:

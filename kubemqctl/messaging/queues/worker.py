@@ -305,7 +305,7 @@ def handle_messages(
     ):
         stdout.stop_fd = stop.fd
         if options.follow:
-            run.greet(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+            run.note_on_terminal(f"waiting for messages of {options.channel}: Ctrl-C ends it")
         calls = worker_calls(client, options.channel, wakeup.notify)
         worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
         try:

@@ -171,7 +171,7 @@ def _listen(
             run.note,
             reconnect=reconnect,
             ready_file=ready_file,
-            on_live=lambda: run.greet(f"responding on {channel}: Ctrl-C ends it"),
+            on_live=lambda: run.note_on_terminal(f"responding on {channel}: Ctrl-C ends it"),
             out=out,
         )
         with live:
