@@ -31,7 +31,7 @@ PROTO = .venv-proto/bin/python
 # The official SDK of the side-by-side check: it asks for protobuf below 6, while .venv has the current one.
 # There every start of the program is a new interpreter; elsewhere most fork from a warm one.
 SDK_VERSION = 4.1.5
-BESIDE_SDK = tests/interop tests/test_generated_code.py tests/conformance/test_03_sending_to_queues.py
+BESIDE_SDK = tests/interop tests/project/test_generated_code.py tests/conformance/test_03_sending_to_queues.py
 
 # The oldest protobuf whose generated code we read is 4.25, and this is the grpcio-tools that writes it.
 PROTOC_VERSION = 1.62.3

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.summary import pytest_runtest_logreport, pytest_terminal_summary  # noqa: F401
-from tests.program import Argument, Run, Start
-from tests.server import OTHER_SERVER, Broker, start_broker
-from tests.stub import Stub
+from tests.support.program import Argument, Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.server import OTHER_SERVER, Broker, start_broker
 
 _XDG = {"XDG_CONFIG_HOME": ".config", "XDG_STATE_HOME": ".local/state", "XDG_CACHE_HOME": ".cache"}
 _BROKERS: list[Broker] = []

@@ -29,10 +29,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.console import PATIENCE, Terminal
-from tests.program import environment
-from tests.server import start_broker
-from tests.waiting import until
+from tests.support.program import environment
+from tests.support.server import start_broker
+from tests.support.terminal.bash import PATIENCE, Terminal
+from tests.support.waiting import until
 
 README = Path(__file__).parents[1] / "README.md"
 # What a reader has who followed the README, and what stands for it in a run.

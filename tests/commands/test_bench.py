@@ -12,11 +12,11 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.imposter import imposter
-from tests.program import Result, Run, Start, Started
-from tests.server import Broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.imposter import imposter
+from tests.support.program import Result, Run, Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 BRIEF = ("--warm-up", "0s", "--size", "32B")
 

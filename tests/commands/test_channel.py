@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.imposter import Answer, imposter, nobody_answers, queues
-from tests.program import Run, environment
-from tests.server import Broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.imposter import Answer, imposter, nobody_answers, queues
+from tests.support.program import Run, environment
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 TYPES = ["queues", "events", "events_store", "commands", "queries"]
 JOBS = pb.QueueInfo(Name="jobs", Messages=5, Bytes=90, FirstSequence=1, LastSequence=5, Waiting=2)

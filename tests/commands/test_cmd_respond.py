@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.asking import COMMAND, QUERY, ask, asking
-from tests.program import Run, Start
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import COMMAND, QUERY, ask, asking
+from tests.support.waiting import until
 
 
 def command(stub: Stub, channel: str, body: bytes = b"x", **fields: object) -> pb.Response:

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.asking import responder
 from tests.conftest import NewBroker
-from tests.program import Run, Start
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import responder
+from tests.support.waiting import until
 
 COMMANDS = pb.Subscribe.Commands
 

@@ -12,9 +12,9 @@ import pytest
 from kubemqctl import __version__
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.imposter import imposter, nobody_answers, queues
-from tests.papers import issue
-from tests.program import Result, Run
+from tests.support.certificates import issue
+from tests.support.imposter import imposter, nobody_answers, queues
+from tests.support.program import Result, Run
 
 NAMES = [
     "versions",

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.program import Argument, Run, Start
-from tests.shelf import Shelf, serving
+from tests.support.fake_store_server import Shelf, serving
+from tests.support.program import Argument, Run, Start
 
 BOTH = pytest.mark.parametrize("group", ["events", "store"])
 

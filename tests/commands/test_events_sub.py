@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Run, Start
-from tests.publishing import publish
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_events import publish
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 
 def test_what_is_published_once_it_is_live_arrives(start: Start, stub: Stub, channel: str) -> None:

@@ -15,7 +15,7 @@ from kubemqctl.cli.commands.help import TOPICS, text
 from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.cli.main import main
 from kubemqctl.model.errors import ExitCode
-from tests.program import Run, environment
+from tests.support.program import Run, environment
 
 ROOT = Path(__file__).parents[2]
 # `broker exec` lets no profile apply, and the topics are about profiles, too.

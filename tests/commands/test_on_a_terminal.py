@@ -8,12 +8,12 @@ import threading
 import grpc
 import pytest
 
-from tests.asking import QUERY, ask
-from tests.program import Run
-from tests.server import Broker
-from tests.stub import Stub
-from tests.teletype import Seen, seen
-from tests.waiting import until
+from tests.support.program import Run
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import QUERY, ask
+from tests.support.server import Broker
+from tests.support.terminal.in_process import Seen, seen
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)

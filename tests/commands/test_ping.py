@@ -14,9 +14,9 @@ import pytest
 
 from kubemqctl.cli.main import main
 from tests.conftest import NewBroker
-from tests.program import Run, Start
-from tests.server import Broker
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 NOBODY = "127.0.0.1:1"
 

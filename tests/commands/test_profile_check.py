@@ -10,9 +10,9 @@ import pytest
 
 from kubemqctl.config.config_file import load
 from tests.conftest import NewBroker
-from tests.imposter import imposter
-from tests.papers import Papers, issue
-from tests.program import Argument, Result, Run
+from tests.support.certificates import Papers, issue
+from tests.support.imposter import imposter
+from tests.support.program import Argument, Result, Run
 
 NAMES = ["configuration", "token", "certificates", "dns", "tcp", "tls", "authentication", "ping"]
 

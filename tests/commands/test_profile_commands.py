@@ -15,7 +15,7 @@ import pytest
 
 from kubemqctl.config.config_file import load, save
 from kubemqctl.config.profiles import Config, Profile, Tls
-from tests.program import Result, Run, environment
+from tests.support.program import Result, Run, environment
 
 Profiles = Callable[..., Result]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.asking import QUERY, ask, asking
-from tests.program import Run, Start
-from tests.stub import Stub
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import QUERY, ask, asking
 
 
 def query(stub: Stub, channel: str, body: bytes = b"x", **fields: object) -> pb.Response:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.asking import responder
-from tests.program import Run, Start
-from tests.stub import Stub
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import responder
 
 QUERIES = pb.Subscribe.Queries
 

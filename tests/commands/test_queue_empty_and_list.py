@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.program import Run, Start
-from tests.server import Broker
-from tests.strange import lacking, strange_server
-from tests.stub import Stub
+from tests.support.fake_server import lacking, strange_server
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
 
 
 def waiting(stub: Stub, channel: str) -> int:

@@ -11,9 +11,9 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, bodies, counts, sequences
-from tests.program import Run, Start
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 Policy = pb.QueueMessagePolicy
 

@@ -10,11 +10,11 @@ import grpc
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.program import Run, Start
-from tests.server import Broker
-from tests.strange import lacking, strange_server
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.fake_server import lacking, strange_server
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 
 def still_there(stub: Stub, channel: str, count: int) -> list[tuple[bytes, int, int]]:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.program import Run, Start
-from tests.server import Broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 RANDOM_20_MB = 20_000_000
 

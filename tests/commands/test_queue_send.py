@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.program import Run, Start, environment
-from tests.scripted import deny, overload, scripted, swallow
-from tests.server import Broker
-from tests.stub import Stub
+from tests.support.fake_queue_server import deny, overload, scripted, swallow
+from tests.support.program import Run, Start, environment
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
 
 ODD = bytes(range(256)) + b"\r\n\x00last, no newline"
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import NewBroker
-from tests.program import Result, Run, Start, environment
-from tests.scripted import Scripted, accept, deny, overload, refuse, scripted, swallow
-from tests.stub import Stub
+from tests.support.fake_queue_server import Scripted, accept, deny, overload, refuse, scripted, swallow
+from tests.support.program import Result, Run, Start, environment
+from tests.support.raw_grpc import Stub
 
 # One message a request, so that a script decides over each.
 EACH_ALONE = ("--lines", "--rate", "10/s")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.program import Start, Started
-from tests.scripted import Held, Scripted, scripted, swallow
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.fake_queue_server import Held, Scripted, scripted, swallow
+from tests.support.program import Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 
 def piped(start: Start, *options: str, **more: Any) -> Started:

@@ -12,9 +12,9 @@ from typing import IO
 
 import pytest
 
-from tests.program import Run, Start, environment
-from tests.scripted import scripted
-from tests.stub import Stub
+from tests.support.fake_queue_server import scripted
+from tests.support.program import Run, Start, environment
+from tests.support.raw_grpc import Stub
 
 
 def bodies(stub: Stub, channel: str, count: int) -> list[bytes]:

@@ -12,9 +12,9 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts
 from tests.conftest import NewBroker
-from tests.program import Run, Start, Started
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 Policy = pb.QueueMessagePolicy
 

@@ -13,10 +13,10 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts, sequences
 from tests.conftest import NewBroker
-from tests.program import Run, Start, Started
-from tests.server import start_broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.server import start_broker
+from tests.support.waiting import until
 
 ODD = "read n; test $((n % 2)) = 1"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.asking import COMMAND, QUERY, ask, asking
-from tests.cable import Cable
 from tests.conftest import NewBroker
-from tests.program import Start
-from tests.server import Broker
-from tests.stub import Stub
+from tests.support.cable import Cable
+from tests.support.program import Start
+from tests.support.raw_grpc import Stub
+from tests.support.raw_requests import COMMAND, QUERY, ask, asking
+from tests.support.server import Broker
 
 pytestmark = pytest.mark.builtin
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import Run, Start
-from tests.publishing import publish, store
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_events import publish, store
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 
 @pytest.fixture

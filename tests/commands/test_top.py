@@ -15,12 +15,12 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.imposter import imposter, nobody_answers, queues
-from tests.page import ENTERED, LEFT, Page
-from tests.program import Run, environment
-from tests.server import Broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.imposter import imposter, nobody_answers, queues
+from tests.support.program import Run, environment
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.terminal.program import ENTERED, LEFT, Page
+from tests.support.waiting import until
 
 TOP = ("top", "--interval", "100ms")
 

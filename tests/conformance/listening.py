@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.server import OTHER_SERVER
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.raw_grpc import Stub
+from tests.support.server import OTHER_SERVER
+from tests.support.waiting import until
 
 # The real server never says when a subscription is live; 0.4 s was always enough. Ours says so.
 _SURELY_LIVE = 0.5 if OTHER_SERVER else 10.0  # seconds

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 E101 = "Error 101: invalid clientID value, cannot be empty"
 E110 = "Error 110: invalid message, cannot be empty"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 
 def test_the_host_has_a_name(stub: Stub) -> None:

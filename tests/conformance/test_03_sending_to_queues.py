@@ -10,7 +10,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, bodies, sequences
 from tests.conformance.together import Together
-from tests.stub import MAX_MESSAGE, Stub
+from tests.support.raw_grpc import MAX_MESSAGE, Stub
 
 together = Together()
 

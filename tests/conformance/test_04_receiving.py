@@ -10,8 +10,8 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, Elapsed, bodies, counts, sequences, sleep_past
 from tests.conformance.together import Together
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 together = Together()
 

@@ -9,7 +9,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, Elapsed, bodies, counts, sequences, sleep_past
 from tests.conformance.together import Together
-from tests.stub import Downstream, Stub
+from tests.support.raw_grpc import Downstream, Stub
 
 together = Together()
 Policy = pb.QueueMessagePolicy

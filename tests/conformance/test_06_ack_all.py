@@ -8,7 +8,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import Elapsed, bodies
 from tests.conformance.together import Together
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 together = Together()
 

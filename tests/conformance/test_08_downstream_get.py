@@ -7,8 +7,8 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import Elapsed, bodies, counts, sequences
 from tests.conformance.together import Together
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 together = Together()
 

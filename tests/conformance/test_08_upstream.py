@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 
 def request(stub: Stub, name: str, channel: str, *texts: str) -> pb.QueuesUpstreamRequest:

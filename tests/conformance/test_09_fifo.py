@@ -5,7 +5,7 @@ from __future__ import annotations
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, sequences
 from tests.conformance.together import Together
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 together = Together()
 

@@ -13,7 +13,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.listening import on_events, on_store, refusal, subscribe
 from tests.conformance.together import Together
-from tests.stub import Exchange, Stub
+from tests.support.raw_grpc import Exchange, Stub
 
 together = Together()
 

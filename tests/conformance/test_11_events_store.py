@@ -14,7 +14,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.listening import Listener, back_on_store, from_start, on_store, refusal
 from tests.conformance.reading import SECOND
 from tests.conformance.together import Together
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 together = Together()
 

@@ -13,7 +13,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.listening import Listener, on_requests, refusal, subscribe
 from tests.conformance.reading import Elapsed
 from tests.conformance.together import Together
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 together = Together()
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 pytestmark = pytest.mark.builtin
 

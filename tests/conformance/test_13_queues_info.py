@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 
 def test_an_unknown_name_is_empty_totals(stub: Stub, channel: str) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from tests.server import OTHER_SERVER, Broker
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
+from tests.support.server import OTHER_SERVER, Broker
 
 Fact = Callable[..., None]
 

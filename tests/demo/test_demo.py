@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import environment
+from tests.support.program import environment
 
 DEMO = Path(__file__).with_name("demo.sh")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from tests.stub import Stub
+from tests.support.raw_grpc import Stub
 
 # Rounds at a time: they mostly wait.
 AT_ONCE = 8

@@ -17,8 +17,8 @@ from kubemqctl.config.sources import Flags
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Common, Invocation
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.faults.proxy import Proxy, some_plan
-from tests.stub import Stub
+from tests.support.proxy import Proxy, some_plan
+from tests.support.raw_grpc import Stub
 
 
 class Quiet(Invocation):

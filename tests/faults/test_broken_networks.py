@@ -24,8 +24,8 @@ from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 from tests.faults.accounts import Account, bodies_in, rounds, settle
 from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
-from tests.faults.proxy import Plan, Proxy
-from tests.server import Broker
+from tests.support.proxy import Plan, Proxy
+from tests.support.server import Broker
 
 pytestmark = pytest.mark.xdist_group("faults")
 Record = Callable[[str, object], None]

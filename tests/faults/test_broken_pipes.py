@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from tests.program import Result, Start, Started
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Result, Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="pipes are asked on Linux only")
 

@@ -15,9 +15,9 @@ from typing import IO
 import pytest
 
 from tests.conftest import NewBroker
-from tests.program import Start
-from tests.server import Broker
-from tests.stub import Stub
+from tests.support.program import Start
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
 
 pytestmark = pytest.mark.builtin
 

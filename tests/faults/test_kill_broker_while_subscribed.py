@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewBroker
-from tests.program import Argument, Start, Started
-from tests.server import Broker
-from tests.waiting import until
+from tests.support.program import Argument, Start, Started
+from tests.support.server import Broker
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.builtin
 

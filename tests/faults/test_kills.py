@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.accounts import Account, bodies_in, rounds, settle
-from tests.program import Start, Started
-from tests.server import Broker, start_broker
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Start, Started
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker, start_broker
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.xdist_group("faults")]
 Record = Callable[[str, object], None]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewBroker
-from tests.program import Run, Start
-from tests.stub import Stub
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 # --- a server that goes away ---
 

@@ -19,7 +19,7 @@ from types import FrameType
 from typing import IO, Any, NamedTuple
 
 from kubemqctl.cli.main import main
-from tests.teletype import streams_on
+from tests.support.terminal.in_process import streams_on
 
 DOCUMENTED = {*range(11), 130, 141, 143}
 LONGEST = 10.0

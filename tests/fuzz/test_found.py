@@ -24,7 +24,7 @@ from tests.fuzz import inprocess
 from tests.fuzz.hostile import HostileServer, Move, Plan, hostile_server
 from tests.fuzz.inprocess import Ended
 from tests.fuzz.wirebytes import LENGTH, tagged
-from tests.program import Run as Program
+from tests.support.program import Run as Program
 
 CENTURY = "36500d"
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import examples
 from tests.fuzz.wirebytes import METHODS, request_bytes
-from tests.server import Broker, start_broker
+from tests.support.server import Broker, start_broker
 
 pytestmark = pytest.mark.builtin
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.program import environment
-from tests.server import Broker
+from tests.support.program import environment
+from tests.support.server import Broker
 
 _ROOT = Path(__file__).parents[2]
 # Read before the fixtures clear every KUBEMQ_* variable.

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Sdk, encoded
-from tests.program import Run, Start
-from tests.waiting import until
+from tests.support.program import Run, Start
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.sdk
 

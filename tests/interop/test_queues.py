@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Sdk, encoded
-from tests.program import Run
+from tests.support.program import Run
 
 pytestmark = pytest.mark.sdk
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.interop.conftest import Sdk, encoded
-from tests.program import Run, Start
+from tests.support.program import Run, Start
 
 pytestmark = pytest.mark.sdk
 

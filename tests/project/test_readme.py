@@ -1,0 +1,114 @@
+"""The README: its examples print what it says, its recipes work, and what it names is there."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubemqctl.cli.commands.schema import MEANINGS
+from kubemqctl.model.errors import ExitCode
+from tests.support.program import Run
+from tests.support.server import Broker
+from tests.transcript import README, Block, Stage, blocks, sections
+
+TEXT = README.read_text(encoding="utf-8")
+ROOT = README.parent
+SECTIONS = sections(TEXT)
+
+
+@pytest.mark.builtin
+@pytest.mark.parametrize("title", SECTIONS)
+def test_an_example_prints_what_the_readme_says(title: str, broker: Broker, tmp_path: Path) -> None:
+    for block, now in Stage(tmp_path, broker.address, SECTIONS[title]).play():
+        for printed, told in zip(now.likeness, block.likeness, strict=True):
+            assert printed == told
+
+
+def of_language(language: str) -> Block:
+    """The README's only block in a language."""
+    (block,) = [block for block in blocks(TEXT) if block.language == language]
+    return block
+
+
+def test_every_command_is_run_unless_it_says_why_not() -> None:
+    told = [block for block in blocks(TEXT) if block.language in ("console", "sh")]
+    assert all(block.is_run or re.fullmatch(r"not run: \w[\w ]+", block.note) for block in told)
+    assert sum(not block.is_run for block in told) < 7
+    assert {block.language for block in blocks(TEXT)} == {"console", "sh", "python", "yaml", "ini", "text"}
+
+
+def test_every_line_of_a_console_is_a_command_or_its_output() -> None:
+    consoles = [block for block in blocks(TEXT) if block.language == "console"]
+    assert [block.text for block in consoles if block.told(block.turns) != block.text] == []
+
+
+@pytest.mark.builtin
+def test_the_pytest_fixture_works(tmp_path: Path, broker: Broker) -> None:
+    block = of_language("python")
+    stage = Stage(tmp_path, broker.address, [block])
+    (stage.folder / "test_orders.py").write_text(block.text)
+    assert "1 passed" in stage.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
+
+
+@pytest.mark.builtin
+def test_the_smoke_test_of_the_workflow_works(tmp_path: Path, broker: Broker) -> None:
+    block = of_language("yaml")
+    steps = yaml.safe_load(block.text)["jobs"]["test"]["steps"]
+    script = next(step["run"] for step in steps if "Smoke" in step.get("name", ""))
+    Stage(tmp_path, broker.address, [block]).run("bash", "-e", "-c", "GITHUB_RUN_ID=7\n" + script)
+
+
+def test_the_unit_of_the_worker_is_one_that_starts_it(run: Run) -> None:
+    unit = configparser.ConfigParser(interpolation=None, allow_no_value=True)
+    unit.read_string(of_language("ini").text)
+    program, *words = shlex.split(unit["Service"]["ExecStart"])
+    assert program.endswith("/kubemqctl")
+    # Everything is understood, and then the handler is not there.
+    result = run(*words, address="")
+    assert result.code == ExitCode.NOT_FOUND
+    assert words[-1] in result.err
+    assert unit["Service"]["SuccessExitStatus"] == str(int(ExitCode.SIGTERM))
+
+
+def test_the_exit_codes_are_those_of_the_code_with_their_meanings() -> None:
+    rows = dict(re.findall(r"^\| (\d[\d, ]*) \| (.*) \|$", TEXT, re.MULTILINE))
+    signals = {int(code) for row in rows for code in row.split(", ") if "," in row}
+    told = {int(code): meaning for code, meaning in rows.items() if "," not in code}
+    assert told == {int(code): meaning for code, meaning in MEANINGS.items() if code not in signals}
+    assert signals == {ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.SIGPIPE}
+
+
+def test_every_link_leads_somewhere() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", TEXT)
+    anchors = {_anchor(title) for title in re.findall(r"^##+ (.*)$", TEXT, re.MULTILINE)}
+    here = [link for link in links if not link.startswith("https://")]
+    missing = [
+        link
+        for link in here
+        if (link[1:] not in anchors if link.startswith("#") else not (ROOT / link).exists())
+    ]
+    assert missing == []
+    assert {f"#{anchor}" for anchor in anchors} - set(here) == {"#contents"}
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+def test_every_file_and_target_that_is_named_is_there() -> None:
+    named = re.findall(
+        r"`((?:kubemqctl|tests|commands|model|output|config|runtime|messaging|cli|bench|broker|client|wire|proto|completions)/[a-z_0-9/.*]*)`",
+        TEXT,
+    )
+    named += re.findall(r"`([a-z_]+\.py)`", TEXT)
+    assert len(named) > 20
+    folders = (ROOT, ROOT / "kubemqctl")
+    assert [name for name in named if not any(list(folder.glob(name)) for folder in folders)] == []
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"\bmake (\w+)(?:`|  )", TEXT)) <= targets

@@ -1,0 +1,1 @@
+"""What tests share: real programs, servers, terminals and networks, and fakes where no real part will do."""

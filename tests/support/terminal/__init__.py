@@ -1,0 +1,1 @@
+"""The program and shells on terminals of their own."""

@@ -1,0 +1,375 @@
+"""Receiving from servers that misbehave or go away, and the rules that `queue receive` follows."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+
+from kubemqctl.cli.main import main
+from kubemqctl.client import queues
+from kubemqctl.messaging.queues.fetch import ReceiveOptions
+from kubemqctl.messaging.queues.receive import ReceiveSummary, UnackedOutput, receive_options
+from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.fake_server import lacking, strange_server
+from tests.support.program import Run
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+
+Requests = Iterator[pb.QueuesDownstreamRequest]
+Answers = Iterator[pb.QueuesDownstreamResponse]
+
+
+class Queue:
+    """A queue made up: QueuesInfo and QueuesDownstream that work, for a test to spoil."""
+
+    def __init__(self, channel: str, count: int) -> None:
+        self.channel = channel
+        self.messages = [
+            pb.QueueMessage(Channel=channel, MessageID=f"m{n}", Body=b"%d" % n) for n in range(count)
+        ]
+        for n, message in enumerate(self.messages, start=1):
+            message.Attributes.Sequence = n
+            message.Attributes.ReceiveCount = 1
+        self.asked: list[int] = []
+        self.bytes = 100
+        self.open = threading.Event()
+
+    def info(self, request: Any, context: Any) -> pb.QueuesInfoResponse:
+        waits = len(self.messages)
+        info = pb.QueueInfo(
+            Name=self.channel, Messages=waits, Bytes=self.bytes, Waiting=waits, LastSequence=waits
+        )
+        return pb.QueuesInfoResponse(Info=pb.QueuesInfo(Queues=[info]))
+
+    def peek(self, request: Any, context: Any) -> pb.ReceiveQueueMessagesResponse:
+        return pb.ReceiveQueueMessagesResponse(Messages=self.messages[:1])
+
+    def talk(self, requests: Requests, context: grpc.ServicerContext) -> Answers:
+        for request in requests:
+            yield from self.answer(request, context)
+
+    def answer(self, request: pb.QueuesDownstreamRequest, context: grpc.ServicerContext) -> Answers:
+        if request.RequestTypeData == pb.Get:
+            yield self.got(request)
+        elif request.RequestTypeData == pb.AckRange:
+            yield from self.acknowledged(request, context)
+        elif request.RequestTypeData == pb.ActiveOffsets:
+            yield from self.offsets(request, context)
+
+    def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
+        self.asked.append(request.MaxItems)
+        taken, self.messages = self.messages[: request.MaxItems], self.messages[request.MaxItems :]
+        if not taken:
+            time.sleep(request.WaitTimeout / 1000)  # as a server waits for more
+        return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=pb.Get, Messages=taken)
+
+    def acknowledged(self, request: pb.QueuesDownstreamRequest, context: Any) -> Answers:
+        yield from ()
+
+    def offsets(self, request: pb.QueuesDownstreamRequest, context: Any) -> Answers:
+        yield self.refusal(pb.ActiveOffsets, "cannot get active offsets with closed response ")
+
+    @staticmethod
+    def refusal(kind: Any, text: str) -> pb.QueuesDownstreamResponse:
+        return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=kind, IsError=True, Error=text)
+
+
+def served(queue: Queue) -> Any:
+    return strange_server(QueuesInfo=queue.info, QueuesDownstream=queue.talk, ReceiveQueueMessages=queue.peek)
+
+
+# --- acknowledgements that are none ---
+
+
+def test_the_made_up_queue_is_received_like_any_other(run: Run, channel: str) -> None:
+    with served(Queue(channel, 3)) as address:
+        result = run("queue", "receive", channel, "--all", address=address)
+    assert (result.code, result.out, result.err) == (0, b"0\n1\n2\n", "3 messages received, 3 acknowledged\n")
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "1 message"), (3, "3 messages")])
+def test_a_refused_acknowledgement_is_7_and_tells_how_many_may_come_again(
+    run: Run, channel: str, count: int, told: str
+) -> None:
+    class Refusing(Queue):
+        def acknowledged(self, request: Any, context: Any) -> Answers:
+            yield self.refusal(pb.AckRange, "invalid ack sequence id 99")
+
+    with served(Refusing(channel, count)) as address:
+        result = run("queue", "receive", channel, "--count", str(count), address=address)
+    assert result.code == 7
+    assert "invalid ack sequence id 99" in result.err
+    assert f"warning: {told} printed but not confirmed as acknowledged" in result.err
+
+
+def test_messages_still_active_after_their_acknowledgement_are_not_confirmed(run: Run, channel: str) -> None:
+    class Forgetful(Queue):
+        def offsets(self, request: Any, context: Any) -> Answers:
+            yield pb.QueuesDownstreamResponse(RequestTypeData=pb.ActiveOffsets, ActiveOffsets=[2])
+
+    with served(Forgetful(channel, 2)) as address:
+        result = run("queue", "receive", channel, "--count", "2", address=address)
+    assert result.code == 7
+    assert "2 messages printed but not confirmed" in result.err
+
+
+def test_a_server_that_answers_a_good_acknowledgement_is_understood(run: Run, channel: str) -> None:
+    class Chatty(Queue):
+        def acknowledged(self, request: Any, context: Any) -> Answers:
+            yield pb.QueuesDownstreamResponse(RequestTypeData=pb.AckRange)
+
+    with served(Chatty(channel, 2)) as address:
+        assert run("queue", "receive", channel, "--count", "2", address=address).code == 0
+
+
+# --- how much is asked for ---
+
+
+def test_it_asks_for_what_is_there_and_never_for_more(run: Run, channel: str) -> None:
+    queue = Queue(channel, 3)
+    with served(queue) as address:
+        run("queue", "receive", channel, "--count", "10", address=address)
+    assert queue.asked[:2] == [3, 1]
+
+
+def test_the_size_of_an_answer_is_bounded_by_what_the_server_tells(run: Run, channel: str) -> None:
+    queue = Queue(channel, 20)
+    queue.bytes = 20 * 4_000_000
+    with served(queue) as address:
+        assert run("queue", "receive", channel, "--count", "20", address=address).out.count(b"\n") == 20
+    assert max(queue.asked) == 2
+
+
+def test_where_the_server_acknowledges_no_answer_may_be_too_great_to_arrive(run: Run, channel: str) -> None:
+    queue = Queue(channel, 20)
+    queue.bytes = 200_000_000
+    with served(queue) as address:
+        run("queue", "receive", channel, "--count", "20", "--ack", "auto", address=address)
+    assert set(queue.asked) == {1}
+
+
+def test_a_server_that_answers_empty_at_once_is_not_asked_without_a_pause(run: Run, channel: str) -> None:
+    class Hasty(Queue):
+        def got(self, request: Any) -> pb.QueuesDownstreamResponse:
+            self.asked.append(request.MaxItems)
+            return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=pb.Get)
+
+    queue = Hasty(channel, 5)
+    with served(queue) as address:
+        assert run("queue", "receive", channel, "--count", "5", "--wait", "1s", address=address).code == 6
+    assert len(queue.asked) < 30
+
+
+def test_all_is_over_when_nothing_waits_any_more(run: Run, channel: str) -> None:
+    class Expiring(Queue):
+        def got(self, request: Any) -> pb.QueuesDownstreamResponse:
+            answer = super().got(request)
+            del answer.Messages[1]
+            return answer
+
+    queue = Expiring(channel, 3)
+    with served(queue) as address:
+        result = run("queue", "receive", channel, "--all", "--ack", "auto", address=address)
+    assert (result.out, queue.asked) == (b"0\n2\n", [3])
+
+
+# --- statistics that are missing or wrong ---
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--count", "9"], ["--follow", "--idle", "1s"]])
+def test_a_server_without_statistics_gives_its_messages_one_by_one(
+    run: Run, stub: Stub, channel: str, broker: Broker, options: list[str]
+) -> None:
+    stub.fill(channel, 5)
+    with strange_server(broker.address, QueuesInfo=lacking) as address:
+        result = run("queue", "receive", channel, *options, address=address)
+    assert (result.code, result.out) == (0, b"1\n2\n3\n4\n5\n")
+    assert not stub.receive(channel).Messages
+
+
+def trimming(stub: Stub) -> Callable[[Any, Any], Any]:
+    """QueuesInfo of server 2.4.0: names, and what is asked for, without `_QUES.` at both ends."""
+
+    def answer(request: Any, context: Any) -> Any:
+        info = stub.info()
+        for q in info.Info.Queues:
+            q.Name = q.Name.strip("_QUES.")
+        kept = [q for q in info.Info.Queues if request.QueueName in ("", q.Name)]
+        return pb.QueuesInfoResponse(Info=pb.QueuesInfo(Queues=kept))
+
+    return answer
+
+
+@pytest.mark.parametrize("rival", [False, True])
+def test_names_that_the_server_trims_cost_no_message(
+    run: Run, stub: Stub, channel: str, broker: Broker, rival: bool
+) -> None:
+    name = f"{channel}xS"
+    stub.fill(name, 50)
+    if rival:
+        stub.fill(f"{channel}x", 7)
+    with strange_server(broker.address, QueuesInfo=trimming(stub)) as address:
+        result = run("queue", "receive", name, "--all", address=address)
+    assert result.out == b"".join(b"%d\n" % n for n in range(1, 51))
+
+
+# --- a server that stops answering ---
+
+
+def test_lost_in_the_middle_it_is_5_and_tells_what_was_not_confirmed(run: Run, channel: str) -> None:
+    class Dying(Queue):
+        def offsets(self, request: Any, context: grpc.ServicerContext) -> Answers:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            yield from ()
+
+    with served(Dying(channel, 3)) as address:
+        result = run("queue", "receive", channel, "--count", "3", address=address)
+    assert (result.code, result.out) == (5, b"0\n1\n2\n")
+    assert "3 messages printed but not confirmed as acknowledged" in result.err
+    assert f"error: the connection to {address} was lost" in result.err
+
+
+def test_a_server_that_never_answers_is_given_up(
+    channel: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Silent(Queue):
+        def got(self, request: Any) -> pb.QueuesDownstreamResponse:
+            self.open.wait(20)
+            return super().got(request)
+
+    monkeypatch.setattr(queues, "CALL_TIMEOUT", 0.3)
+    queue = Silent(channel, 3)
+    with served(queue) as address:
+        code = main(["-a", address, "queue", "receive", channel])
+        queue.open.set()
+    told = capfd.readouterr()
+    assert (code, told.out) == (6, "")
+    assert f"{address} did not answer" in told.err
+
+
+def test_an_acknowledgement_that_is_never_answered_is_not_taken_for_done(
+    channel: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Mute(Queue):
+        def offsets(self, request: Any, context: Any) -> Answers:
+            yield from ()
+
+    monkeypatch.setattr(queues, "CALL_TIMEOUT", 0.3)
+    with served(Mute(channel, 1)) as address:
+        code = main(["-a", address, "queue", "receive", channel])
+    told = capfd.readouterr()
+    assert (code, told.out) == (6, "0")
+    assert "1 message printed but not confirmed" in told.err
+
+
+# --- the rules ---
+
+
+def parsed(**given: Any) -> ReceiveOptions:
+    """What the options of a command line mean, those not given left out."""
+    names = ("count", "everything", "follow", "wait", "idle", "lasting", "auto_ack")
+    defaults: dict[str, Any] = dict.fromkeys(names) | {
+        "everything": False,
+        "follow": False,
+        "auto_ack": False,
+    }
+    return receive_options("q", **{**defaults, **given})
+
+
+@pytest.mark.parametrize(
+    ("options", "most", "wait", "idle"),
+    [
+        ({}, 1, 1, 1),
+        ({"wait": 9.0}, 1, 9, 9),
+        ({"idle": 9.0}, 1, 9, 9),
+        ({"count": 5, "wait": 9.0, "idle": 2.0}, 5, 9, 2),
+        ({"everything": True}, None, 1, 1),
+        ({"everything": True, "lasting": 60.0}, None, 1, 1),
+        ({"follow": True}, None, None, None),
+        ({"follow": True, "idle": 9.0}, None, 9, 9),
+        ({"follow": True, "count": 5}, 5, None, None),
+        ({"lasting": 60.0}, 1, None, None),
+        ({"lasting": 60.0, "wait": 2.0}, 1, 2, 2),
+        ({"lasting": 60.0, "count": 5}, 5, None, None),
+    ],
+)
+def test_the_waits_follow_from_the_options(
+    options: dict[str, Any], most: int | None, wait: float | None, idle: float | None
+) -> None:
+    assert (
+        parsed(**options)[1:]
+        == ReceiveOptions("q", most, **{"wait": wait, "idle": idle, **rest(options)})[1:]
+    )
+
+
+def rest(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name in ("everything", "follow", "lasting")}
+
+
+class Spoken:
+    """A stream that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, str, list[int]]] = []
+
+    def ack(self, held: queues.HeldBatch, sequences: list[int]) -> None:
+        self.told.append(("ack", held.id, list(sequences)))
+
+    def close(self, held: queues.HeldBatch) -> None:
+        self.told.append(("close", held.id, []))
+
+    def barrier(self, held: queues.HeldBatch) -> set[int]:
+        self.told.append(("barrier", held.id, []))
+        return set()
+
+
+def held(name: str, *sequences: int) -> queues.HeldBatch:
+    return queues.HeldBatch(
+        name,
+        "q",
+        [Received("q", "", "", "", b"", NO_TAGS, 0, s, 1, "", 0, 0, NO_POLICY) for s in sequences],
+    )
+
+
+def test_only_messages_that_are_out_whole_are_acknowledged() -> None:
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
+    unacked.settle(stream, 29)  # type: ignore[arg-type]
+    assert stream.told == [("ack", "a", [1, 2]), ("barrier", "a", [])]
+    unacked.give_back(stream)  # type: ignore[arg-type]
+    assert stream.told[2:] == [("close", "a", []), ("barrier", "a", [])]
+    assert (summary.acked, summary.given_back, bool(unacked)) == (2, 1, False)
+
+
+def test_one_barrier_serves_several_transactions() -> None:
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
+    for n, name in enumerate("abcd"):
+        unacked.add(held(name, n + 1), [10], n * 10)
+    unacked.settle(stream, 30)  # type: ignore[arg-type]
+    assert [kind for kind, _, _ in stream.told] == ["ack", "ack", "ack", "barrier"]
+    assert summary.acked == 3
+    assert unacked
+
+
+def test_what_was_never_written_is_not_unconfirmed() -> None:
+    summary = ReceiveSummary()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
+    unacked.forget(20)
+    assert (summary.unconfirmed, bool(unacked)) == (2, False)
+
+
+def test_a_message_without_bytes_is_out_when_those_before_it_are() -> None:
+    summary, stream = ReceiveSummary(), Spoken()
+    unacked = UnackedOutput(summary)
+    unacked.add(held("a", 1, 2, 3), [10, 0, 10], 0)
+    unacked.settle(stream, 10)  # type: ignore[arg-type]
+    assert stream.told[0] == ("ack", "a", [1, 2])
