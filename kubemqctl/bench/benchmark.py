@@ -12,9 +12,10 @@ from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
 from kubemqctl.client.connection import ping
 from kubemqctl.model.channels import ChannelType, check_channel
 from kubemqctl.model.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import count_text, size_text
-from kubemqctl.model.values import SECOND, check_timeout
+from kubemqctl.model.values import check_timeout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 

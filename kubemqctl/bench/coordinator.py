@@ -15,8 +15,8 @@ from kubemqctl.bench.workload import WARM, Due, Workload, new_run, writer
 from kubemqctl.config.settings import Settings, read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError, TimedOut
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.text import count_text
-from kubemqctl.model.values import SECOND
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:

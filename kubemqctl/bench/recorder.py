@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from kubemqctl.bench.workload import HEAD, MEASURED, SMALLEST, Due
 from kubemqctl.model.errors import AuthError, KubemqctlError, Unreachable, UsageError
-from kubemqctl.model.values import SECOND
+from kubemqctl.model.limits import SECOND
 
 # Numbers beyond come from no run: a body that merely looks like ours must not cost memory.
 MOST_NUMBERED = 1 << 36

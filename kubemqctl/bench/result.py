@@ -12,9 +12,10 @@ from kubemqctl.bench.coordinator import Measured
 from kubemqctl.bench.recorder import Latencies, Measurements
 from kubemqctl.bench.workload import Workload
 from kubemqctl.model.errors import Partial, UsageError
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import latency_text, quoted
-from kubemqctl.model.values import SECOND, duration_ns, parse_rate, parse_size
+from kubemqctl.model.values import duration_ns, parse_rate, parse_size
 
 Unit = Literal["time", "rate", "bytes", "count"]
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {

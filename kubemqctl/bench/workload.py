@@ -16,7 +16,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Literal, NamedTuple
 
-from kubemqctl.model.values import SECOND
+from kubemqctl.model.limits import SECOND
 
 Pattern = Literal["queue", "events", "store", "cmd", "query"]
 WARM, MEASURED = 0, 1

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.subscribers import MessageBuffer, Subscription, SubscriptionEnded, Subscriptions, Usages
+from kubemqctl.model.limits import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
 MOST = 10_000  # answers
@@ -48,9 +49,6 @@ class Cache:
 
     def _drop(self, key: Key) -> None:
         self._bytes -= len(self._kept.pop(key).answer)
-
-
-SECOND = 1_000_000_000
 
 
 class NoAnswer(Exception):

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from functools import lru_cache
 
+from kubemqctl.model.limits import MAX_PEEK, MAX_QUEUE_SECONDS, MAX_RECEIVES
 from kubemqctl.wire import kubemq_pb2 as pb
 
 UNDEFINED_START = "Error 111: invalid subscription type, cannot be undefined or 0"
@@ -171,7 +172,7 @@ CANNOT_SEND = "Error 130: error during send message to queue"
 NO_MESSAGE = "Error 131: invalid queue message"
 STREAM_REQUEST_TYPE = "Error 132: invalid stream queue messages request type"
 EXPIRATION = "Error 133: invalid expiration seconds, exceed max expiration seconds setting in kubemq config"
-MAX_RECEIVES = (
+MAX_RECEIVES_REFUSED = (
     "Error 134: invalid max received count, cannot be negative or exceed max receive count setting "
     "in kubemq config"
 )
@@ -189,12 +190,8 @@ EMPTY_BATCH = "empty messages batch"
 NO_MESSAGES = "no messages to send"
 NO_TRANSACTION = "transaction is completed or transaction id not found"
 UNKNOWN_REQUEST = "request unknown"
-MAX_MESSAGE = 100 * 1024 * 1024  # bytes, both directions
 LONGEST_QUEUE_NAME = 246  # bytes: the real server makes a file of the name
-MOST_SECONDS = 43_200  # expiration, delay and visibility
 LONGEST_WAIT = 3_600  # seconds
-MOST_RECEIVES = 1_024
-MOST_IN_A_RECEIVE = 1_024
 _NEVER = re.compile(r"[\x00-\x20\x7f-\x9f*>]|\.$|^$")
 BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _NO_SUBJECT = re.compile(r"/|^\.|\.\.")
@@ -265,11 +262,11 @@ def message(m: pb.QueueMessage) -> str:
 
 def policy(p: pb.QueueMessagePolicy) -> str:
     """Why a policy is not taken, or ""."""
-    if not 0 <= p.ExpirationSeconds <= MOST_SECONDS:
+    if not 0 <= p.ExpirationSeconds <= MAX_QUEUE_SECONDS:
         return EXPIRATION
-    if not 0 <= p.MaxReceiveCount <= MOST_RECEIVES:
-        return MAX_RECEIVES
-    if not 0 <= p.DelaySeconds <= MOST_SECONDS:
+    if not 0 <= p.MaxReceiveCount <= MAX_RECEIVES:
+        return MAX_RECEIVES_REFUSED
+    if not 0 <= p.DelaySeconds <= MAX_QUEUE_SECONDS:
         return DELAY
     if p.MaxReceiveQueue and (queue_name(p.MaxReceiveQueue) or unpublishable(p.MaxReceiveQueue)):
         # The real server takes a/b and loses the message when it is dead-lettered.
@@ -281,7 +278,7 @@ def receive(r: pb.ReceiveQueueMessagesRequest) -> str:
     """Why a receive or a peek is not taken, or ""."""
     if refused := _reader(r.ClientID, r.Channel):
         return refused
-    if not 1 <= r.MaxNumberOfMessages <= MOST_IN_A_RECEIVE:
+    if not 1 <= r.MaxNumberOfMessages <= MAX_PEEK:
         return MAX_MESSAGES
     return wait(r.WaitTimeSeconds) or unreadable(r.Channel)
 
@@ -316,7 +313,7 @@ def hold(r: pb.StreamQueueMessagesRequest) -> str:
 
 def visibility(seconds: int) -> str:
     """Why a visibility is not taken, or ""."""
-    return "" if 0 <= seconds <= MOST_SECONDS else VISIBILITY
+    return "" if 0 <= seconds <= MAX_QUEUE_SECONDS else VISIBILITY
 
 
 def wait(seconds: int) -> str:

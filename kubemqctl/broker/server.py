@@ -17,7 +17,6 @@ import grpc.aio
 from kubemqctl.broker.events.event_store import KIND, Events, Store
 from kubemqctl.broker.queues.state import BrokerState
 from kubemqctl.broker.requests import Requests
-from kubemqctl.broker.rules import MAX_MESSAGE
 from kubemqctl.broker.service import events, queues
 from kubemqctl.broker.service.channel_requests import Channels
 from kubemqctl.broker.service.dispatch import Service
@@ -26,6 +25,7 @@ from kubemqctl.broker.storage.event_log import DiskLog, EventLog, MemoryLog
 from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
 from kubemqctl.config.files import read_file
 from kubemqctl.model.errors import ConfigError, KubemqctlError, UsageError
+from kubemqctl.model.limits import MAX_MESSAGE
 
 if TYPE_CHECKING:
     from kubemqctl.broker.service.dispatch import Handlers

@@ -11,13 +11,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.values import (
-    MAX_QUEUE_SECONDS,
-    parse_delimiter,
-    parse_duration,
-    parse_rate,
-    whole_seconds,
-)
+from kubemqctl.model.limits import MAX_QUEUE_SECONDS
+from kubemqctl.model.values import parse_delimiter, parse_duration, parse_rate, whole_seconds
 
 T = TypeVar("T")
 

@@ -24,6 +24,7 @@ from kubemqctl.model.errors import (
     TimedOut,
     Unsupported,
 )
+from kubemqctl.model.limits import LARGEST
 from kubemqctl.model.record_parser import parse
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -36,7 +37,6 @@ TIMEOUT = 10.0
 MARGIN = 0.3
 # Between tries while the server collects what its cluster knows: seconds.
 PAUSES = (0.5, 1.0, 2.0)
-_MOST = 2**63 - 1
 
 
 def check_answered(client: Client) -> None:
@@ -215,12 +215,12 @@ def _figures(entry: Mapping[str, Any], side: str) -> dict[str, int]:
     told = entry.get(side)
     if not isinstance(told, dict):
         return {}
-    return {key: value for key, value in told.items() if type(value) is int and 0 <= value <= _MOST}
+    return {key: value for key, value in told.items() if type(value) is int and 0 <= value <= LARGEST}
 
 
 def _moment(value: object) -> int | None:
     """Unix nanoseconds, from whichever unit: no time of ours has the same size in two of them."""
-    if type(value) is not int or not 0 < value <= _MOST:
+    if type(value) is not int or not 0 < value <= LARGEST:
         return None
     for bound, scale in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
         if value < bound:

@@ -19,6 +19,7 @@ from kubemqctl.client.streams import Pending, Stream, there
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import Unreachable
+from kubemqctl.model.limits import MAX_MESSAGE
 from kubemqctl.model.reports import Pong
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from kubemqctl.config.settings import Settings
 
 
-MAX_MESSAGE = 104_857_600
 # What a call may take beyond the waiting that was asked for: a busy server, a slow link.
 CALL_TIMEOUT = 30.0
 _OPTIONS = (

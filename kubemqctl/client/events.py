@@ -12,9 +12,10 @@ from kubemqctl.client.connection import CALL_TIMEOUT, Client, ping
 from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import Event, Message, SendResult
 from kubemqctl.model.reports import Pong
-from kubemqctl.model.values import SECOND, Start
+from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 

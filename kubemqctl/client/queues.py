@@ -15,6 +15,7 @@ from kubemqctl.client.error_translation import server_error
 from kubemqctl.client.streams import Pending
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import ConnectionLost, Partial, Unsupported
+from kubemqctl.model.limits import MIN_GET_WAIT
 from kubemqctl.model.messages import Message, Received, SendResult
 from kubemqctl.model.values import ceil_seconds
 from kubemqctl.wire import convert
@@ -175,10 +176,10 @@ class HeldBatch(NamedTuple):
 
 
 class Downstream:
-    """A QueuesDownstream stream; a context manager. One Get at a time; several transactions may be open."""
+    """A QueuesDownstream stream; a context manager. One Get at a time; several transactions may be open.
 
-    # Get waits at least 1 s on every server, and a stream must not end before its Get has answered.
-    SHORTEST_WAIT = 1.0
+    A Get waits MIN_GET_WAIT at least on every server, and a stream must not end before its Get has answered.
+    """
 
     def __init__(self, client: Client, notify: Callable[[], None] = lambda: None) -> None:
         """`notify` is called, in another thread, whenever `got` may have something."""
@@ -201,14 +202,14 @@ class Downstream:
         Raises TooLarge when the answer would not fit into a message; nothing is lost by that,
         but the stream is over.
         """
-        wait = max(self.SHORTEST_WAIT, wait)
+        wait = max(MIN_GET_WAIT, wait)
         self.begin_get(channel, count, wait, auto_ack)
         return self._held(channel, wait + CALL_TIMEOUT)
 
     def begin_get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> None:
         """The same without waiting for the answer; nothing else may be asked until `got` has brought it."""
         request = self._request(pb.Get, "", MaxItems=count, Channel=channel, AutoAck=auto_ack)
-        request.WaitTimeout = math.ceil(max(self.SHORTEST_WAIT, wait) * 1000)
+        request.WaitTimeout = math.ceil(max(MIN_GET_WAIT, wait) * 1000)
         self._stream.send(request)
 
     def got(self, channel: str) -> HeldBatch | None:

@@ -7,7 +7,6 @@ so is found by a Ping on the same connection: HTTP/2 keepalive would get us disc
 
 from __future__ import annotations
 
-import random
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from kubemqctl.config import files
 from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
 from kubemqctl.output.stdout import Stdout
-from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
+from kubemqctl.runtime.waiting import Backoff, StopSignal, Wakeup, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -158,7 +157,7 @@ class LiveSubscription(Generic[T]):
         self._error: KubemqctlError | None = None
         self._drained = False
         self._hold = False
-        self._pause = timing.first_pause
+        self._backoff = Backoff(timing.first_pause, timing.longest_pause)
 
     def __enter__(self) -> LiveSubscription[T]:
         if self._ready_file is not None:
@@ -259,7 +258,7 @@ class LiveSubscription(Generic[T]):
 
     def _went_live(self, now: float) -> None:
         self.live_since = self._last = now
-        self._pause = self._timing.first_pause
+        self._backoff.reset()
         self._heartbeat.calm(now)
         if self._error:
             self._error = None
@@ -288,8 +287,7 @@ class LiveSubscription(Generic[T]):
             self._feed.close()
             self._feed = None
         self.live_since = None
-        self._again = now + self._pause * random.uniform(0.5, 1.5)
-        self._pause = min(self._pause * 2, self._timing.longest_pause)
+        self._again = now + self._backoff.pause()
 
     def _may_try_again(self, error: KubemqctlError, now: float) -> bool:
         if self._began is None:
@@ -336,7 +334,7 @@ class LiveSubscription(Generic[T]):
             poll.register(self._out_fd, 0)
         news = poll.poll(milliseconds(min(dues) - time.monotonic()) if dues else None)
         if any(fd == self._out_fd for fd, _ in news):
-            raise ReaderGone("the reader of the output has left")
+            raise ReaderGone()
         self._wakeup.clear()
 
     def _next_steps(self) -> list[float | None]:

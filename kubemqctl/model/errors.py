@@ -129,6 +129,11 @@ class TimedOut(KubemqctlError):
 class NothingArrived(TimedOut):
     code = "nothing-arrived"
 
+    @classmethod
+    def on(cls, channel: str) -> NothingArrived:
+        """For a wait for messages of `channel` that was in vain."""
+        return cls(f"nothing arrived on {channel}", hint="wait longer with --wait 30s")
+
 
 class Partial(KubemqctlError):
     exit_code = ExitCode.PARTIAL
@@ -165,7 +170,10 @@ class ReaderGone(KubemqctlError):
     """Nobody reads our output any more; ends the run with 141, quietly."""
 
     code = "broken-pipe"
-    exit_code = 141
+    exit_code = ExitCode.SIGPIPE
+
+    def __init__(self) -> None:
+        super().__init__("the reader of the output has left")
 
 
 class RecordError(UsageError):

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from kubemqctl.model.errors import RecordError, UsageError
+from kubemqctl.model.limits import MAX_RECEIVES
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Reply
 from kubemqctl.model.records import POLICY_FIELDS, Record
-from kubemqctl.model.text import escaped, nearest
-from kubemqctl.model.values import MAX_RECEIVES
+from kubemqctl.model.text import nearest, quoted
 
 if TYPE_CHECKING:
     from json import JSONDecoder
@@ -156,10 +156,10 @@ def _from_base64(text: str) -> bytes:
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     for key, value in tags.items():
         if type(key) is not str or type(value) is not str:
-            raise RecordError(f"tags.{shown(key)} must be a string, not {_type_name(value)}")
+            raise RecordError(f"tags.{quoted(key)} must be a string, not {_type_name(value)}")
         if not (key.isascii() and value.isascii()):
             _utf8("a key of tags", key)
-            _utf8(f"tags.{shown(key)}", value)
+            _utf8(f"tags.{quoted(key)}", value)
     return tags
 
 
@@ -196,7 +196,7 @@ def _seconds(name: str, text: str) -> int:
 
 def _misfit(name: object, value: object, types: Mapping[str, type], prefix: str) -> RecordError:
     """Why a field does not fit: nobody knows it, or it has the wrong type."""
-    where = prefix + shown(name)
+    where = prefix + quoted(str(name))
     if isinstance(name, str) and name in types:
         return RecordError(f"{where} must be {_TYPE_NAMES[types[name]]}, not {_type_name(value)}")
     hint = nearest(str(name), types) or f"known here: {', '.join(types)}"
@@ -249,15 +249,9 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(record) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RecordError(f"{shown(twice)} is given twice")
+        raise RecordError(f"{quoted(twice)} is given twice")
     return record
 
 
 def _no_constant(name: str) -> object:
     raise RecordError(f"not JSON: {name} is no JSON number")
-
-
-def shown(name: object) -> str:
-    """A name that somebody sent us, for an error message."""
-    text = escaped(str(name)[:61])
-    return text if len(text) <= 60 else text[:60] + "…"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from kubemqctl.model import channels, reports, values
+from kubemqctl.model import channels, limits, reports
 from kubemqctl.model import messages as m
 from kubemqctl.model import record_parser as parser
 from kubemqctl.model import records as r
@@ -124,7 +124,7 @@ _POLICY: Schema = {
     "properties": {
         "expiration": _DURATION,
         "delay": _DURATION,
-        "max_receives": {"type": "integer", "minimum": 0, "maximum": values.MAX_RECEIVES},
+        "max_receives": {"type": "integer", "minimum": 0, "maximum": limits.MAX_RECEIVES},
         "dead_letter": _TEXT,
     },
     "additionalProperties": False,

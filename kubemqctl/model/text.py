@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.limits import SECOND
 
 # What acts on a terminal or reorders, hides or splits the text around it: C0, DEL, C1, bidirectional
 # marks, overrides and isolates, line and paragraph separators, fillers and invisible operators, tag
@@ -39,7 +40,11 @@ def _acting(multiline: bool) -> re.Pattern[str]:
 
 
 def _written_out(match: re.Match[str]) -> str:
-    character = match[0]
+    return _code(match[0])
+
+
+def _code(character: str) -> str:
+    """A character as it is written in a string of Python or JSON: `\\n`, `\\x1b`, `\\u202e`."""
     code = ord(character)
     if 0xDC80 <= code <= 0xDCFF:
         code -= 0xDC00
@@ -54,10 +59,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     close = get_close_matches(name[:60], known, n=1)
     return f"did you mean {close[0]}?" if close else ""
-
-
-SECOND = 1_000_000_000
-"""In nanoseconds."""
 
 
 def time_text(nanoseconds: int) -> str:
@@ -151,18 +152,9 @@ def text_bytes(text: str) -> bytes:
 
 
 def quoted(text: str, limit: int = 60) -> str:
-    """`text` for an error message: what a terminal would act on is escaped, and it ends at `limit`."""
-    if not text:
-        return "''"
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else _escaped(c) for c in cut)
-
-
-def _escaped(char: str) -> str:
-    code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:
-        return f"\\x{code - 0xDC00:02x}"
-    return char.encode("unicode_escape").decode("ascii")
+    """`text` for an error message: made safe as by `escaped`, cut at `limit`; two quotes when it is empty."""
+    cut = escaped(text if len(text) <= limit else text[: limit - 1] + "…")
+    return "".join(c if c.isprintable() else _code(c) for c in cut) or "''"
 
 
 def argument_bytes(text: str) -> bytes:

@@ -12,13 +12,9 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.limits import LARGEST, MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.model.text import argument_bytes, check_text, quoted
 
-MAX_QUEUE_SECONDS = 43_200
-"""The server's maximum for expiration, delay and visibility."""
-MAX_WIRE_SECONDS = 2**31 - 1
-SECOND = 1_000_000_000
-"""In nanoseconds, as every number of the table below."""
 _DURATION_UNITS = {
     "d": 86_400 * SECOND,
     "h": 3_600 * SECOND,
@@ -220,9 +216,6 @@ def parse_time(text: str) -> int:
     return time
 
 
-LARGEST = 2**63 - 1
-
-
 def parse_start(text: str) -> Start:
     """`new`, `first`, `last`, a sequence, a time, or a duration: so long ago."""
     if text in ("new", "first", "last"):
@@ -288,11 +281,6 @@ class End(NamedTuple):
     value: int = 0
 
 
-MAX_MESSAGE = 104_857_600
-"""The server's limit for a whole gRPC message, in bytes."""
-MAX_BODY = MAX_MESSAGE - 64
-"""No message has room for a larger body: channel, client id and lengths take the rest."""
-MAX_RECEIVES = 1_024
 LONGEST_TIMEOUT = (2**31 - 1) / 1000
 """Seconds; the wire has 32 bits of milliseconds."""
 

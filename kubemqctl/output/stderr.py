@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.limits import MOST_NAMED
 from kubemqctl.model.text import escaped
 
 NARROWEST = 20
+T = TypeVar("T")
 PLAIN, BOLD, DIM = "", "1", "38;5;244"
 RED, GREEN, ORANGE = "38;5;196", "38;5;64", "38;5;166"
 BLUE, PURPLE = "38;5;31", "38;5;133"
@@ -32,6 +34,26 @@ class ViewOptions(NamedTuple):
     def paint(self, text: str, style: str) -> str:
         """`text` in a style, where there are any."""
         return f"\x1b[{style}m{text}\x1b[0m" if self.colour and style and text else text
+
+
+class FirstFew(Generic[T]):
+    """Says the first MOST_NAMED of many things of one kind, and counts the rest.
+
+    `more` is how many were not said: to be told at the end.
+    """
+
+    def __init__(self, say: Callable[[T], None]) -> None:
+        self.more = 0
+        self._say = say
+        self._said = 0
+
+    def __call__(self, what: T, count: int = 1) -> None:
+        """Say it, unless enough of them were; it stands for `count` of what `more` counts."""
+        if self._said < MOST_NAMED:
+            self._said += 1
+            self._say(what)
+        else:
+            self.more += count
 
 
 def is_terminal(fd: int) -> bool:

@@ -142,7 +142,7 @@ def _reopened(fd: int) -> int | None:
 
 def _failure(error: OSError) -> KubemqctlError:
     if error.errno == errno.EPIPE:
-        return ReaderGone("the reader of the output has left")
+        return ReaderGone()
     if error.errno == errno.EBADF:
         return OutputError("standard output is closed", hint="redirect it to a file, or to /dev/null")
     return OutputError(

@@ -1,4 +1,4 @@
-"""Signals, and waking a thread that waits in poll(2).
+"""Signals, waking a thread that waits in poll(2), and how long to wait: rates, pauses between tries.
 
 The first SIGINT, SIGTERM or SIGHUP is remembered and wakes whoever waits on its descriptor; the second
 ends the process at once. Nothing is raised from a signal handler: an exception between a write and its
@@ -10,8 +10,11 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import random
 import signal
 import threading
+import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
 
 from kubemqctl.model.errors import Stopped
@@ -113,3 +116,45 @@ class StopSignal:
 
         if seconds > 0:
             select.select([self.fd], [], [], min(seconds, LONGEST))
+
+
+class Backoff:
+    """Pauses between tries: each up to twice as long as the last, from `first` to `longest` seconds.
+
+    A pause is random between half and one and a half of its length, so that clients which lost one server
+    together do not come back together.
+    """
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._next = first
+
+    def pause(self) -> float:
+        """Seconds until the next try."""
+        pause = self._next * random.uniform(0.5, 1.5)
+        self._next = min(self._next * 2, self._longest)
+        return pause
+
+    def reset(self) -> None:
+        """A try went well: begin with the first pause again."""
+        self._next = self._first
+
+
+class RateLimiter:
+    """Lets so many messages a second go: each `portion` of them, a tenth of a second's worth, at its time."""
+
+    def __init__(
+        self, rate: float, wait: Callable[[float], None], now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.portion = max(1, int(rate / 10))
+        self._rate = rate
+        self._wait = wait
+        self._now = now
+        self._due = now()
+
+    def __call__(self, count: int) -> None:
+        """Wait until `count` messages may go. Time that was lost is not made up for."""
+        now = self._now()
+        self._wait(self._due - now)
+        self._due = max(self._due, now) + count / self._rate

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.limits import LARGEST
 from kubemqctl.model.messages import (
     NO_POLICY,
     NO_TAGS,
@@ -25,7 +26,6 @@ from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import Start
 from kubemqctl.wire import kubemq_pb2 as pb
 
-LARGEST = 2**63 - 1
 """A server counts with these; in places the wire has one bit more than in others."""
 
 

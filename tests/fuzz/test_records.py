@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.limits import MAX_QUEUE_SECONDS, MAX_RECEIVES
 from kubemqctl.model.messages import (
     Affected,
     AnsweredRequest,
@@ -30,7 +31,6 @@ from kubemqctl.model.record_parser import message_from_line, parse, reply_from_l
 from kubemqctl.model.records import field, fields, to_record
 from kubemqctl.model.reports import Check, Pong
 from kubemqctl.model.text import escaped
-from kubemqctl.model.values import MAX_QUEUE_SECONDS, MAX_RECEIVES
 from kubemqctl.output.forms import Form, make_renderer
 from tests.fuzz.examples import examples
 from tests.fuzz.test_parsers import refusal

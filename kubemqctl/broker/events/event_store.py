@@ -11,6 +11,7 @@ from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Channel
 from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages
+from kubemqctl.model.limits import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
 
@@ -41,7 +42,6 @@ class Events:
 
 
 KIND = "events_store"
-SECOND = 1_000_000_000
 MOST_PENDING = 32 * 1024 * 1024  # bytes of events that wait to be stored
 _UNIT = 2_000  # events in one commit
 _RETRY = 1.0  # seconds, after places could not be written

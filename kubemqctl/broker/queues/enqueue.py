@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from kubemqctl.broker.queues.queue import Queue
 from kubemqctl.broker.storage import schema
 from kubemqctl.broker.storage.schema import Change, Channel, Delay, Entry, channel_is
+from kubemqctl.model.limits import MAX_RECEIVES, SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
 # At most so many at once, so that a crowd that is due together does not stop everything else.
@@ -104,9 +105,6 @@ class Delays:
         self._set_timer()
 
 
-SECOND = 1_000_000_000
-
-
 class Enqueuer:
     """Collect with `add` and `delay`, then `seal`; `admit` when all is stored, `undo` when it cannot be."""
 
@@ -166,7 +164,7 @@ def fresh(message: pb.QueueMessage, now: int) -> pb.QueueMessage:
     message.ClearField("Attributes")
     policy = message.Policy
     if not policy.MaxReceiveCount:
-        policy.MaxReceiveCount = 1024
+        policy.MaxReceiveCount = MAX_RECEIVES
     if policy.ExpirationSeconds:
         message.Attributes.ExpirationAt = now + (policy.DelaySeconds + policy.ExpirationSeconds) * SECOND
     return message

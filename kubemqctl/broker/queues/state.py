@@ -18,6 +18,7 @@ from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.storage import schema
 from kubemqctl.broker.storage.journal import Journal, JournalError
 from kubemqctl.broker.storage.schema import Entry
+from kubemqctl.model.limits import MAX_MESSAGE
 from kubemqctl.wire import kubemq_pb2 as pb
 
 BODIES_IN_MEMORY = 32 * 1024 * 1024  # bytes, over all queues
@@ -27,7 +28,7 @@ class TooLarge(Exception):
     """An answer of `size` bytes is more than a message may have."""
 
     def __init__(self, size: int) -> None:
-        super().__init__(f"trying to send message larger than max ({size} vs. {rules.MAX_MESSAGE})")
+        super().__init__(f"trying to send message larger than max ({size} vs. {MAX_MESSAGE})")
 
 
 class TakerFull:
@@ -187,7 +188,7 @@ class BrokerState:
     def bodies(self, queue: Queue, entries: Sequence[Entry]) -> list[bytes]:
         """The messages of `entries`, serialized. Raises TooLarge before anything is read, JournalError."""
         size = sum(entry.size + 6 for entry in entries)
-        if size > rules.MAX_MESSAGE:
+        if size > MAX_MESSAGE:
             raise TooLarge(size)
         read = self.journal.message
         return [e.message if e.message is not None else read(queue.number, e.sequence) for e in entries]

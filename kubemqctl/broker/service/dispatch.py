@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import grpc.aio
 from google.protobuf.message import DecodeError, Message
 
-from kubemqctl.broker.rules import MAX_MESSAGE
+from kubemqctl.model.limits import MAX_MESSAGE
 
 if TYPE_CHECKING:
     Context = grpc.aio.ServicerContext[Any, Any]

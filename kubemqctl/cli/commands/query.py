@@ -10,9 +10,10 @@ from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.limits import MAX_WIRE_SECONDS
 from kubemqctl.model.messages import NO_TAGS, Request
 from kubemqctl.model.text import check_text
-from kubemqctl.model.values import MAX_WIRE_SECONDS, parse_tags
+from kubemqctl.model.values import parse_tags
 
 group = command_tree.CommandGroup("query", "Send queries, which are answered, and respond to them.")
 register = group.register

@@ -16,12 +16,12 @@ from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent
+from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal
 
 Keep = Callable[[Event], None]
 Render = Callable[[object], bytes]
-MOST_NAMED = 20
 LOOK = 0.05
 """Seconds between looks at handlers when nothing wakes us."""
 MOST_BYTES_WAITING = 256 << 20
@@ -78,7 +78,7 @@ class ToOutput:
     def end(self, go_on: bool) -> None:
         self._settle(self._stdout.finish() if self._written else 0)
         if self._written and self._stdout.reader_gone():
-            raise ReaderGone("the reader of the output has left")
+            raise ReaderGone()
 
     def _settle(self, taken: int) -> None:
         last = None
@@ -122,6 +122,7 @@ class ToHandler:
         self._keep = keep
         self._wake = wake
         self._warn = warn
+        self._name_failure = FirstFew(warn)
         self._stop = stop
         self._waiting: deque[Event] = deque()
         self._bytes = 0
@@ -191,8 +192,7 @@ class ToHandler:
         self._print(run.event, outcome)
         if not outcome.ok:
             self.failed += 1
-            if self.failed <= MOST_NAMED:
-                self._warn(f"{_name(run.event)}: {outcome.failure}")
+            self._name_failure(f"{_name(run.event)}: {outcome.failure}")
         run.ok = outcome.ok
         last = None
         while self._runs and self._runs[0].ok:

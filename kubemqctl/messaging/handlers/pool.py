@@ -14,9 +14,10 @@ from typing import Any, Literal, NamedTuple
 
 from kubemqctl.messaging.handlers.process import Ending, HandlerProcess, ProcessEnd, ProcessLimits, kill_all
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
+from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped
-from kubemqctl.model.values import MAX_BODY, format_duration
+from kubemqctl.model.values import format_duration
 from kubemqctl.runtime.waiting import StopSignal
 
 GRACE = 10.0

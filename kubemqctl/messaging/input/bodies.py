@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, READ, InputBatch, read_some, unreadable
 from kubemqctl.model.errors import InvalidRequest, TooLarge, UsageError
+from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.text import argument_bytes, quoted
-from kubemqctl.model.values import MAX_BODY
 
 # Whole bodies
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, TooLarge, UsageError
+from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.messages import NO_POLICY, Message, Policy
 from kubemqctl.model.record_parser import message_from_line
-from kubemqctl.model.values import MAX_BODY
 
 
 class MessageBatch(NamedTuple):

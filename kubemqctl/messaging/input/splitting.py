@@ -16,8 +16,8 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
+from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.text import quoted
-from kubemqctl.model.values import MAX_BODY
 
 MAX_COUNT = 1000
 MAX_BYTES = 4 << 20

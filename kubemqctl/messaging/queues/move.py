@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.queues.fetch import Expiring, MoveCalls, move_calls
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
+from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.model.messages import Affected, Message, Policy, Received
 from kubemqctl.model.text import argument_bytes, count_text
-from kubemqctl.model.values import MAX_QUEUE_SECONDS, SECOND
+from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -55,7 +56,6 @@ def _condition(text: str) -> Wanted:
 
 MOST_AT_ONCE = 500
 BYTES_AT_ONCE = 8 << 20
-MOST_NAMED = 20
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
 
@@ -87,6 +87,7 @@ class Mover:
         self._calls = calls
         self._stop = stop
         self._warn = warn
+        self._name_refused = FirstFew(warn)
         self._kept: list[HeldBatch] = []
         self._seen: set[int] = set()  # the sequences of what is kept
         self._next_at = time.monotonic()
@@ -250,8 +251,7 @@ class Mover:
 
     def _refuse(self, message: Received, error: str) -> None:
         self.refused += 1
-        if self.refused <= MOST_NAMED:
-            self._warn(f"message {message.id}: {error}")
+        self._name_refused(f"message {message.id}: {error}")
 
     def _doubt(self, count: int, where: str) -> None:
         self._warn(f"{count_text(count, 'message')} of the batch in flight: {where}")

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
 from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
 from kubemqctl.model.errors import TooLarge
+from kubemqctl.model.limits import MAX_PEEK
 from kubemqctl.model.messages import Received
 from kubemqctl.output.forms import Renderer
 from kubemqctl.output.stdout import Stdout
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
 LONGEST_PEEK = 5.0
-MOST_IN_A_PEEK = 1024
 BYTES_IN_MEMORY = 16 << 20
 
 
@@ -40,7 +40,7 @@ def peek_messages(
         if count is None and not ask:
             return False
         try:
-            if ask <= MOST_IN_A_PEEK:
+            if ask <= MAX_PEEK:
                 messages = _peek(client, channel, ask, wait)
                 stdout.write(b"".join(map(render.one, messages)))
                 return bool(messages)
@@ -56,7 +56,7 @@ def _how_many(client: Client, channel: str, count: int | None) -> tuple[int, int
 
     depth = queues.Gauge(client, channel).read()
     if depth is None:
-        return min(count or MOST_IN_A_PEEK, MOST_IN_A_PEEK), 0
+        return min(count or MAX_PEEK, MAX_PEEK), 0
     return depth.waiting if count is None else min(depth.waiting, count), depth.size
 
 

@@ -78,7 +78,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         if stop:
             return stop.exit_code
     if not printer.summary.arrived and not options.may_be_empty:
-        raise NothingArrived(f"nothing arrived on {options.channel}", hint="wait longer with --wait 30s")
+        raise NothingArrived.on(options.channel)
     return 0
 
 
@@ -205,7 +205,7 @@ class MessagePrinter:
         finally:
             self._end()
         if self.summary.given_back and self._stdout.reader_gone():
-            raise ReaderGone("the reader of the output has left")
+            raise ReaderGone()
 
     def _print(self, held: HeldBatch) -> bool:
         """Write a transaction; False when a stop came before its end."""
@@ -234,7 +234,7 @@ class MessagePrinter:
 
     def settle(self) -> None:
         if self._stdout.reader_gone():
-            raise ReaderGone("the reader of the output has left")
+            raise ReaderGone()
         self._unacked.settle(self._fetcher.down, self._stdout.bytes_taken)
         self._settled_at = time.monotonic()
 

@@ -17,12 +17,11 @@ from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import HandledOutput
 from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
 from kubemqctl.model.messages import Decided, Received
-from kubemqctl.output.stderr import say
+from kubemqctl.output.stderr import FirstFew, say
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
-MOST_NAMED = 20
 # How many times within one visibility it is extended while a handler runs.
 EXTENSIONS = 3
 Decide = Callable[[Received], Settlement]
@@ -50,7 +49,7 @@ class TxSession:
         if not self.stdout.write(data):
             raise Stopped(self.stop.signum)
         if self.stdout.finish() < self.stdout.offset:
-            raise ReaderGone("the reader of the output has left")
+            raise ReaderGone()
 
 
 def transact(run: Invocation, options: HoldOptions, decide_by: Callable[[TxSession], int]) -> int:
@@ -120,6 +119,7 @@ class ControlLineSession:
         self._lines = LineReader(0)
         self._asked = False
         self._bad = 0
+        self._name_bad = FirstFew(session.run.report)
         self._good = 0
 
     def run(self) -> int:
@@ -190,9 +190,8 @@ class ControlLineSession:
             self._session.run.report(error)
             return
         self._bad += 1
-        if self._bad <= MOST_NAMED:
-            error.message = f"line {self._lines.number}: {error.message}"
-            self._session.run.report(error)
+        error.message = f"line {self._lines.number}: {error.message}"
+        self._name_bad(error)
 
     def _check_decided(self) -> None:
         held = self._hold.held
@@ -210,8 +209,8 @@ class ControlLineSession:
         )
 
     def _name_rest(self) -> None:
-        if self._bad > MOST_NAMED:
-            self._session.run.warn(f"{self._bad - MOST_NAMED} more lines could not be done")
+        if self._name_bad.more:
+            self._session.run.warn(f"{self._name_bad.more} more lines could not be done")
 
 
 # --- a handler ---

@@ -84,9 +84,7 @@ class MessageHold:
             except NothingArrived:
                 if time.monotonic() < deadline:
                     continue
-                raise NothingArrived(
-                    f"nothing arrived on {self._options.channel}", hint="wait longer with --wait 30s"
-                ) from None
+                raise NothingArrived.on(self._options.channel) from None
 
     def _wait_for_one(self, wait: int) -> Received:
         self._close()

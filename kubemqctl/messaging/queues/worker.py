@@ -32,11 +32,11 @@ from kubemqctl.messaging.queues.held_messages import HeldMessage, HeldMessages, 
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NothingArrived, ReaderGone
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.text import count_text
+from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
-MOST_NAMED = 20
 # How often a pipe is asked whether its reader has taken what is in it: seconds.
 TICK = 0.02
 
@@ -65,6 +65,7 @@ class Worker:
         self._stop = stop
         self._wakeup = wakeup
         self._report = HandledOutput(run)
+        self._name_failure = FirstFew(run.warn)
         self._budget = ReceiveBudget(options, calls)
         self._held_messages = HeldMessages(calls.open, options.channel)
         self.settlements = SettlementQueue(self._held_messages, options.everything, self._end_with)
@@ -113,7 +114,7 @@ class Worker:
         except PASSING as e:
             self._lose(e)
         if self._stdout.reader_gone():
-            self._end_with(ReaderGone("the reader of the output has left"))
+            self._end_with(ReaderGone())
         self._watch_the_clock()
         if self._lost and not self._running:
             self._regain(self._lost)
@@ -226,8 +227,7 @@ class Worker:
         text = f"{name(message)}: {outcome.failure}"
         if self._on_fail.kind == "reject" and is_last(message):
             text += f"; {after_reject(message)}"
-        if self.failed <= MOST_NAMED:
-            self._run.warn(text)
+        self._name_failure(text)
 
     def _out(self, data: bytes) -> bool:
         """Write `data`; False when it did not go out, so that its message must not be settled."""
@@ -249,7 +249,7 @@ class Worker:
             self._lose(e)
             self._error = self._error or e
         if self.settlements.outcomes["returned"] and self._stdout.reader_gone():
-            self._error = self._error or ReaderGone("the reader of the output has left")
+            self._error = self._error or ReaderGone()
 
     # --- a lost connection ---
 
@@ -318,7 +318,7 @@ def handle_messages(
         if stop:
             return stop.exit_code
     if not worker.taken and not options.may_be_empty:
-        raise NothingArrived(f"nothing arrived on {options.channel}", hint="wait longer with --wait 30s")
+        raise NothingArrived.on(options.channel)
     return 0
 
 

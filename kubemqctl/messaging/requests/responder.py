@@ -20,11 +20,11 @@ from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import AnsweredRequest, Reply
+from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
 MOST_BYTES_WAITING = 256 << 20
-MOST_NAMED = 20
 LAST_ANSWERS = 5.0
 """Seconds that the last answers may take when the run ends."""
 
@@ -88,7 +88,7 @@ class Responder:
         self._options = options
         self._show = show
         self._say = say
-        self._named = 0
+        self._name_failure = FirstFew(say)
         self._wakeup = Wakeup()
         self._answer_sender = AnswerSender(send, self._settled, self._notify)
         self._waiting: deque[ArrivedRequest] = deque()
@@ -223,9 +223,7 @@ class Responder:
             self._show = lambda answered: None
 
     def _name(self, came: ArrivedRequest, what: str) -> None:
-        self._named += 1
-        if self._named <= MOST_NAMED:
-            self._say(f"{came.request.id}: {what}")
+        self._name_failure(f"{came.request.id}: {what}")
 
     # --- the end ---
 
@@ -240,8 +238,8 @@ class Responder:
             self._wait(stop, end)
             self.step()
         self._give_up()
-        if self._named > MOST_NAMED:
-            self._say(f"{self._named - MOST_NAMED} more")
+        if self._name_failure.more:
+            self._say(f"{self._name_failure.more} more")
 
     @property
     def _is_busy(self) -> bool:

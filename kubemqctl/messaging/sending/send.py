@@ -22,7 +22,7 @@ from kubemqctl.messaging.sending.retry import (
     is_unknown,
     retry_request,
 )
-from kubemqctl.messaging.sending.sender import RateLimiter, Sender
+from kubemqctl.messaging.sending.sender import Sender
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.messages import Message, SendResult
@@ -30,7 +30,7 @@ from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import StopSignal
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

@@ -7,7 +7,6 @@ it may be stored, so it is neither sent again nor called failed unless --retry a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -34,34 +33,15 @@ from kubemqctl.model.errors import (
 )
 from kubemqctl.model.messages import SendResult
 from kubemqctl.model.text import count_text
-from kubemqctl.runtime.waiting import StopSignal
+from kubemqctl.output.stderr import FirstFew
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 
 
-MOST_NAMED = 20
 # Requests in a row without an answer, each over a connection that could be made, until the run ends.
 MOST_UNANSWERED = 3
-
-
-class RateLimiter:
-    """Lets so many messages a second go: each `portion` of them, a tenth of a second's worth, at its time."""
-
-    def __init__(
-        self, rate: float, wait: Callable[[float], None], now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self.portion = max(1, int(rate / 10))
-        self._rate = rate
-        self._wait = wait
-        self._now = now
-        self._due = now()
-
-    def __call__(self, count: int) -> None:
-        """Wait until `count` messages may go. Time that was lost is not made up for."""
-        now = self._now()
-        self._wait(self._due - now)
-        self._due = max(self._due, now) + count / self._rate
 
 
 class Sender:
@@ -91,8 +71,7 @@ class Sender:
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
-        self._named = 0
-        self._not_named = 0
+        self._name_failure = FirstFew(complain)
 
     def run(self, batches: Iterable[InputBatch], parse: Callable[[InputBatch], ParsedBatch]) -> SendSummary:
         """Send all of `batches`; stops early when the connection is lost for good, or on a signal."""
@@ -109,8 +88,8 @@ class Sender:
             # Whatever ended it, an input that broke too: what was sent has an answer.
             self._collect()
         self.summary.gave_up = self.summary.gave_up or self._down
-        if self._not_named:
-            self._complain(Partial(f"{self._not_named} more"))
+        if self._name_failure.more:
+            self._complain(Partial(f"{self._name_failure.more} more"))
         return self.summary
 
     def _is_over(self, idle: bool) -> bool:
@@ -245,12 +224,8 @@ class Sender:
         self._unsent.failed(job.messages)
 
     def _name(self, lines: Sequence[int], error: KubemqctlError) -> None:
-        if self._named == MOST_NAMED:
-            self._not_named += len(lines)
-            return
-        self._named += 1
         where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
-        self._complain(worded(error, f"{where}: {error.message}"))
+        self._name_failure(worded(error, f"{where}: {error.message}"), len(lines))
 
 
 class SendSummary:

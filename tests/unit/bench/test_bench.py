@@ -48,9 +48,9 @@ from kubemqctl.model.errors import (
     TimedOut,
     UsageError,
 )
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import latency_text
-from kubemqctl.model.values import SECOND
 from kubemqctl.output.human.benchmark import draw_bench
 from kubemqctl.output.stderr import DIM, ORANGE, RED, ViewOptions
 from kubemqctl.runtime.waiting import StopSignal

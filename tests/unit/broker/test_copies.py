@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kubemqctl.broker.queues import enqueue
-from kubemqctl.broker.queues.enqueue import SECOND, Enqueuer
+from kubemqctl.broker.queues.enqueue import Enqueuer
 from kubemqctl.broker.queues.queue import Memory, Queue
+from kubemqctl.model.limits import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
 NOW = 1_700_000_000 * SECOND

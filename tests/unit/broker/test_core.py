@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.broker import rules
-from kubemqctl.broker.queues import state as core_module
+from kubemqctl.broker.queues import state as state_module
 from kubemqctl.broker.queues import transactions
 from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
@@ -221,7 +220,7 @@ def test_a_partly_filled_transaction_swallows_what_comes_until_it_is_closed() ->
 
 
 def test_an_answer_over_the_limit_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "MAX_MESSAGE", 200)
+    monkeypatch.setattr(state_module, "MAX_MESSAGE", 200)
 
     async def work(state: BrokerState, failing: Failing) -> None:
         await state.send(messages("x" * 80, "y" * 80))
@@ -293,7 +292,7 @@ def test_a_message_deleted_with_its_queue_does_not_come_back_into_the_new_one() 
 def test_a_backlog_larger_than_memory_is_delivered_whole_and_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core_module, "BODIES_IN_MEMORY", 20_000)
+    monkeypatch.setattr(state_module, "BODIES_IN_MEMORY", 20_000)
     path = tmp_path / "journal.db"
     journal.create(path, 1)
 

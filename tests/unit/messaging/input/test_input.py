@@ -24,7 +24,7 @@ from kubemqctl.messaging.input import bodies, splitting
 from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
 from kubemqctl.messaging.input.splitting import InputBatch, PieceBuffer, split_bytes, split_stream
 from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotFound, TooLarge, UsageError
-from kubemqctl.model.values import MAX_BODY
+from kubemqctl.model.limits import MAX_BODY
 
 BINARY = bytes(range(256)) + b"\r\n\0"
 

@@ -9,7 +9,7 @@ import pytest
 from kubemqctl.messaging.input.message_parsers import MessageBatch, parse_bodies
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.messaging.sending.retry import Link, PendingRequest, in_doubt, is_unknown, retry_request
-from kubemqctl.messaging.sending.sender import RateLimiter, Sender, SendSummary
+from kubemqctl.messaging.sending.sender import Sender, SendSummary
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import (
     AuthError,
@@ -22,7 +22,7 @@ from kubemqctl.model.errors import (
     UsageError,
 )
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.runtime.waiting import StopSignal
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 
 class Clock:
