@@ -1,7 +1,7 @@
 """`--format` templates: `'{sequence}\t{tags[kind]}\t{body}'`.
 
-A field is a record's field, or one key of its `tags` or `policy`; `{{` and `}}` are braces; escapes are
-those of `--delimiter`. Nothing else is understood: a template reaches no attribute and calls nothing.
+A field is a path (model/paths.py); `{{` and `}}` are braces; escapes are those of `--delimiter`. Nothing else
+is understood: a template reaches no attribute and calls nothing.
 """
 
 from __future__ import annotations
@@ -11,19 +11,21 @@ from binascii import b2a_base64
 from collections.abc import Callable, Iterator
 
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.records import POLICY_FIELDS, field, fields
-from kubemqctl.model.text import escaped, nearest, text_bytes
+from kubemqctl.model.paths import MISSING, Body, compact_json, parse_path, reader
+from kubemqctl.model.records import fields
+from kubemqctl.model.text import text_bytes
 from kubemqctl.model.values import parse_delimiter
 
 Part = Callable[[object], bytes]
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_FIELD = re.compile(r"(\w+)(?:\[(.+)\])?", re.ASCII | re.DOTALL)
+_NO_BODY = Body(b"")
 
 
 def compile_template(text: str, noun_type: type) -> Part:
     """A function that renders a noun of `noun_type` as `text` says, with a newline at the end.
 
-    A body is its bytes, a time or duration what the record has, a map compact JSON, an absent value empty.
+    A body is its bytes, a time or duration what the record has, a map compact JSON, an absent value empty;
+    of a JSON body's inside, strings are bare, numbers as written, and the rest is compact JSON.
     UsageError for a field that the noun does not have and for what is no template.
     """
     parts = [*_parts(text, noun_type), _constant(b"\n")]
@@ -53,47 +55,37 @@ def _constant(plain: bytes) -> Part:
 
 def _field(name: str, noun_type: type) -> Part:
     """What puts the field between two braces into bytes."""
-    found = _FIELD.fullmatch(name)
-    if not found:
-        raise UsageError(f"--format: {{{escaped(name)}}} names no field", hint="as {channel} or {tags[KEY]}")
-    base, key = found.groups()
     known = fields(noun_type)
-    if known:
-        _check(base, (*known, "body_base64") if "body" in known else known)
-    if key is not None:
-        return _key(base, key)
-    if base == "body":
-        return lambda noun: getattr(noun, "body", b"")
-    if base == "body_base64":
+    if name == "body_base64" and (not known or "body" in known):
         return lambda noun: b2a_base64(getattr(noun, "body", b""), newline=False)
-    return lambda noun: _bytes(field(noun, base))
+    try:
+        path = parse_path(name, known)
+    except UsageError as e:
+        e.message = f"--format: {e.message}"
+        raise
+    read = reader(path)
+    if path.field == "body" and path.steps:
+        return lambda noun: _json_bytes(read(noun, Body(getattr(noun, "body", b""))))
+    return lambda noun: _bytes(read(noun, _NO_BODY))
 
 
-def _key(base: str, key: str) -> Part:
-    """One key of a map."""
-    if base not in ("tags", "policy"):
-        raise UsageError(f"--format: {base} has no keys", hint="tags[KEY] and policy[KEY] have")
-    if base == "policy":
-        _check(key, POLICY_FIELDS, "policy[", "]")
-
-    def part(noun: object) -> bytes:
-        values = field(noun, base)
-        return _bytes(values.get(key)) if isinstance(values, dict) else b""
-
-    return part
-
-
-def _check(name: str, known: tuple[str, ...], before: str = "", after: str = "") -> None:
-    if name not in known:
-        raise UsageError(
-            f"--format: no field {before}{escaped(name)}{after} here; there are {', '.join(known)}",
-            hint=nearest(name, known),
-        )
+def _json_bytes(value: object) -> bytes:
+    """What a path in a JSON body leads to: a string bare, the rest as JSON, nothing for what is not there."""
+    if value is MISSING:
+        return b""
+    if isinstance(value, str):  # a number too, as it is written
+        return text_bytes(value)
+    try:
+        return text_bytes(compact_json(value))
+    except RecursionError:  # nested deeper than this program follows
+        return b""
 
 
 def _bytes(value: object) -> bytes:
-    if value is None:
+    if value is MISSING:
         return b""
+    if isinstance(value, bytes):
+        return value
     if isinstance(value, str):
         return text_bytes(value)
     if isinstance(value, bool):
@@ -102,4 +94,4 @@ def _bytes(value: object) -> bytes:
         return b"%d" % value
     import json
 
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return text_bytes(json.dumps(value, separators=(",", ":"), ensure_ascii=False))

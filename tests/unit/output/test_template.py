@@ -44,7 +44,7 @@ MESSAGE = Received(
         ("[{expires_at}{re_routed_from}{receive_count}{tags[none]}{policy[delay]}]", b"[]"),
         ("{policy[expiration]} {policy[max_receives]}", b"30s 3"),
         ("{policy}", b'{"expiration":"30s","max_receives":3}'),
-        ("{tags[a b]}{tags[x]]}", b"spacedbracket"),
+        ("{tags[a b]}{tags.kind}{size}", b"spacedorder7"),
         ("{body_base64}", b"/wBib2R5Cg=="),
         ("\udcff", b"\xff"),
     ],
@@ -88,16 +88,16 @@ def test_a_dict_is_checked_where_its_type_names_its_fields() -> None:
         ("{sequnce}", "no field sequnce here; there are id, channel"),
         ("{id", "the { at column 1 stands alone"),
         ("id}", "the } at column 3 stands alone"),
-        ("{}", "{} names no field"),
-        ("{ id }", "{ id } names no field"),
-        ("{id.real}", "{id.real} names no field"),
+        ("{}", "'' names no field"),
+        ("{ id }", " id  names no field"),
+        ("{id.real}", "id has no keys"),
         ("{__class__}", "no field __class__ here"),
-        ("{id!r}", "{id!r} names no field"),
-        ("{sequence:>5}", "{sequence:>5} names no field"),
-        ("{tags[]}", "{tags[]} names no field"),
+        ("{id!r}", "id!r is no path from column 3 on"),
+        ("{sequence:>5}", "sequence:>5 is no path from column 9 on"),
+        ("{tags[]}", "tags[] is no path from column 5 on"),
         ("{id[0]}", "id has no keys"),
-        ("{policy[ttl]}", "no field policy[ttl] here; there are expiration, delay"),
-        ("{\x1b}", "{\\x1b} names no field"),
+        ("{policy[ttl]}", "no policy.ttl; there are expiration, delay"),
+        ("{\x1b}", "\\x1b names no field"),
         ("\\q", "\\q is not an escape"),
         ("\\", "is not an escape"),
         ("\\x4", "is not an escape"),
@@ -128,3 +128,33 @@ def test_any_text_is_a_template_or_a_usage_error(text: str) -> None:
     except UsageError:
         return
     assert template(MESSAGE).endswith(b"\n")
+
+
+JSON = MESSAGE._replace(
+    body=b'{"id": 42, "price": 1.50, "big": 12345678901234567890123, "none": null, "on": true,'
+    b' "name": "gr\xc3\xb6\xc3\x9fe\\n", "items": [{"sku-1": "a", "n": [1, 2.0]}], "a.b": "dotted"}'
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "rendered"),
+    [
+        ("{body.id} {body.price} {body.big}", "42 1.50 12345678901234567890123"),
+        ("{body.name}|", "größe\n|"),
+        (
+            "{body.on} {body.none} [{body.nothing}{body.id.deeper}{body[0]}{body.items[7]}{body.items.x}]",
+            "true null []",
+        ),
+        ("{body.items[0].sku-1}{body[items][0][n][1]}{body[a.b]}", "a2.0dotted"),
+        ("{body.items}", '[{"sku-1":"a","n":[1,2.0]}]'),
+    ],
+)
+def test_a_path_leads_into_a_json_body(template: str, rendered: str) -> None:
+    assert compile_template(template, Received)(JSON) == rendered.encode() + b"\n"
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"\xff", b"NaN", b"[" * 100_000, b'\xef\xbb\xbf{"id":1}', b'"id"', b"7"]
+)
+def test_a_body_that_is_no_json_object_has_nothing_inside(body: bytes) -> None:
+    assert compile_template("[{body.id}]", Received)(MESSAGE._replace(body=body)) == b"[]\n"
