@@ -38,7 +38,7 @@ HEAVY = {"grpc", "google", "rich", "yaml", "sqlite3", "asyncio"}
 # What costs -> the only modules (or all of a package) that may import it, outside of those packages.
 DOORS: dict[str, tuple[str, ...]] = {
     "grpc": (),
-    "google": (),
+    "google": ("messaging.encodings",),
     "sqlite3": (),
     "asyncio": (),
     "rich": ("output.human", "output.progress"),
