@@ -12,7 +12,7 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.support.imposter import imposter
+from tests.support.fake_server import fake_server
 from tests.support.program import Result, Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -130,7 +130,7 @@ def test_an_empty_channel_of_a_user_is_used_and_stays(run: Run, channel: str) ->
 
 
 def test_a_server_that_lacks_the_calls_says_so_at_once(run: Run) -> None:
-    with imposter(SendEvent=lambda request: pb.Result(EventID=request.EventID, Sent=True)) as address:
+    with fake_server(SendEvent=lambda request: pb.Result(EventID=request.EventID, Sent=True)) as address:
         result: Result = run("bench", "events", "--count", "5", address=address)
     assert (result.code, result.out) == (2, b"")
     assert "no such feature" in result.err

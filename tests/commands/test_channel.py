@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.imposter import Answer, imposter, nobody_answers, queues
+from tests.support.fake_server import Answer, fake_server, nobody_answers, queues
 from tests.support.program import Run, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -169,7 +169,7 @@ def test_a_terminal_is_asked(
 
 
 def test_the_community_server_s_queues_are_listed_with_a_warning_soon(run: Run) -> None:
-    with imposter(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
+    with fake_server(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
         began = time.monotonic()
         result = run("channel", "list", "-o", "json", address=address)
         took = time.monotonic() - began
@@ -181,7 +181,7 @@ def test_the_community_server_s_queues_are_listed_with_a_warning_soon(run: Run) 
 
 
 def test_asked_for_queues_alone_there_is_nothing_to_warn_of(run: Run) -> None:
-    with imposter(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
+    with fake_server(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
         result = run("channel", "list", "queues", address=address)
         assert (result.code, result.text) == (0, "jobs\n")
         assert "warning" not in result.err
@@ -192,7 +192,7 @@ def test_asked_for_queues_alone_there_is_nothing_to_warn_of(run: Run) -> None:
     "line", ["list events", "list cmd", "create queues a", "create events a", "delete queues a --yes"]
 )
 def test_what_the_community_server_cannot_do_is_exit_2_in_clear_words(line: str, run: Run) -> None:
-    with imposter(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
+    with fake_server(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
         result = run("channel", *line.split(), "-o", "json", address=address)
     assert (result.code, result.out) == (2, b"")
     error = json.loads(result.err)
@@ -205,7 +205,7 @@ def test_a_server_that_hangs_on_a_channel_request_is_not_waited_for(run: Run) ->
         time.sleep(5)
         return pb.Response()
 
-    with imposter(SendRequest=hang, QueuesInfo=queues(JOBS)) as address:
+    with fake_server(SendRequest=hang, QueuesInfo=queues(JOBS)) as address:
         began = time.monotonic()
         assert run("channel", "list", address=address).text == "jobs\n"
         assert time.monotonic() - began < 4
@@ -218,13 +218,13 @@ def test_nothing_is_made_on_a_server_before_it_has_answered(run: Run) -> None:
         asked.append(request.Metadata)
         return nobody_answers(request)
 
-    with imposter(SendRequest=record) as address:
+    with fake_server(SendRequest=record) as address:
         assert run("channel", "create", "queues", "a", address=address).code == 2
     assert asked == ["list-channels"]
 
 
 def test_a_server_that_tells_nothing_at_all_is_exit_2(run: Run) -> None:
-    with imposter(SendRequest=nobody_answers) as address:
+    with fake_server(SendRequest=nobody_answers) as address:
         result = run("channel", "list", address=address)
     assert result.code == 2
     assert "neither channel requests nor QueuesInfo" in result.err
@@ -241,12 +241,12 @@ def test_a_server_that_is_not_ready_is_asked_again(run: Run) -> None:
         response: pb.Response = (answers.pop() if answers else ready)(request)
         return response
 
-    with imposter(SendRequest=answer) as address:
+    with fake_server(SendRequest=answer) as address:
         assert run("channel", "list", "events", address=address).text == "ev\n"
 
 
 def test_a_server_that_stays_unready_is_exit_8(run: Run) -> None:
-    with imposter(SendRequest=refusing("cluster snapshot not ready yet")) as address:
+    with fake_server(SendRequest=refusing("cluster snapshot not ready yet")) as address:
         result = run("channel", "list", "events", "-o", "json", address=address)
     assert result.code == 8
     assert json.loads(result.err)["retryable"] is True
@@ -272,7 +272,7 @@ def test_a_server_that_stays_unready_is_exit_8(run: Run) -> None:
     ],
 )
 def test_what_is_no_list_of_channels_is_one_error_and_no_traceback(body: bytes, run: Run) -> None:
-    with imposter(SendRequest=lambda r: pb.Response(Executed=True, Body=body)) as address:
+    with fake_server(SendRequest=lambda r: pb.Response(Executed=True, Body=body)) as address:
         result = run("channel", "list", "events", "-o", "json", address=address)
     assert (result.code, result.out) == (1, b"")
     assert json.loads(result.err)["error"] == "invalid-response"
@@ -288,7 +288,7 @@ def test_figures_of_a_wrong_type_count_as_not_told(run: Run) -> None:
         "outgoing": 7,
         "more": {"deep": [1, 2]},
     }
-    with imposter(SendRequest=listing(odd, {"name": "plain"})) as address:
+    with fake_server(SendRequest=listing(odd, {"name": "plain"})) as address:
         result = run("channel", "list", "queues", "-o", "json", address=address)
         shown = run("channel", "list", "queues", "-o", "human", address=address)
     assert result.records() == [
@@ -301,14 +301,14 @@ def test_figures_of_a_wrong_type_count_as_not_told(run: Run) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"null", b"[]", b" [] \n"])
 def test_an_empty_list_is_an_empty_list(body: bytes, run: Run) -> None:
-    with imposter(SendRequest=lambda r: pb.Response(Executed=True, Body=body)) as address:
+    with fake_server(SendRequest=lambda r: pb.Response(Executed=True, Body=body)) as address:
         result = run("channel", "list", "events", address=address)
     assert (result.code, result.out) == (0, b"")
 
 
 @pytest.mark.parametrize("unit", [1, 10**3, 10**6, 10**9])
 def test_the_last_activity_is_understood_in_any_unit(unit: int, run: Run) -> None:
-    with imposter(SendRequest=listing({"name": "a", "lastActivity": 1_700_000_000 * unit})) as address:
+    with fake_server(SendRequest=listing({"name": "a", "lastActivity": 1_700_000_000 * unit})) as address:
         [record] = run("channel", "list", "events", "-o", "json", address=address).records()
     assert record["last_activity"] == "2023-11-14T22:13:20.000000000Z"
 
@@ -319,19 +319,19 @@ def test_a_refusal_is_told_in_the_server_s_words(run: Run) -> None:
         response: pb.Response = found(request)
         return response
 
-    with imposter(SendRequest=answer) as address:
+    with fake_server(SendRequest=answer) as address:
         result = run("channel", "create", "queues", "a", address=address)
     assert result.code == 2
     assert "no more disk" in result.err
 
 
 def test_who_may_not_is_exit_4(run: Run) -> None:
-    with imposter(SendRequest=refusing("Error 412: access denied to resource")) as address:
+    with fake_server(SendRequest=refusing("Error 412: access denied to resource")) as address:
         assert run("channel", "list", "events", address=address).code == 4
 
 
 def test_names_that_queuesinfo_trims_are_told_whole(run: Run) -> None:
     trimmed = pb.QueueInfo(Name="job", Messages=3, LastSequence=3, Waiting=3)
-    with imposter(SendRequest=listing({"name": "jobS"}), QueuesInfo=queues(trimmed)) as address:
+    with fake_server(SendRequest=listing({"name": "jobS"}), QueuesInfo=queues(trimmed)) as address:
         [record] = run("channel", "list", "queues", "-o", "json", address=address).records()
     assert (record["name"], record["waiting"]) == ("jobS", 3)

@@ -14,8 +14,7 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.program import Run, Start
-from tests.support.raw_grpc import Stub
-from tests.support.raw_requests import COMMAND, QUERY, ask, asking
+from tests.support.raw_grpc import COMMAND, QUERY, Stub, ask, asking
 from tests.support.waiting import until
 
 

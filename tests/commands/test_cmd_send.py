@@ -13,8 +13,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.support.program import Run, Start
-from tests.support.raw_grpc import Stub
-from tests.support.raw_requests import responder
+from tests.support.raw_grpc import Stub, responder
 from tests.support.waiting import until
 
 COMMANDS = pb.Subscribe.Commands

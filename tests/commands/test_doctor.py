@@ -13,7 +13,7 @@ from kubemqctl import __version__
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.support.certificates import issue
-from tests.support.imposter import imposter, nobody_answers, queues
+from tests.support.fake_server import fake_server, nobody_answers, queues
 from tests.support.program import Result, Run
 
 NAMES = [
@@ -95,7 +95,7 @@ def test_a_host_that_is_not_known_fails_at_dns(run: Run) -> None:
 
 
 def test_of_several_addresses_one_is_enough_but_the_dead_one_is_a_warning(run: Run) -> None:
-    with imposter() as address:
+    with fake_server() as address:
         result = run("doctor", "-o", "json", address=f"127.0.0.1:1,{address}")
     assert result.code == 0
     tcp = checks(result)["tcp"]
@@ -190,7 +190,7 @@ def test_a_token_is_told_to_be_checked_or_not_and_is_never_shown(
             assert result.code == code
             assert SECRET not in result.text + result.err
             assert says in " ".join(result.text.split())
-    with imposter(QueuesInfo=queues()) as address:
+    with fake_server(QueuesInfo=queues()) as address:
         result = run("doctor", "-o", "json", address=address, env={"KUBEMQ_AUTH_TOKEN": SECRET})
     assert "this server checks none" in checks(result)["authentication"]["found"]
 
@@ -212,7 +212,7 @@ def test_a_token_file_that_is_not_there_is_exit_3_at_the_token(run: Run) -> None
 
 
 def test_what_a_community_server_lacks_is_a_warning_and_still_0(run: Run) -> None:
-    with imposter(SendRequest=nobody_answers, QueuesInfo=queues()) as address:
+    with fake_server(SendRequest=nobody_answers, QueuesInfo=queues()) as address:
         result = run("doctor", "-o", "json", address=address)
     assert result.code == 0
     features = checks(result)["features"]
@@ -222,7 +222,7 @@ def test_what_a_community_server_lacks_is_a_warning_and_still_0(run: Run) -> Non
 
 
 def test_a_server_without_queuesinfo_is_told_to_lack_it(run: Run) -> None:
-    with imposter() as address:
+    with fake_server() as address:
         result = run("doctor", "-o", "json", address=address)
     assert result.code == 0
     assert checks(result)["features"]["found"] == "not supported: QueuesInfo, channel requests"
@@ -232,7 +232,7 @@ def test_a_clock_that_is_off_is_a_warning(run: Run) -> None:
     def slow(_: pb.Empty) -> pb.PingResult:
         return pb.PingResult(Host="slow", ServerStartTime=int(time.time()) - 7260, ServerUpTimeSeconds=60)
 
-    with imposter(Ping=slow, QueuesInfo=queues()) as address:
+    with fake_server(Ping=slow, QueuesInfo=queues()) as address:
         result = run("doctor", "-o", "json", address=address)
     clock = checks(result)["clock"]
     assert clock["outcome"] == "warning"
@@ -245,7 +245,7 @@ def test_what_a_hostile_server_says_of_itself_does_not_reach_the_terminal(run: R
             Host="\x1b[2J\u202eevil", Version="\x07", ServerStartTime=-(2**62), ServerUpTimeSeconds=-(2**62)
         )
 
-    with imposter(Ping=hostile, QueuesInfo=queues()) as address:
+    with fake_server(Ping=hostile, QueuesInfo=queues()) as address:
         result = run("doctor", "-o", "human", address=address)
     assert result.code == 0
     assert b"\x1b" not in result.out
@@ -263,6 +263,6 @@ def test_the_queue_asked_for_is_nobody_s_and_nothing_else_is_sent(run: Run) -> N
         asked.append(request.Metadata)
         return pb.Response(Executed=True, Body=b"[]")
 
-    with imposter(QueuesInfo=info, SendRequest=answer) as address:
+    with fake_server(QueuesInfo=info, SendRequest=answer) as address:
         assert run("doctor", "--client-id", "doctor-test", address=address).code == 0
     assert asked == ["doctor-test", "list-channels"]

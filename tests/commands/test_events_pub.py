@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_store_server import Shelf, serving
+from tests.support.fake_store_server import FakeStore, fake_store_server
 from tests.support.program import Argument, Run, Start
 
 BOTH = pytest.mark.parametrize("group", ["events", "store"])
@@ -160,18 +160,18 @@ def test_a_store_can_be_copied_through_a_pipe(run: Run, channel: str) -> None:
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with serving() as opened:
+def fake() -> Iterator[FakeStore]:
+    with fake_store_server() as opened:
         yield opened
 
 
 def test_stored_events_that_were_answered_are_sent_and_the_rest_is_unknown(
-    run: Run, shelf: Shelf, tmp_path: Path
+    run: Run, fake: FakeStore, tmp_path: Path
 ) -> None:
-    shelf.takes = 3
+    fake.takes = 3
     unknown, failed = tmp_path / "unknown", tmp_path / "failed"
     options: list[Argument] = ["--lines", "-o", "json", "--unknown", unknown, "--failed", failed]
-    ended = run("store", "pub", "c", *options, stdin=b"1\n2\n3\n4\n5\n", address=shelf.address)
+    ended = run("store", "pub", "c", *options, stdin=b"1\n2\n3\n4\n5\n", address=fake.address)
     assert ended.code == 7
     results = ended.records()
     assert [r.get("error") for r in results] == [None] * 3 + ["outcome-unknown"] * 2
@@ -180,30 +180,30 @@ def test_stored_events_that_were_answered_are_sent_and_the_rest_is_unknown(
     assert failed.read_text() == ""
 
 
-def test_a_retry_sends_only_what_was_not_answered(run: Run, shelf: Shelf) -> None:
-    shelf.takes = 3
+def test_a_retry_sends_only_what_was_not_answered(run: Run, fake: FakeStore) -> None:
+    fake.takes = 3
     ended = run(
         *("store", "pub", "c", "--lines", "--retry", "1"),
         stdin=b"1\n2\n3\n4\n5\n",
-        address=shelf.address,
+        address=fake.address,
     )
     assert ended.code == 0
-    assert [event.Body for event in shelf.taken] == [b"1", b"2", b"3", b"4", b"5"]
-    assert ended.text.split() == [event.EventID for event in shelf.taken]
+    assert [event.Body for event in fake.taken] == [b"1", b"2", b"3", b"4", b"5"]
+    assert ended.text.split() == [event.EventID for event in fake.taken]
 
 
-def test_of_plain_events_none_is_known_when_the_stream_breaks(run: Run, shelf: Shelf) -> None:
-    shelf.takes = 3
-    ended = run("events", "pub", "c", "--lines", "-o", "json", stdin=b"1\n2\n3\n4\n", address=shelf.address)
+def test_of_plain_events_none_is_known_when_the_stream_breaks(run: Run, fake: FakeStore) -> None:
+    fake.takes = 3
+    ended = run("events", "pub", "c", "--lines", "-o", "json", stdin=b"1\n2\n3\n4\n", address=fake.address)
     assert ended.code == 5
     assert [r["error"] for r in ended.records()] == ["outcome-unknown"] * 4
 
 
 @BOTH
 def test_an_event_that_is_refused_is_named_and_the_others_are_sent(
-    run: Run, shelf: Shelf, group: str
+    run: Run, fake: FakeStore, group: str
 ) -> None:
-    ended = run(group, "pub", "c", "--lines", "-o", "json", stdin=b"1\nno\n3\n", address=shelf.address)
+    ended = run(group, "pub", "c", "--lines", "-o", "json", stdin=b"1\nno\n3\n", address=fake.address)
     assert ended.code == 7
     assert [r.get("error") for r in ended.records()] == [
         None,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import Run, Start
-from tests.support.raw_events import publish
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import Stub, publish
 from tests.support.waiting import until
 
 

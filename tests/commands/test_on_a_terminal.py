@@ -9,8 +9,7 @@ import grpc
 import pytest
 
 from tests.support.program import Run
-from tests.support.raw_grpc import Stub
-from tests.support.raw_requests import QUERY, ask
+from tests.support.raw_grpc import QUERY, Stub, ask
 from tests.support.server import Broker
 from tests.support.terminal.in_process import Seen, seen
 from tests.support.waiting import until

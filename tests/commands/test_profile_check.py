@@ -11,7 +11,7 @@ import pytest
 from kubemqctl.config.config_file import load
 from tests.conftest import NewBroker
 from tests.support.certificates import Papers, issue
-from tests.support.imposter import imposter
+from tests.support.fake_server import fake_server
 from tests.support.program import Argument, Result, Run
 
 NAMES = ["configuration", "token", "certificates", "dns", "tcp", "tls", "authentication", "ping"]
@@ -52,7 +52,7 @@ def papers(tmp_path: Path) -> Papers:
 
 @pytest.mark.builtin
 def test_a_good_profile_is_checked_to_the_ping(profile: Callable[..., Result], run: Run) -> None:
-    with imposter() as address:
+    with fake_server() as address:
         profile("set", "dev", "-a", address)
         for line in (["check"], ["check", "dev"], ["check", "-p", "dev"]):
             result = profile(*line, "-o", "json")
@@ -66,7 +66,7 @@ def test_it_is_the_profile_that_is_checked_and_not_an_address_in_the_environment
     profile: Callable[..., Result],
 ) -> None:
     profile("set", "dead", "-a", "127.0.0.1:1")
-    with imposter() as address:
+    with fake_server() as address:
         for line in (["check"], ["check", "dead"]):
             assert profile(*line, "-o", "json", address=address).code == 5
 

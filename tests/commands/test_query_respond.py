@@ -10,8 +10,7 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.program import Run, Start
-from tests.support.raw_grpc import Stub
-from tests.support.raw_requests import QUERY, ask, asking
+from tests.support.raw_grpc import QUERY, Stub, ask, asking
 
 
 def query(stub: Stub, channel: str, body: bytes = b"x", **fields: object) -> pb.Response:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.fake_server import lacking, strange_server
+from tests.support.fake_server import fake_server, unimplemented
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -186,7 +186,7 @@ def test_a_server_without_statistics_is_emptied_all_the_same(
     run: Run, stub: Stub, channel: str, broker: Broker
 ) -> None:
     stub.fill(channel, 4)
-    with strange_server(broker.address, QueuesInfo=lacking) as address:
+    with fake_server(broker.address, QueuesInfo=unimplemented) as address:
         assert run("queue", "ack-all", channel, "--yes", address=address).out == b"4\n"
 
 
@@ -230,14 +230,14 @@ def test_a_queue_that_is_not_there_is_3(run: Run, channel: str) -> None:
 
 
 def test_no_queue_at_all_is_an_empty_list(run: Run, broker: Broker) -> None:
-    with strange_server(broker.address, QueuesInfo=lambda *_: pb.QueuesInfoResponse()) as address:
+    with fake_server(broker.address, QueuesInfo=lambda _: pb.QueuesInfoResponse()) as address:
         result = run("queue", "list", address=address)
         assert (result.code, result.out) == (0, b"")
         assert run("queue", "list", "-o", "json", address=address).out == b""
 
 
 def test_a_server_without_statistics_is_2_and_says_so(run: Run, channel: str, broker: Broker) -> None:
-    with strange_server(broker.address, QueuesInfo=lacking) as address:
+    with fake_server(broker.address, QueuesInfo=unimplemented) as address:
         for command in (["list"], ["info", channel]):
             result = run("queue", *command, address=address)
             assert result.code == 2
@@ -247,7 +247,7 @@ def test_a_server_without_statistics_is_2_and_says_so(run: Run, channel: str, br
 def trimming(names: list[str]) -> Any:
     """QueuesInfo of server 2.4.0, which shows its names without `_QUES.` at both ends."""
 
-    def answer(request: Any, context: Any) -> Any:
+    def answer(request: Any) -> Any:
         wanted = set(request.QueueName.split(";")) if request.QueueName else None
         shown = [(name.strip("_QUES."), n) for n, name in enumerate(names, start=1)]
         found = [
@@ -259,7 +259,7 @@ def trimming(names: list[str]) -> Any:
 
 
 def test_a_trimmed_name_is_found_and_said_to_be_one(run: Run, broker: Broker) -> None:
-    with strange_server(broker.address, QueuesInfo=trimming(["JOBS", "mail"])) as address:
+    with fake_server(broker.address, QueuesInfo=trimming(["JOBS", "mail"])) as address:
         result = run("queue", "info", "JOBS", "-o", "json", address=address)
         assert result.code == 0
         assert result.records()[0]["name"] == "JOB"
@@ -269,7 +269,7 @@ def test_a_trimmed_name_is_found_and_said_to_be_one(run: Run, broker: Broker) ->
 
 
 def test_two_queues_under_one_trimmed_name_are_both_shown(run: Run, broker: Broker) -> None:
-    with strange_server(broker.address, QueuesInfo=trimming(["JOBS", "JOB"])) as address:
+    with fake_server(broker.address, QueuesInfo=trimming(["JOBS", "JOB"])) as address:
         result = run("queue", "info", "JOB", "-o", "json", address=address)
         assert [record["waiting"] for record in result.records()] == [1, 2]
         assert "trims names" in result.err

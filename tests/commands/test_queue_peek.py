@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
-import grpc
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.fake_server import lacking, strange_server
+from tests.support.fake_server import Answer, fake_server, unimplemented
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -27,11 +25,11 @@ def untouched(count: int) -> list[tuple[bytes, int, int]]:
     return [(b"%d" % n, n, 1) for n in range(1, count + 1)]
 
 
-def counting(stub: Stub, calls: list[str], *methods: str) -> dict[str, Callable[[Any, Any], Any]]:
+def counting(stub: Stub, calls: list[str], *methods: str) -> dict[str, Answer]:
     """Answers that pass on to the real server, and note each call."""
 
-    def noted(method: str) -> Callable[[Any, grpc.ServicerContext], Any]:
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+    def noted(method: str) -> Answer:
+        def answer(request: Any) -> Any:
             calls.append(method)
             return stub.call(method, request)
 
@@ -79,7 +77,7 @@ def test_one_message_costs_one_call(run: Run, stub: Stub, channel: str, broker: 
     stub.fill(channel, 1)
     calls: list[str] = []
     answers = counting(stub, calls, "ReceiveQueueMessages", "QueuesInfo", "Ping")
-    with strange_server(broker.address, **answers) as address:
+    with fake_server(broker.address, **answers) as address:
         assert run("queue", "peek", channel, address=address).out == b"1"
     assert calls == ["ReceiveQueueMessages"]
 
@@ -143,7 +141,7 @@ def test_without_statistics_it_shows_what_a_peek_can(
     run: Run, stub: Stub, channel: str, broker: Broker
 ) -> None:
     stub.fill(channel, 3)
-    with strange_server(broker.address, QueuesInfo=lacking) as address:
+    with fake_server(broker.address, QueuesInfo=unimplemented) as address:
         assert run("queue", "peek", channel, "--all", address=address).out == b"1\n2\n3\n"
         assert run("queue", "peek", channel, "--count", "2", address=address).out == b"1\n2\n"
 

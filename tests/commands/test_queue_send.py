@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.fake_queue_server import deny, overload, scripted, swallow
+from tests.support.fake_queue_server import deny, fake_queue_server, lose_the_answer, overload
 from tests.support.program import Run, Start, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -98,7 +98,7 @@ def test_metadata_alone_makes_a_message(run: Run, stub: Stub, channel: str) -> N
 
 
 def test_a_lone_message_costs_one_unary_call(run: Run) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         assert run("queue", "send", "q", "hello", address=server.address).text == "id of hello\n"
     assert server.methods == ["SendQueueMessage"]
 
@@ -208,13 +208,13 @@ def test_a_server_that_is_not_there_is_exit_5_with_a_hint(run: Run) -> None:
 
 
 def test_a_refused_token_is_exit_4(run: Run) -> None:
-    with scripted(deny) as server:
+    with fake_queue_server(deny) as server:
         done = run("queue", "send", "q", "x", address=server.address)
     assert (done.code, done.out) == (4, b"")
 
 
 def test_a_server_that_is_not_ready_is_exit_8_and_no_doubt(run: Run, tmp_path: Path) -> None:
-    with scripted(overload) as server:
+    with fake_queue_server(overload) as server:
         done = run("queue", "send", "q", "x", "--failed", tmp_path / "failed", address=server.address)
     assert done.code == 8
     assert (tmp_path / "failed").read_text() == '{"channel":"q","body":"x"}\n'
@@ -222,7 +222,7 @@ def test_a_server_that_is_not_ready_is_exit_8_and_no_doubt(run: Run, tmp_path: P
 
 def test_a_lost_answer_is_neither_sent_nor_failed(run: Run, tmp_path: Path) -> None:
     keep: list[str | Path] = ["--failed", tmp_path / "failed", "--unknown", tmp_path / "unknown"]
-    with scripted(swallow) as server:
+    with fake_queue_server(lose_the_answer) as server:
         done = run("queue", "send", "q", "x", "--tag", "a=1", "-o", "json", *keep, address=server.address)
     assert done.code == 5
     assert done.records() == [{"channel": "q", "error": "outcome-unknown"}]
@@ -233,14 +233,14 @@ def test_a_lost_answer_is_neither_sent_nor_failed(run: Run, tmp_path: Path) -> N
 
 
 def test_a_lost_answer_is_asked_for_again_where_that_was_wanted(run: Run) -> None:
-    with scripted(swallow, swallow) as server:
+    with fake_queue_server(lose_the_answer, lose_the_answer) as server:
         done = run("queue", "send", "q", "x", "--retry", "2", address=server.address)
     assert (done.code, done.text) == (0, "id of x\n")
     assert len(server.calls) == 3
 
 
 def test_a_doubt_stays_one_whatever_comes_of_the_second_try(run: Run, tmp_path: Path) -> None:
-    with scripted(swallow, deny) as server:
+    with fake_queue_server(lose_the_answer, deny) as server:
         done = run(
             "queue",
             "send",

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.conftest import NewBroker
-from tests.support.fake_queue_server import Scripted, accept, deny, overload, refuse, scripted, swallow
+from tests.support.fake_queue_server import (
+    FakeQueueServer,
+    accept,
+    deny,
+    fake_queue_server,
+    lose_the_answer,
+    overload,
+    refuse,
+)
 from tests.support.program import Result, Run, Start, environment
 from tests.support.raw_grpc import Stub
 
@@ -39,14 +47,14 @@ def kept(tmp_path: Path) -> Kept:
     return Kept(tmp_path / "failed", tmp_path / "unknown")
 
 
-def send(run: Run, server: Scripted, *options: str | Path, stdin: bytes = b"a\nb\nc\n") -> Result:
+def send(run: Run, server: FakeQueueServer, *options: str | Path, stdin: bytes = b"a\nb\nc\n") -> Result:
     return run(
         "queue", "send", "q", *options, "--connect-timeout", "500ms", stdin=stdin, address=server.address
     )
 
 
 def test_a_refused_message_is_named_by_its_line_and_kept(run: Run, kept: Kept) -> None:
-    with scripted(refuse(b"b", "Error 133: no\x1b[31m")) as server:
+    with fake_queue_server(refuse(b"b", "Error 133: no\x1b[31m")) as server:
         done = send(run, server, "--lines", "--tag", "k=v", *kept.options, stdin=b"a\n\nb\nc")
     assert (done.code, done.text) == (7, "id of a\nid of c\n")
     assert "error: line 3: Error 133: no\\x1b[31m\n" in done.err
@@ -56,14 +64,14 @@ def test_a_refused_message_is_named_by_its_line_and_kept(run: Run, kept: Kept) -
 
 
 def test_json_tells_of_every_message_and_raw_of_the_accepted(run: Run) -> None:
-    with scripted(refuse(b"b", "no")) as server:
+    with fake_queue_server(refuse(b"b", "no")) as server:
         done = send(run, server, "--lines", "-o", "json")
     assert [record.get("error") for record in done.records()] == [None, "no", None]
     assert [record["id"] for record in done.records()] == ["id of a", "id of b", "id of c"]
 
 
 def test_the_failed_file_can_be_sent_as_it_is(run: Run, kept: Kept) -> None:
-    with scripted(refuse(b"\xff", "no")) as server:
+    with fake_queue_server(refuse(b"\xff", "no")) as server:
         body = {
             "body_base64": "/w==",
             "metadata": "m",
@@ -81,7 +89,7 @@ def test_the_failed_file_can_be_sent_as_it_is(run: Run, kept: Kept) -> None:
 
 
 def test_a_lost_answer_leaves_its_messages_in_doubt_and_the_rest_goes_on(run: Run, kept: Kept) -> None:
-    with scripted(accept, swallow) as server:
+    with fake_queue_server(accept, lose_the_answer) as server:
         done = send(run, server, *EACH_ALONE, *kept.options, "-o", "json")
     assert done.code == 7
     assert server.bodies == [[b"a"], [b"b"], [b"c"]]
@@ -90,9 +98,9 @@ def test_a_lost_answer_leaves_its_messages_in_doubt_and_the_rest_goes_on(run: Ru
 
 
 def test_doubt_is_worded_for_one_and_for_many(run: Run) -> None:
-    with scripted(swallow) as server:
+    with fake_queue_server(lose_the_answer) as server:
         one = send(run, server, "--lines", stdin=b"a")
-    with scripted(swallow) as server:
+    with fake_queue_server(lose_the_answer) as server:
         many = send(run, server, "--lines")
     assert "error: line 1: the connection" in one.err
     assert "whether the server took it is unknown" in one.err
@@ -101,35 +109,35 @@ def test_doubt_is_worded_for_one_and_for_many(run: Run) -> None:
 
 
 def test_nothing_taken_before_the_connection_was_lost_is_exit_5(run: Run, kept: Kept) -> None:
-    with scripted(swallow) as server:
+    with fake_queue_server(lose_the_answer) as server:
         done = send(run, server, "--lines", *kept.options)
     assert (done.code, done.out) == (5, b"")
     assert kept.bodies(kept.unknown) == ["a", "b", "c"]
 
 
 def test_a_lost_answer_is_asked_for_again_only_with_retry(run: Run) -> None:
-    with scripted(swallow) as server:
+    with fake_queue_server(lose_the_answer) as server:
         done = send(run, server, "--lines", "--retry", "1")
     assert (done.code, done.text) == (0, "id of a\nid of b\nid of c\n")
     assert server.bodies == [[b"a", b"b", b"c"]] * 2
 
 
 def test_a_doubt_stays_one_when_the_retry_is_refused(run: Run, kept: Kept) -> None:
-    with scripted(swallow, overload) as server:
+    with fake_queue_server(lose_the_answer, overload) as server:
         done = send(run, server, "--lines", "--retry", "1", *kept.options)
     assert done.code == 5
     assert (kept.bodies(kept.failed), kept.bodies(kept.unknown)) == ([], ["a", "b", "c"])
 
 
 def test_a_server_that_is_not_ready_fails_what_it_refused_and_no_more(run: Run, kept: Kept) -> None:
-    with scripted(overload) as server:
+    with fake_queue_server(overload) as server:
         done = send(run, server, *EACH_ALONE, *kept.options)
     assert (done.code, done.text) == (7, "id of b\nid of c\n")
     assert kept.bodies(kept.failed) == ["a"]
 
 
 def test_a_server_that_never_answers_ends_the_run(run: Run, kept: Kept) -> None:
-    with scripted(*[swallow] * 10) as server:
+    with fake_queue_server(*[lose_the_answer] * 10) as server:
         done = send(run, server, *EACH_ALONE, *kept.options, stdin=b"a\nb\nc\nd\ne\n")
     assert done.code == 5
     assert len(server.calls) == 3
@@ -137,7 +145,7 @@ def test_a_server_that_never_answers_ends_the_run(run: Run, kept: Kept) -> None:
 
 
 def test_a_refused_token_ends_the_run_with_4_and_asks_once(run: Run, kept: Kept) -> None:
-    with scripted(*[deny] * 10) as server:
+    with fake_queue_server(*[deny] * 10) as server:
         done = send(run, server, *EACH_ALONE, *kept.options)
     assert (done.code, done.out) == (4, b"")
     assert len(server.calls) == 1
@@ -145,14 +153,14 @@ def test_a_refused_token_ends_the_run_with_4_and_asks_once(run: Run, kept: Kept)
 
 
 def test_a_token_refused_in_the_middle_is_partly_done(run: Run) -> None:
-    with scripted(accept, deny, deny) as server:
+    with fake_queue_server(accept, deny, deny) as server:
         done = send(run, server, *EACH_ALONE)
     assert (done.code, done.text) == (7, "id of a\n")
     assert "stopped after line " in done.err
 
 
 def test_of_many_refused_messages_twenty_are_named(run: Run) -> None:
-    with scripted(refuse(b"x", "no")) as server:
+    with fake_queue_server(refuse(b"x", "no")) as server:
         done = send(run, server, "--lines", stdin=b"x\n" * 50)
     assert done.code == 7
     assert done.err.count("error: line ") == 20
@@ -189,7 +197,7 @@ def test_a_file_cannot_be_input_and_keep_what_failed(run: Run, tmp_path: Path) -
 
 
 def test_files_that_cannot_be_written_end_the_run_before_anything_is_sent(run: Run, tmp_path: Path) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         assert send(run, server, "--lines", "--failed", "/missing/x").code == 3
         assert send(run, server, "--lines", "--failed", tmp_path).code == 2
         assert send(run, server, "--lines", "--failed", "x", "--unknown", "x").code == 2
@@ -198,7 +206,7 @@ def test_files_that_cannot_be_written_end_the_run_before_anything_is_sent(run: R
 
 def test_a_pipe_can_keep_what_failed(start: Start) -> None:
     read, write = os.pipe()
-    with scripted(refuse(b"x", "no")) as server:
+    with fake_queue_server(refuse(b"x", "no")) as server:
         argv = [
             sys.executable,
             "-m",
@@ -225,7 +233,7 @@ def test_a_pipe_can_keep_what_failed(start: Start) -> None:
 
 
 def test_a_full_disk_under_the_kept_ones_is_exit_1_and_says_so(run: Run) -> None:
-    with scripted(refuse(b"b", "no")) as server:
+    with fake_queue_server(refuse(b"b", "no")) as server:
         done = send(run, server, "--lines", "--failed", "/dev/full")
     assert done.code == 1
     assert "cannot write /dev/full: no space left" in done.err
@@ -234,7 +242,7 @@ def test_a_full_disk_under_the_kept_ones_is_exit_1_and_says_so(run: Run) -> None
 
 
 def test_a_full_disk_under_the_ids_is_exit_1_and_says_how_many_were_sent(start: Start) -> None:
-    with scripted() as server, open("/dev/full", "wb") as full:
+    with fake_queue_server() as server, open("/dev/full", "wb") as full:
         sending = start(
             "queue", "send", "q", "--lines", stdin=subprocess.PIPE, stdout=full, address=server.address
         )
@@ -246,7 +254,7 @@ def test_a_full_disk_under_the_ids_is_exit_1_and_says_how_many_were_sent(start: 
 
 
 def test_a_reader_that_goes_away_ends_the_run_with_141_quietly(start: Start) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         read, write = os.pipe()
         sending = start(
             "queue", "send", "q", "--lines", stdin=subprocess.PIPE, stdout=write, address=server.address
@@ -270,7 +278,7 @@ def test_input_that_breaks_off_leaves_nothing_unanswered(run: Run, tmp_path: Pat
     with open(fifo, "r+b", buffering=0) as end:
         writer = subprocess.Popen(["head", "-c", "110000000", "/dev/zero"], stdout=end)
         try:
-            with scripted() as server:
+            with fake_queue_server() as server:
                 done = run(
                     "queue", "send", "q", "--file", tmp_path / "good", "--file", fifo, address=server.address
                 )

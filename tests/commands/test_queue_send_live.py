@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.fake_queue_server import Held, Scripted, scripted, swallow
+from tests.support.fake_queue_server import (
+    FakeQueueServer,
+    WaitForRelease,
+    fake_queue_server,
+    lose_the_answer,
+)
 from tests.support.program import Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.waiting import until
@@ -52,8 +57,8 @@ def test_a_terminal_is_read_line_by_line(start: Start, stub: Stub, channel: str)
 
 
 def test_one_request_is_under_way_at_a_time(start: Start) -> None:
-    held = Held()
-    with scripted(held) as server:
+    held = WaitForRelease()
+    with fake_queue_server(held) as server:
         sending = piped(start, address=server.address)
         write(sending, b"1\n")
         assert held.arrived.wait(10)
@@ -69,8 +74,8 @@ def test_one_request_is_under_way_at_a_time(start: Start) -> None:
     ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
 def test_a_signal_settles_what_is_in_flight(start: Start, signum: signal.Signals, code: int) -> None:
-    held = Held()
-    with scripted(held) as server:
+    held = WaitForRelease()
+    with fake_queue_server(held) as server:
         sending = piped(start, address=server.address)
         write(sending, b"a\nb\n")
         assert held.arrived.wait(10)
@@ -83,7 +88,7 @@ def test_a_signal_settles_what_is_in_flight(start: Start, signum: signal.Signals
 
 
 def test_a_signal_ends_a_run_that_waits_for_input(start: Start) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         sending = piped(start, address=server.address)
         write(sending, b"a\n")
         sending.wait_for_stdout(b"id of a\n")
@@ -93,8 +98,8 @@ def test_a_signal_ends_a_run_that_waits_for_input(start: Start) -> None:
 
 
 def test_a_second_signal_ends_at_once(start: Start) -> None:
-    held = Held(swallow)
-    with scripted(held) as server:
+    held = WaitForRelease(lose_the_answer)
+    with fake_queue_server(held) as server:
         sending = piped(start, address=server.address)
         write(sending, b"a\n")
         assert held.arrived.wait(10)
@@ -107,7 +112,7 @@ def test_a_second_signal_ends_at_once(start: Start) -> None:
 
 
 def test_a_signal_ends_a_run_that_is_held_back_by_its_rate(start: Start) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         sending = piped(start, "--rate", "1/h", address=server.address)
         write(sending, b"a\nb\n")
         sending.wait_for_stdout(b"id of a\n")
@@ -121,7 +126,7 @@ def test_a_signal_is_noticed_while_nobody_reads_the_ids(start: Start, tmp_path: 
     lines.write_bytes(b"x" * 60 + b"\n" + (b"y" * 1000 + b"\n") * 1000)
     read, out = os.pipe()
     # From a file: whoever wrote that into a pipe would be held up with the program, which reads no more.
-    with scripted() as server, lines.open("rb") as file:
+    with fake_queue_server() as server, lines.open("rb") as file:
         sending = start("queue", "send", "q", "--lines", stdin=file, stdout=out, address=server.address)
         os.close(out)
         until(lambda: _taken(server) >= 200, "more ids than a pipe holds")
@@ -133,7 +138,7 @@ def test_a_signal_is_noticed_while_nobody_reads_the_ids(start: Start, tmp_path: 
     assert "not printed" in done.err
 
 
-def _taken(server: Scripted) -> int:
+def _taken(server: FakeQueueServer) -> int:
     return sum(map(len, server.bodies))
 
 
@@ -145,7 +150,7 @@ def _blocked(read: int) -> bool:
 
 
 def test_the_rate_is_kept_to(start: Start) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         began = time.monotonic()
         sending = piped(start, "--rate", "100/s", address=server.address)
         with sending.stdin as pipe:

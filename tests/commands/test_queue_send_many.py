@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from tests.support.fake_queue_server import scripted
+from tests.support.fake_queue_server import fake_queue_server
 from tests.support.program import Run, Start, environment
 from tests.support.raw_grpc import Stub
 
@@ -96,7 +96,7 @@ def test_several_files_are_a_message_each(run: Run, stub: Stub, channel: str, tm
 
 def test_one_bad_file_of_several_sends_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "good").write_bytes(b"x")
-    with scripted() as server:
+    with fake_queue_server() as server:
         done = run(
             "queue", "send", "q", "--file", tmp_path / "good", "--file", "missing", address=server.address
         )
@@ -236,7 +236,7 @@ def test_a_line_over_the_limit_is_named_and_the_others_go_on(start: Start, stub:
 
 
 def test_requests_are_bounded_by_count(run: Run) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         assert run("queue", "send", "q", "--lines", stdin=b"x\n" * 2500, address=server.address).code == 0
     assert set(server.methods) == {"SendQueueMessagesBatch"}
     assert max(map(len, server.bodies)) == 1000
@@ -244,7 +244,7 @@ def test_requests_are_bounded_by_count(run: Run) -> None:
 
 
 def test_requests_are_bounded_by_bytes(run: Run) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         stdin = (b"x" * (1 << 20) + b"\n") * 10
         assert run("queue", "send", "q", "--lines", stdin=stdin, address=server.address).code == 0
     assert max(sum(map(len, each)) for each in server.bodies) <= 4 << 20
@@ -252,7 +252,7 @@ def test_requests_are_bounded_by_bytes(run: Run) -> None:
 
 
 def test_what_every_message_carries_counts_in_the_size_of_a_request(run: Run) -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         metadata = "m" * 100_000
         done = run(
             "queue",
@@ -292,7 +292,7 @@ def peak(total: int, address: str) -> int:
 
 
 def test_memory_stays_flat_whatever_comes_in() -> None:
-    with scripted() as server:
+    with fake_queue_server() as server:
         server.keeps = False
         few, many = (peak(size << 20, server.address) for size in (10, 100))
     assert many < 1.2 * few

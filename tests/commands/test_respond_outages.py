@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import NewBroker
-from tests.support.cable import Cable
 from tests.support.program import Start
-from tests.support.raw_grpc import Stub
-from tests.support.raw_requests import COMMAND, QUERY, ask, asking
+from tests.support.proxy import Proxy
+from tests.support.raw_grpc import COMMAND, QUERY, Stub, ask, asking
 from tests.support.server import Broker
 
 pytestmark = pytest.mark.builtin
@@ -69,16 +68,16 @@ def test_an_answer_comes_through_though_its_connection_broke_while_the_handler_r
     start: Start, broker: Broker, stub: Stub, channel: str, tmp_path: Path
 ) -> None:
     script = f"touch {tmp_path}/on; until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo done"
-    with Cable(broker.address) as cable:
+    with Proxy(broker.address) as proxy:
         words = ["--", "sh", "-c", script]
-        started = start("query", "respond", channel, *words, address=cable.address, ready=True)
+        started = start("query", "respond", channel, *words, address=proxy.address, ready=True)
         waiting = asking(stub, QUERY, channel, b"x", Timeout=30_000)
         started.wait_for_file(tmp_path / "on")
-        cable.cut()
+        proxy.cut()
         (tmp_path / "go").touch()
         started.wait_for_stderr("connecting again")
         assert not waiting.done(), "it cannot have been answered"
-        cable.plug()
+        proxy.plug()
         assert waiting.result().Body == b"done\n"
         assert "1 received, 1 executed" in started.stop().err
 
@@ -87,14 +86,14 @@ def test_after_the_count_an_answer_still_comes_through_a_broken_connection(
     start: Start, broker: Broker, stub: Stub, channel: str, tmp_path: Path
 ) -> None:
     script = f"touch {tmp_path}/on; until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo done"
-    with Cable(broker.address) as cable:
+    with Proxy(broker.address) as proxy:
         words = ["--count", "1", "--", "sh", "-c", script]
-        started = start("query", "respond", channel, *words, address=cable.address, ready=True)
+        started = start("query", "respond", channel, *words, address=proxy.address, ready=True)
         waiting = asking(stub, QUERY, channel, b"x", Timeout=30_000)
         started.wait_for_file(tmp_path / "on")
-        cable.cut()
+        proxy.cut()
         (tmp_path / "go").touch()
-        cable.plug()
+        proxy.plug()
         assert waiting.result().Body == b"done\n"
         result = started.wait()
     assert (result.code, result.err) == (0, "1 received, 1 executed\n")

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.program import Run, Start
-from tests.support.raw_events import publish, store
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import Stub, publish, store
 from tests.support.waiting import until
 
 

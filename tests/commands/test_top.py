@@ -15,7 +15,7 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.support.imposter import imposter, nobody_answers, queues
+from tests.support.fake_server import fake_server, nobody_answers, queues
 from tests.support.program import Run, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -83,7 +83,7 @@ def test_rates_are_of_the_interval(run: Run) -> None:
         q = pb.QueueInfo(Name="q", FirstSequence=1, LastSequence=1000 * n, Messages=1000 * n, Waiting=400 * n)
         return pb.QueuesInfoResponse(Info=pb.QueuesInfo(Queues=[q]))
 
-    with imposter(SendRequest=nobody_answers, QueuesInfo=moving) as address:
+    with fake_server(SendRequest=nobody_answers, QueuesInfo=moving) as address:
         result = run("top", "--interval", "1s", "-o", "human", address=address)
     into, out = [int(cell.replace(",", "")) for cell in result.text.splitlines()[1].split()[2:4]]
     assert 100 <= into <= 1000
@@ -111,7 +111,7 @@ def test_without_a_server_it_is_exit_5(run: Run) -> None:
 
 
 def test_it_never_reads_what_is_on_stdin(tmp_path: Path) -> None:
-    with imposter(QueuesInfo=queues(), SendRequest=nobody_answers) as address:
+    with fake_server(QueuesInfo=queues(), SendRequest=nobody_answers) as address:
         line = f"{sys.executable} -m kubemqctl top --interval 100ms && cat"
         done = subprocess.run(
             ["sh", "-c", line],
@@ -196,7 +196,7 @@ def test_it_fits_every_size_also_one_that_changes(size: tuple[int, int], page: P
 def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     many = [pb.QueueInfo(Name=f"q{n:03}", Waiting=n) for n in range(50)]
     with (
-        imposter(QueuesInfo=queues(*many), SendRequest=nobody_answers) as address,
+        fake_server(QueuesInfo=queues(*many), SendRequest=nobody_answers) as address,
         Page(tmp_path, address, *TOP, "--sort", "waiting", size=(80, 10)) as page,
     ):
         lines = page.wait_for("more")
@@ -244,7 +244,7 @@ def test_names_from_a_hostile_server_do_nothing_to_the_terminal(tmp_path: Path) 
     evil = "a\x1b[2J\x07\u202e[red]b" + "x" * 300
     body = json.dumps([{"name": evil, "incoming": {"messages": 10**18}}]).encode()
     answers: dict[str, Any] = {"SendRequest": lambda request: pb.Response(Executed=True, Body=body)}
-    with imposter(**answers) as address, Page(tmp_path, address, *TOP) as page:
+    with fake_server(**answers) as address, Page(tmp_path, address, *TOP) as page:
         page.wait_for(r"a\\x1b\[2J\\x07\\u202e\[red\]b")
         assert b"\x1b[2J" not in page.written
         assert b"\x07" not in page.written

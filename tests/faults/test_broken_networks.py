@@ -24,7 +24,7 @@ from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 from tests.faults.accounts import Account, bodies_in, rounds, settle
 from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
-from tests.support.proxy import Plan, Proxy
+from tests.support.proxy import Proxy
 from tests.support.server import Broker
 
 pytestmark = pytest.mark.xdist_group("faults")
@@ -190,12 +190,12 @@ def hold_on(room: MessageHold) -> None:
 
 
 def test_a_connection_that_falls_silent_is_noticed_when_the_visibility_is_over(broker: Broker) -> None:
-    with scene(broker.address, 0, most=1) as s, Proxy(broker.address, Plan(), s.rng) as proxy:
+    with scene(broker.address, 0, most=1) as s, Proxy(broker.address) as proxy:
         with connected(proxy) as client:
             begin = lambda notify: Transaction(client, notify)  # noqa: E731
             room = MessageHold(begin, HoldOptions(s.channel, 1, 1), StopSignal(), print, print)
             assert room.take().body == b"1"
-            proxy.silent = True
+            proxy.freeze()
             with pytest.raises(TimedOut) as lost:
                 hold_on(room)
             assert (lost.value.code, room.held) == ("visibility-expired", None)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import grpc
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.wirebytes import LENGTH, METHODS, tagged
+from tests.support.fake_server import serving
 
 # Seconds: what a server that falls silent holds on to, at most.
 SILENCE = 8.0
@@ -220,15 +220,10 @@ def _silent(plan: Plan, context: Any) -> None:
 @contextmanager
 def hostile_server() -> Iterator[HostileServer]:
     """Such a server on a free port."""
-    pool = ThreadPoolExecutor(32)
-    server = grpc.server(pool, options=[("grpc.so_reuseport", 0), ("grpc.max_send_message_length", -1)])
     hostile = HostileServer()
-    server.add_generic_rpc_handlers((hostile,))
-    hostile.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
-    server.start()
-    try:
-        yield hostile
-    finally:
-        hostile.plan.end()
-        server.stop(0).wait(10)
-        pool.shutdown()
+    # A run of many calls leaves some in their silence behind, each in a thread.
+    with serving(hostile, threads=32) as hostile.address:
+        try:
+            yield hostile
+        finally:
+            hostile.plan.end()

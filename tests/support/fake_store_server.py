@@ -1,4 +1,4 @@
-"""A small real server of stored events that a test makes drop, break off and forget.
+"""A gRPC server of stored events that a test makes drop events, break connections and lose old events.
 
 For what no real broker can be made to do on demand: events dropped for a slow reader, a store with a hole.
 It serves one channel, whatever it is called; `requests` has every subscription that was asked for.
@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Container, Iterator
-from concurrent import futures
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
 
 from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.fake_server import serialized, serving
 
 S = pb.Subscribe
 
 
-class Shelf:
+class FakeStore:
     """Events 1 to n. `dropped` has sequences that the subscriptions numbered in `dropping` do not get."""
 
-    def __init__(self, address: str) -> None:
-        self.address = address
+    def __init__(self) -> None:
+        self.address = ""
         self.requests: list[pb.Subscribe] = []
         self.dropped: set[int] = set()
         self.dropping: Container[int] = ()
@@ -122,28 +122,26 @@ class Shelf:
         if not self.answers_pings:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or self.answers_pings)
-        return pb.PingResult(Host="shelf", ServerStartTime=int(time.time()))
+        return pb.PingResult(Host="fake", ServerStartTime=int(time.time()))
 
 
 @contextmanager
-def serving() -> Iterator[Shelf]:
-    """A shelf on a free port."""
-    server = grpc.server(futures.ThreadPoolExecutor(max_workers=16))
-    shelf = Shelf(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+def fake_store_server() -> Iterator[FakeStore]:
+    """Such a server on a free port, without events."""
+    store = FakeStore()
     handlers = {
         "SubscribeToEvents": grpc.unary_stream_rpc_method_handler(
-            shelf.subscribe, pb.Subscribe.FromString, _bytes
+            store.subscribe, pb.Subscribe.FromString, serialized
         ),
-        "SendEventsStream": grpc.stream_stream_rpc_method_handler(shelf.take, pb.Event.FromString, _bytes),
-        "Ping": grpc.unary_unary_rpc_method_handler(shelf.ping, pb.Empty.FromString, _bytes),
+        "SendEventsStream": grpc.stream_stream_rpc_method_handler(
+            store.take, pb.Event.FromString, serialized
+        ),
+        "Ping": grpc.unary_unary_rpc_method_handler(store.ping, pb.Empty.FromString, serialized),
     }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("kubemq.kubemq", handlers),))
-    server.start()
-    try:
-        yield shelf
-    finally:
-        shelf.close()
-        assert server.stop(None).wait(20), "a call outlives its server"
-
-
-_bytes: Callable[[Any], bytes] = lambda message: message.SerializeToString()  # noqa: E731
+    service = grpc.method_handlers_generic_handler("kubemq.kubemq", handlers)
+    # Each subscription takes a thread until it ends.
+    with serving(service, threads=16) as store.address:
+        try:
+            yield store
+        finally:
+            store.close()

@@ -1,4 +1,4 @@
-"""A network that breaks on purpose: a TCP proxy that delays, goes silent, and cuts, by a plan."""
+"""A TCP proxy between a client and a server that delays, goes silent and breaks, by a plan or when told."""
 
 from __future__ import annotations
 
@@ -30,54 +30,85 @@ class Plan(NamedTuple):
 
 
 class Proxy:
-    """Listens on `address` and passes everything on to `upstream`. A context manager."""
+    """Listens on `address` and passes everything on to `upstream`. A context manager.
 
-    def __init__(self, upstream: str, plan: Plan, rng: random.Random) -> None:
+    Without a plan it breaks nothing by itself; `rng` decides the delays of a plan.
+    """
+
+    def __init__(self, upstream: str, plan: Plan = Plan(), rng: random.Random | None = None) -> None:  # noqa: B008
         host, _, port = upstream.rpartition(":")
         self._upstream = (host, int(port))
         self._plan = plan
-        self._rng = rng
+        self._rng = rng or random.Random(0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        self.broke = False
-        self.silent = False  # from then on nothing gets through, and nobody is told
+        self.broke = False  # whether the plan has broken a connection
+        self.frozen = False
+        self._lock = threading.Lock()
+        self._plugged = True
         self._connections = 0
-        self._closed = False
         self._open: set[socket.socket] = set()
+        self._silenced: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._closed = True
+        self.close()
+
+    def close(self) -> None:
+        """Break every connection; from now on they are refused."""
+        # A blocked accept is not woken by close alone.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for end in list(self._open):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+        self.cut()
+
+    def cut(self) -> None:
+        """Break every connection, and end each new one at once until `plug`."""
+        with self._lock:
+            self._plugged = False
+            for end in self._open:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def plug(self) -> None:
+        """Let new connections through again."""
+        with self._lock:
+            self._plugged = True
+
+    def freeze(self) -> None:
+        """Let nothing through the connections that are there, without an end; new ones work."""
+        with self._lock:
+            self.frozen = True
+            self._silenced |= self._open
 
     def _accept(self) -> None:
-        while not self._closed:
+        with contextlib.suppress(OSError):
+            while True:
+                self._connect(self._listener.accept()[0])
+
+    def _connect(self, client: socket.socket) -> None:
+        with self._lock:
             try:
-                client, _ = self._listener.accept()
+                if not self._plugged:
+                    raise ConnectionError
                 server = socket.create_connection(self._upstream)
             except OSError:
+                client.close()
                 return
             for end in (client, server):
                 end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open |= {client, server}
-            threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
+        threading.Thread(target=self._serve, args=(client, server), daemon=True).start()
 
     def _serve(self, client: socket.socket, server: socket.socket) -> None:
-        try:
+        with contextlib.suppress(OSError):
             self._pass_on(client, server)
-        except OSError:
-            pass
-        finally:
+        with self._lock:
+            self._open -= {client, server}
             for end in (client, server):
-                self._open.discard(end)
                 if self._plan.rudely:
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.close()
@@ -86,13 +117,13 @@ class Proxy:
         """Until one end closes, or the plan says so."""
         plan = self._plan
         passed = 0
-        silent_since: float | None = None
+        cut_at: float | None = None  # when the silence of the plan's hole ends
         first = True
         with selectors.DefaultSelector() as selector:
             selector.register(client, selectors.EVENT_READ, server)
             selector.register(server, selectors.EVENT_READ, client)
             while True:
-                for key, _ in selector.select(0.02):
+                for key, _ in selector.select(None if cut_at is None else max(0, cut_at - time.monotonic())):
                     source = key.fileobj
                     assert isinstance(source, socket.socket)
                     data = source.recv(16384)
@@ -103,30 +134,22 @@ class Proxy:
                         first, self._connections = False, self._connections + 1
                         if self._connections > 1:
                             plan = Plan(delay=plan.delay)
-                    if self.silent or silent_since is not None:
+                    if source in self._silenced or cut_at is not None:
                         continue
-                    data, silent_since = self._cut_off(plan, passed, data)
-                    self._wait(plan)
+                    if plan.hole_after is not None and passed + len(data) > plan.hole_after:
+                        self.broke = True
+                        data, cut_at = data[: plan.hole_after - passed], time.monotonic() + plan.hole_for
+                    if plan.cut_after is not None:
+                        data = data[: plan.cut_after - passed]
+                    if plan.delay:
+                        time.sleep(self._rng.uniform(0, plan.delay))
                     key.data.sendall(data)
                     passed += len(data)
                     if plan.cut_after is not None and passed >= plan.cut_after:
                         self.broke = True
                         return
-                if silent_since is not None and time.monotonic() > silent_since + plan.hole_for:
+                if cut_at is not None and time.monotonic() >= cut_at:
                     return
-
-    def _cut_off(self, plan: Plan, passed: int, data: bytes) -> tuple[bytes, float | None]:
-        """As much of `data` as gets through, and since when nothing does any more."""
-        if plan.hole_after is not None and passed + len(data) > plan.hole_after:
-            self.broke = True
-            return data[: plan.hole_after - passed], time.monotonic()
-        if plan.cut_after is not None:
-            return data[: plan.cut_after - passed], None
-        return data, None
-
-    def _wait(self, plan: Plan) -> None:
-        if plan.delay:
-            time.sleep(self._rng.uniform(0, plan.delay))
 
 
 def some_plan(rng: random.Random, most: int) -> Plan:

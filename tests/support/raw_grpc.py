@@ -1,11 +1,12 @@
-"""Raw gRPC calls from our own kubemq_pb2: what a test says to a server when no client may stand between."""
+"""Raw gRPC calls from our own kubemq_pb2: what a test asks a server without our client."""
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -262,6 +263,86 @@ class Downstream(Exchange):
         self.settle(pb.ActiveOffsets, transaction)
         answer: pb.QueuesDownstreamResponse = self.next()
         return answer
+
+
+# ---- events ----
+
+
+def event(stub: Stub, channel: str, body: bytes | str, store: bool = False, **fields: Any) -> pb.Event:
+    """An event of this client."""
+    data = body.encode() if isinstance(body, str) else body
+    return pb.Event(**{"ClientID": stub.client, "Channel": channel, "Body": data, "Store": store, **fields})
+
+
+def publish(stub: Stub, channel: str, body: bytes | str, store: bool = False, **fields: Any) -> pb.Result:
+    """Publish one event by the unary call."""
+    answer: pb.Result = stub.call("SendEvent", event(stub, channel, body, store, **fields))
+    return answer
+
+
+def store(stub: Stub, channel: str, bodies: Iterable[Any]) -> None:
+    """Store events with these bodies, in order, as text."""
+    wanted = [str(body) for body in bodies]
+    stream = stub.exchange("SendEventsStream")
+    for body in wanted:
+        stream.send(event(stub, channel, body, store=True))
+    answers = [stream.next() for _ in wanted]
+    stream.half_close()
+    assert all(answer.Sent for answer in answers)
+
+
+# ---- commands and queries ----
+
+COMMAND, QUERY = pb.Request.Command, pb.Request.Query
+
+
+def request(stub: Stub, kind: pb.Request.RequestType, channel: str, body: bytes, **fields: Any) -> pb.Request:
+    """A request of this client; 10 s are its time unless `Timeout` (milliseconds) says otherwise."""
+    given = {"ClientID": stub.client, "Timeout": 10_000, **fields}
+    return pb.Request(RequestTypeData=kind, Channel=channel, Body=body, **given)
+
+
+def ask(stub: Stub, kind: pb.Request.RequestType, channel: str, body: bytes, **fields: Any) -> pb.Response:
+    """Ask and wait for the answer."""
+    answer: pb.Response = stub.call("SendRequest", request(stub, kind, channel, body, **fields), 30)
+    return answer
+
+
+def asking(stub: Stub, kind: pb.Request.RequestType, channel: str, body: bytes, **fields: Any) -> Any:
+    """Ask; the future of the answer."""
+    return stub.waiting("SendRequest", request(stub, kind, channel, body, **fields), 60)
+
+
+@contextlib.contextmanager
+def responder(
+    stub: Stub,
+    kind: pb.Subscribe.SubscribeType,
+    channel: str,
+    answer: Callable[[pb.Request], pb.Response | None],
+) -> Iterator[list[pb.Request]]:
+    """Answers requests as `answer` says, None for silence; gives the list of what it got so far."""
+    got: list[pb.Request] = []
+    subscribe = pb.Subscribe(SubscribeTypeData=kind, ClientID=stub.client, Channel=channel)
+    call = stub.subscribe("SubscribeToRequests", subscribe)
+    call.initial_metadata()
+
+    def serve() -> None:
+        with contextlib.suppress(grpc.RpcError):
+            for came in call:
+                got.append(came)
+                if (said := answer(came)) is not None:
+                    said.ClientID = said.ClientID or stub.client
+                    said.RequestID = said.RequestID or came.RequestID
+                    said.ReplyChannel = came.ReplyChannel
+                    stub.call("SendResponse", said)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield got
+    finally:
+        call.cancel()
+        thread.join(10)
 
 
 def _answer_class(method: str) -> Any:

@@ -55,7 +55,7 @@ from kubemqctl.output.human.benchmark import draw_bench
 from kubemqctl.output.stderr import DIM, ORANGE, RED, ViewOptions
 from kubemqctl.runtime.waiting import StopSignal
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.imposter import imposter, nobody_answers, queues
+from tests.support.fake_server import fake_server, nobody_answers, queues
 
 RUN = b"the run!"
 MS = 1_000_000
@@ -435,7 +435,7 @@ def refusing(
 
 def test_what_a_server_that_is_not_ready_refuses_is_counted_and_the_run_goes_on() -> None:
     stop = threading.Event()
-    with imposter(
+    with fake_server(
         SendQueueMessagesBatch=refusing("Error 302: connection not available, please retry", 1)
     ) as at:
         load, took = load_of(at, stop, batch=3)
@@ -449,7 +449,7 @@ def test_what_a_server_that_is_not_ready_refuses_is_counted_and_the_run_goes_on(
 
 def test_what_no_server_would_take_ends_the_run() -> None:
     stop = threading.Event()
-    with imposter(SendQueueMessagesBatch=refusing("Error 120: invalid queue name value", 0)) as at:
+    with fake_server(SendQueueMessagesBatch=refusing("Error 120: invalid queue name value", 0)) as at:
         load, _ = load_of(at, stop, batch=3)
         with load.client, pytest.raises(InvalidRequest):
             produce(load)
@@ -464,7 +464,7 @@ def test_what_no_server_would_take_ends_the_run() -> None:
     ],
 )
 def test_an_answer_that_is_none_is_an_error(answer: Callable[[pb.Request], pb.Response], says: str) -> None:
-    with imposter(SendRequest=answer) as at:
+    with fake_server(SendRequest=answer) as at:
         load, _ = load_of(at, threading.Event(), pattern="query")
         with load.client:
             produce(load)
@@ -483,7 +483,7 @@ def test_with_a_rate_a_stall_is_felt_by_all_whom_it_kept_waiting(rate: float | N
         time.sleep(next(stalls))
         return pb.Response(RequestID=request.RequestID, Executed=True)
 
-    with imposter(SendRequest=answer) as at:
+    with fake_server(SendRequest=answer) as at:
         load, _ = load_of(at, threading.Event(), pattern="cmd", rate=rate, in_flight=1)
         begin = time.monotonic_ns()
         plan = Schedule(load.work._replace(total=60), 0, begin, load.stop)
@@ -512,7 +512,7 @@ def test_where_no_channel_can_be_deleted_it_is_left_empty_and_that_is_said(
 
     found = queues(pb.QueueInfo(Name="c", Messages=3, Waiting=waiting, LastSequence=3))
     with (
-        imposter(QueuesInfo=found, SendRequest=nobody_answers, AckAllQueueMessages=ack_all) as at,
+        fake_server(QueuesInfo=found, SendRequest=nobody_answers, AckAllQueueMessages=ack_all) as at,
         connect(resolve(Flags(addresses=(at,)), {})) as client,
         BenchChannel(client, kind, "c", was_there, notes.append),
     ):
@@ -523,7 +523,7 @@ def test_where_no_channel_can_be_deleted_it_is_left_empty_and_that_is_said(
 
 def test_a_channel_that_could_not_be_cleaned_up_is_named() -> None:
     notes: list[str] = []
-    with imposter() as at, connect(resolve(Flags(addresses=(at,)), {})) as client:
+    with fake_server() as at, connect(resolve(Flags(addresses=(at,)), {})) as client:
         bench_channel = BenchChannel(client, "queues", "mine", False, notes.append)
     with bench_channel:
         pass

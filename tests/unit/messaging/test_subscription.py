@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,8 +20,8 @@ from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 from kubemqctl.runtime.waiting import StopSignal
-from tests.support.raw_events import publish
-from tests.support.raw_grpc import Stub
+from tests.support.proxy import Proxy
+from tests.support.raw_grpc import Stub, publish
 from tests.support.server import Broker
 
 FAST = Timing(
@@ -32,51 +31,10 @@ FAST = Timing(
 LIMITS = TimeLimits(lasting=10.0)
 
 
-class Proxy:
-    """Passes bytes between clients and a server; once frozen, the connections of before go nowhere."""
-
-    def __init__(self, target: str) -> None:
-        self.frozen = False
-        self._target = target
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._sockets: list[socket.socket] = [self._listener]
-        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def freeze(self) -> None:
-        """From now on the connections that are there are black holes; new ones are fine."""
-        self.frozen = True
-        self._dead = set(self._sockets)
-
-    def close(self) -> None:
-        for one in self._sockets:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                here, _ = self._listener.accept()
-                host, _, port = self._target.rpartition(":")
-                there = socket.create_connection((host, int(port)))
-                self._sockets += [here, there]
-                for source, stdout in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass_on, args=(source, stdout), daemon=True).start()
-
-    def _pass_on(self, source: socket.socket, stdout: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := source.recv(65536):
-                if not (self.frozen and source in self._dead):
-                    stdout.sendall(data)
-            stdout.shutdown(socket.SHUT_WR)
-
-
 @pytest.fixture
 def proxy(broker: Broker) -> Iterator[Proxy]:
-    opened = Proxy(broker.address)
-    yield opened
-    opened.close()
+    with Proxy(broker.address) as opened:
+        yield opened
 
 
 def client_of(address: str) -> Client:

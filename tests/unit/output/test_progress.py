@@ -15,7 +15,7 @@ import pytest
 
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.output.progress import Progress
-from tests.support.fake_queue_server import scripted
+from tests.support.fake_queue_server import fake_queue_server
 from tests.support.program import environment
 
 CLEAR = b"\r\x1b[K"
@@ -147,7 +147,7 @@ def test_without_a_terminal_nothing_is_even_counted() -> None:
 def long_run(terminal: Terminal, stdin: IO[bytes], *options: str, term: str = "xterm") -> bytes:
     """What the terminal shows of a run of more than a second."""
     argv = [sys.executable, "-m", "kubemqctl", "queue", "send", "q", "--lines", "--rate", "40/s", *options]
-    with scripted() as server:
+    with fake_queue_server() as server:
         env = {**environment(server.address), "TERM": term}
         done = subprocess.run(
             argv, stdin=stdin, stdout=subprocess.PIPE, stderr=terminal.fd, env=env, timeout=30, check=False

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.imposter import imposter
+from tests.support.fake_server import fake_server
 from tests.support.program import Run
 from tests.support.terminal.in_process import seen
 
@@ -18,7 +18,7 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     for name in ("NO_COLOR", "FORCE_COLOR", "CI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
-    with imposter() as address:
+    with fake_server() as address:
         monkeypatch.setenv("KUBEMQ_ADDRESS", address)
         yield address
 

@@ -14,8 +14,7 @@ from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.messages import Event
 from tests.support.program import Argument, Result, Run, Start
-from tests.support.raw_events import publish, store
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import Stub, publish, store
 from tests.support.waiting import until
 
 

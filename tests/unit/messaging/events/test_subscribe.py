@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.fake_store_server import S, Shelf, serving
+from tests.support.fake_store_server import FakeStore, S, fake_store_server
 from tests.support.program import Run, Start
-from tests.support.raw_events import store
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import Stub, store
 from tests.support.server import Broker
 from tests.support.waiting import until
 
@@ -22,8 +21,8 @@ NEW, FIRST, LAST, SEQUENCE = S.StartNewOnly, S.StartFromFirst, S.StartFromLast, 
 
 
 @pytest.fixture
-def shelf() -> Iterator[Shelf]:
-    with serving() as opened:
+def fake() -> Iterator[FakeStore]:
+    with fake_store_server() as opened:
         yield opened
 
 
@@ -31,126 +30,126 @@ def numbers(first: int, last: int) -> str:
     return "".join(f"{n}\n" for n in range(first, last + 1))
 
 
-def ids(shelf: Shelf) -> list[str]:
-    return [request.ClientID for request in shelf.requests]
+def ids(fake: FakeStore) -> list[str]:
+    return [request.ClientID for request in fake.requests]
 
 
-def test_a_gap_is_filled_by_a_fresh_subscription_at_the_next_sequence(run: Run, shelf: Shelf) -> None:
-    shelf.put(10)
-    shelf.dropped, shelf.dropping = {4, 5, 8}, {1}
-    ended = run("store", "sub", "c", "--from", "first", "--count", "10", address=shelf.address)
+def test_a_gap_is_filled_by_a_fresh_subscription_at_the_next_sequence(run: Run, fake: FakeStore) -> None:
+    fake.put(10)
+    fake.dropped, fake.dropping = {4, 5, 8}, {1}
+    ended = run("store", "sub", "c", "--from", "first", "--count", "10", address=fake.address)
     assert (ended.code, ended.text) == (0, numbers(1, 10))
-    assert shelf.starts == [(FIRST, 0), (SEQUENCE, 4)]
-    assert len(set(ids(shelf))) == 2
+    assert fake.starts == [(FIRST, 0), (SEQUENCE, 4)]
+    assert len(set(ids(fake))) == 2
     assert ended.err == "10 received\n"
 
 
-def test_a_gap_that_the_server_cannot_fill_is_said_once_and_ends_with_7(run: Run, shelf: Shelf) -> None:
-    shelf.put(10)
-    shelf.dropped, shelf.dropping = {4, 5, 8}, EVERY
-    ended = run("store", "sub", "c", "--from", "first", "--count", "7", address=shelf.address)
+def test_a_gap_that_the_server_cannot_fill_is_said_once_and_ends_with_7(run: Run, fake: FakeStore) -> None:
+    fake.put(10)
+    fake.dropped, fake.dropping = {4, 5, 8}, EVERY
+    ended = run("store", "sub", "c", "--from", "first", "--count", "7", address=fake.address)
     assert ended.code == 7
     assert ended.text == "1\n2\n3\n6\n7\n9\n10\n"
     assert "warning: events 4 to 5 are gone from the server\n" in ended.err
     assert "warning: event 8 is gone from the server\n" in ended.err
     assert "error: 3 events were gone from c before they could be read" in ended.err
-    assert shelf.starts == [(FIRST, 0), (SEQUENCE, 4), (SEQUENCE, 8)]
+    assert fake.starts == [(FIRST, 0), (SEQUENCE, 4), (SEQUENCE, 8)]
 
 
-def test_what_was_asked_for_and_is_gone_is_a_gap(run: Run, shelf: Shelf) -> None:
-    shelf.put(10)
-    shelf.forget(upto=6)
-    ended = run("store", "sub", "c", "--from", "5", "--count", "4", address=shelf.address)
+def test_what_was_asked_for_and_is_gone_is_a_gap(run: Run, fake: FakeStore) -> None:
+    fake.put(10)
+    fake.forget(upto=6)
+    ended = run("store", "sub", "c", "--from", "5", "--count", "4", address=fake.address)
     assert (ended.code, ended.text) == (7, numbers(7, 10))
     assert "events 5 to 6 are gone" in ended.err
 
 
-def test_what_is_gone_before_first_is_no_gap(run: Run, shelf: Shelf) -> None:
-    shelf.put(10)
-    shelf.forget(upto=6)
-    ended = run("store", "sub", "c", "--from", "first", "--count", "4", address=shelf.address)
+def test_what_is_gone_before_first_is_no_gap(run: Run, fake: FakeStore) -> None:
+    fake.put(10)
+    fake.forget(upto=6)
+    ended = run("store", "sub", "c", "--from", "first", "--count", "4", address=fake.address)
     assert (ended.code, ended.text) == (0, numbers(7, 10))
 
 
-def test_the_last_events_dropped_are_asked_for_when_the_end_is_known(run: Run, shelf: Shelf) -> None:
-    shelf.put(10)
-    shelf.dropped, shelf.dropping = {9, 10}, {2}
-    ended = run("store", "sub", "c", "--from", "first", "--until", "10", address=shelf.address)
+def test_the_last_events_dropped_are_asked_for_when_the_end_is_known(run: Run, fake: FakeStore) -> None:
+    fake.put(10)
+    fake.dropped, fake.dropping = {9, 10}, {2}
+    ended = run("store", "sub", "c", "--from", "first", "--until", "10", address=fake.address)
     assert (ended.code, ended.text) == (0, numbers(1, 10))
 
 
-def test_after_a_break_it_goes_on_at_the_next_sequence_with_a_fresh_id(start: Start, shelf: Shelf) -> None:
-    shelf.put(3)
-    sub = start("store", "sub", "c", "--from", "first", address=shelf.address)
+def test_after_a_break_it_goes_on_at_the_next_sequence_with_a_fresh_id(start: Start, fake: FakeStore) -> None:
+    fake.put(3)
+    sub = start("store", "sub", "c", "--from", "first", address=fake.address)
     sub.wait_for_stdout(b"3\n")
-    shelf.break_off()
-    shelf.put(2)
+    fake.break_off()
+    fake.put(2)
     sub.wait_for_stdout(b"5\n")
     ended = sub.stop()
     assert ended.text == numbers(1, 5)
-    assert shelf.starts[-1] == (SEQUENCE, 4)
-    assert len(set(ids(shelf))) == len(shelf.requests)
+    assert fake.starts[-1] == (SEQUENCE, 4)
+    assert len(set(ids(fake))) == len(fake.requests)
     assert ended.err.count("lost; connecting again") == ended.err.count("connected again") == 1
 
 
-def test_before_the_first_event_the_same_id_comes_back(start: Start, shelf: Shelf) -> None:
-    sub = start("store", "sub", "c", ready=True, address=shelf.address)
-    shelf.break_off()
+def test_before_the_first_event_the_same_id_comes_back(start: Start, fake: FakeStore) -> None:
+    sub = start("store", "sub", "c", ready=True, address=fake.address)
+    fake.break_off()
     sub.wait_for_stderr("connected again")
-    new = [request.ClientID for request in shelf.requests if request.EventsStoreTypeData == NEW]
+    new = [request.ClientID for request in fake.requests if request.EventsStoreTypeData == NEW]
     assert len(new) == 2
     assert len(set(new)) == 1
 
 
-def test_a_server_that_gives_no_sign_is_live_after_half_a_second(start: Start, shelf: Shelf) -> None:
-    shelf.shows_life = False
-    sub = start("store", "sub", "c", "--count", "1", ready=True, address=shelf.address)
-    shelf.put(1)
+def test_a_server_that_gives_no_sign_is_live_after_half_a_second(start: Start, fake: FakeStore) -> None:
+    fake.shows_life = False
+    sub = start("store", "sub", "c", "--count", "1", ready=True, address=fake.address)
+    fake.put(1)
     assert sub.wait().text == "1"
 
 
-def test_with_a_group_gaps_are_normal(run: Run, shelf: Shelf) -> None:
-    shelf.put(5)
-    shelf.dropped, shelf.dropping = {2, 3}, EVERY
+def test_with_a_group_gaps_are_normal(run: Run, fake: FakeStore) -> None:
+    fake.put(5)
+    fake.dropped, fake.dropping = {2, 3}, EVERY
     options = ["--group", "g", "--from", "first", "--count", "3"]
-    ended = run("store", "sub", "c", *options, address=shelf.address)
+    ended = run("store", "sub", "c", *options, address=fake.address)
     assert (ended.code, ended.text) == (0, "1\n4\n5\n")
-    assert len(shelf.requests) == 1
+    assert len(fake.requests) == 1
 
 
-def test_with_a_durable_name_it_is_the_client_id_each_time(start: Start, shelf: Shelf) -> None:
-    sub = start("store", "sub", "c", "--durable", "me", ready=True, address=shelf.address)
-    shelf.break_off()
+def test_with_a_durable_name_it_is_the_client_id_each_time(start: Start, fake: FakeStore) -> None:
+    sub = start("store", "sub", "c", "--durable", "me", ready=True, address=fake.address)
+    fake.break_off()
     sub.wait_for_stderr("connected again; what was on its way may be lost")
-    assert ids(shelf) == ["me", "me"]
+    assert ids(fake) == ["me", "me"]
 
 
-def test_fresh_ids_are_made_of_what_servers_take(start: Start, shelf: Shelf) -> None:
-    start("store", "sub", "c", "--client-id", "app.7 é", ready=True, address=shelf.address)
-    [id] = ids(shelf)
+def test_fresh_ids_are_made_of_what_servers_take(start: Start, fake: FakeStore) -> None:
+    start("store", "sub", "c", "--client-id", "app.7 é", ready=True, address=fake.address)
+    [id] = ids(fake)
     assert id.startswith("app-7---")
     assert set(id) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-def test_until_now_asks_for_the_last_event_first(run: Run, shelf: Shelf) -> None:
-    shelf.put(3)
-    ended = run("store", "sub", "c", "--from", "first", "--until", "now", address=shelf.address)
+def test_until_now_asks_for_the_last_event_first(run: Run, fake: FakeStore) -> None:
+    fake.put(3)
+    ended = run("store", "sub", "c", "--from", "first", "--until", "now", address=fake.address)
     assert ended.text == numbers(1, 3)
-    assert shelf.starts == [(LAST, 0), (FIRST, 0)]
-    assert len(set(ids(shelf))) == 2
+    assert fake.starts == [(LAST, 0), (FIRST, 0)]
+    assert len(set(ids(fake))) == 2
 
 
 def test_while_the_connection_is_lost_for_ends_the_run_with_5(start: Start) -> None:
-    with serving() as shelf:
-        sub = start("store", "sub", "c", "--for", "2s", ready=True, address=shelf.address)
+    with fake_store_server() as fake:
+        sub = start("store", "sub", "c", "--for", "2s", ready=True, address=fake.address)
     ended = sub.wait(10)
     assert ended.code == 5
     assert "cannot connect" in ended.err or "was lost" in ended.err
 
 
 def test_a_signal_ends_it_while_the_connection_is_lost(start: Start) -> None:
-    with serving() as shelf:
-        sub = start("store", "sub", "c", ready=True, address=shelf.address)
+    with fake_store_server() as fake:
+        sub = start("store", "sub", "c", ready=True, address=fake.address)
     sub.wait_for_stderr("connecting again")
     assert sub.stop().code == 143
 
@@ -176,15 +175,15 @@ def test_a_handler_that_runs_is_not_idle(run: Run, broker: Broker, channel: str)
 
 
 def test_what_had_arrived_when_the_connection_was_lost_is_handled(
-    start: Start, shelf: Shelf, tmp_path: Path
+    start: Start, fake: FakeStore, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     command = ["sh", "-c", f"test $KUBEMQ_SEQUENCE != 1 || read x < {gate}; cat; echo"]
-    sub = start("events", "sub", "c", "--no-reconnect", "--", *command, ready=True, address=shelf.address)
-    shelf.put(3)
+    sub = start("events", "sub", "c", "--no-reconnect", "--", *command, ready=True, address=fake.address)
+    fake.put(3)
     with gate.open("w") as opened:
-        shelf.break_off()
+        fake.break_off()
         opened.write("go\n")
     ended = sub.wait()
     assert (ended.code, ended.text) == (5, numbers(1, 3)), ended.err

@@ -16,7 +16,7 @@ from kubemqctl.messaging.queues.fetch import ReceiveOptions
 from kubemqctl.messaging.queues.receive import ReceiveSummary, UnackedOutput, receive_options
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.fake_server import lacking, strange_server
+from tests.support.fake_server import Abort, fake_server, unimplemented
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -40,27 +40,27 @@ class Queue:
         self.bytes = 100
         self.open = threading.Event()
 
-    def info(self, request: Any, context: Any) -> pb.QueuesInfoResponse:
+    def info(self, request: Any) -> pb.QueuesInfoResponse:
         waits = len(self.messages)
         info = pb.QueueInfo(
             Name=self.channel, Messages=waits, Bytes=self.bytes, Waiting=waits, LastSequence=waits
         )
         return pb.QueuesInfoResponse(Info=pb.QueuesInfo(Queues=[info]))
 
-    def peek(self, request: Any, context: Any) -> pb.ReceiveQueueMessagesResponse:
+    def peek(self, request: Any) -> pb.ReceiveQueueMessagesResponse:
         return pb.ReceiveQueueMessagesResponse(Messages=self.messages[:1])
 
-    def talk(self, requests: Requests, context: grpc.ServicerContext) -> Answers:
+    def talk(self, requests: Requests) -> Answers:
         for request in requests:
-            yield from self.answer(request, context)
+            yield from self.answer(request)
 
-    def answer(self, request: pb.QueuesDownstreamRequest, context: grpc.ServicerContext) -> Answers:
+    def answer(self, request: pb.QueuesDownstreamRequest) -> Answers:
         if request.RequestTypeData == pb.Get:
             yield self.got(request)
         elif request.RequestTypeData == pb.AckRange:
-            yield from self.acknowledged(request, context)
+            yield from self.acknowledged(request)
         elif request.RequestTypeData == pb.ActiveOffsets:
-            yield from self.offsets(request, context)
+            yield from self.offsets(request)
 
     def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
         self.asked.append(request.MaxItems)
@@ -69,10 +69,10 @@ class Queue:
             time.sleep(request.WaitTimeout / 1000)  # as a server waits for more
         return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=pb.Get, Messages=taken)
 
-    def acknowledged(self, request: pb.QueuesDownstreamRequest, context: Any) -> Answers:
+    def acknowledged(self, request: pb.QueuesDownstreamRequest) -> Answers:
         yield from ()
 
-    def offsets(self, request: pb.QueuesDownstreamRequest, context: Any) -> Answers:
+    def offsets(self, request: pb.QueuesDownstreamRequest) -> Answers:
         yield self.refusal(pb.ActiveOffsets, "cannot get active offsets with closed response ")
 
     @staticmethod
@@ -81,7 +81,7 @@ class Queue:
 
 
 def served(queue: Queue) -> Any:
-    return strange_server(QueuesInfo=queue.info, QueuesDownstream=queue.talk, ReceiveQueueMessages=queue.peek)
+    return fake_server(QueuesInfo=queue.info, QueuesDownstream=queue.talk, ReceiveQueueMessages=queue.peek)
 
 
 # --- acknowledgements that are none ---
@@ -98,7 +98,7 @@ def test_a_refused_acknowledgement_is_7_and_tells_how_many_may_come_again(
     run: Run, channel: str, count: int, told: str
 ) -> None:
     class Refusing(Queue):
-        def acknowledged(self, request: Any, context: Any) -> Answers:
+        def acknowledged(self, request: Any) -> Answers:
             yield self.refusal(pb.AckRange, "invalid ack sequence id 99")
 
     with served(Refusing(channel, count)) as address:
@@ -110,7 +110,7 @@ def test_a_refused_acknowledgement_is_7_and_tells_how_many_may_come_again(
 
 def test_messages_still_active_after_their_acknowledgement_are_not_confirmed(run: Run, channel: str) -> None:
     class Forgetful(Queue):
-        def offsets(self, request: Any, context: Any) -> Answers:
+        def offsets(self, request: Any) -> Answers:
             yield pb.QueuesDownstreamResponse(RequestTypeData=pb.ActiveOffsets, ActiveOffsets=[2])
 
     with served(Forgetful(channel, 2)) as address:
@@ -121,7 +121,7 @@ def test_messages_still_active_after_their_acknowledgement_are_not_confirmed(run
 
 def test_a_server_that_answers_a_good_acknowledgement_is_understood(run: Run, channel: str) -> None:
     class Chatty(Queue):
-        def acknowledged(self, request: Any, context: Any) -> Answers:
+        def acknowledged(self, request: Any) -> Answers:
             yield pb.QueuesDownstreamResponse(RequestTypeData=pb.AckRange)
 
     with served(Chatty(channel, 2)) as address:
@@ -187,16 +187,16 @@ def test_a_server_without_statistics_gives_its_messages_one_by_one(
     run: Run, stub: Stub, channel: str, broker: Broker, options: list[str]
 ) -> None:
     stub.fill(channel, 5)
-    with strange_server(broker.address, QueuesInfo=lacking) as address:
+    with fake_server(broker.address, QueuesInfo=unimplemented) as address:
         result = run("queue", "receive", channel, *options, address=address)
     assert (result.code, result.out) == (0, b"1\n2\n3\n4\n5\n")
     assert not stub.receive(channel).Messages
 
 
-def trimming(stub: Stub) -> Callable[[Any, Any], Any]:
+def trimming(stub: Stub) -> Callable[[Any], Any]:
     """QueuesInfo of server 2.4.0: names, and what is asked for, without `_QUES.` at both ends."""
 
-    def answer(request: Any, context: Any) -> Any:
+    def answer(request: Any) -> Any:
         info = stub.info()
         for q in info.Info.Queues:
             q.Name = q.Name.strip("_QUES.")
@@ -214,7 +214,7 @@ def test_names_that_the_server_trims_cost_no_message(
     stub.fill(name, 50)
     if rival:
         stub.fill(f"{channel}x", 7)
-    with strange_server(broker.address, QueuesInfo=trimming(stub)) as address:
+    with fake_server(broker.address, QueuesInfo=trimming(stub)) as address:
         result = run("queue", "receive", name, "--all", address=address)
     assert result.out == b"".join(b"%d\n" % n for n in range(1, 51))
 
@@ -224,9 +224,8 @@ def test_names_that_the_server_trims_cost_no_message(
 
 def test_lost_in_the_middle_it_is_5_and_tells_what_was_not_confirmed(run: Run, channel: str) -> None:
     class Dying(Queue):
-        def offsets(self, request: Any, context: grpc.ServicerContext) -> Answers:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
-            yield from ()
+        def offsets(self, request: Any) -> Answers:
+            raise Abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     with served(Dying(channel, 3)) as address:
         result = run("queue", "receive", channel, "--count", "3", address=address)
@@ -257,7 +256,7 @@ def test_an_acknowledgement_that_is_never_answered_is_not_taken_for_done(
     channel: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     class Mute(Queue):
-        def offsets(self, request: Any, context: Any) -> Answers:
+        def offsets(self, request: Any) -> Answers:
             yield from ()
 
     monkeypatch.setattr(queues, "CALL_TIMEOUT", 0.3)
