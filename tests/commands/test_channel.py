@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,10 +11,10 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import Answer, fake_server, nobody_answers, queues
-from tests.support.program import Run, environment
+from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
-from tests.support.waiting import until
+from tests.support.terminal.program import ProgramOnTerminal
 
 TYPES = ["queues", "events", "events_store", "commands", "queries"]
 JOBS = pb.QueueInfo(Name="jobs", Messages=5, Bytes=90, FirstSequence=1, LastSequence=5, Waiting=2)
@@ -141,27 +137,11 @@ def test_a_terminal_is_asked(
     said: bytes, code: int, run: Run, broker: Broker, channel: str, tmp_path: Path
 ) -> None:
     run("channel", "create", "queues", channel)
-    master, slave = pty.openpty()
-    command = [sys.executable, "-m", "kubemqctl", "channel", "delete", "queues", channel]
-    process = subprocess.Popen(
-        command,
-        stdin=slave,
-        stdout=subprocess.DEVNULL,
-        stderr=slave,
-        env=environment(broker.address, {}),
-        cwd=tmp_path,
-    )
-    os.close(slave)
-    heard = bytearray()
-
-    def asked() -> bool:
-        heard.extend(os.read(master, 4096))
-        return b"[y/N]" in heard
-
-    until(asked, "the question")
-    os.write(master, said)
-    assert process.wait(20) == code
-    os.close(master)
+    words = ("channel", "delete", "queues", channel)
+    with ProgramOnTerminal(tmp_path, broker.address, *words) as program:
+        program.wait_for_text("[y/N]")
+        program.type(said)
+        assert program.end() == code
     assert (run("channel", "list", "--filter", channel).out == b"") == (code == 0)
 
 

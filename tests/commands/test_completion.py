@@ -22,11 +22,11 @@ from kubemqctl.cli.description import describe
 from kubemqctl.config.sources import Flags
 from tests.support.program import Run, environment
 from tests.support.server import Broker
-from tests.support.terminal.shells import Keyboard, missing
+from tests.support.terminal.shells import InteractiveShell, missing
 
 SHELLS = tuple(FILES)
 TREE = describe(build())
-Open = Callable[..., Keyboard]
+Open = Callable[..., InteractiveShell]
 
 # Legal in a channel's name, or printed by a server that lies; each must come out as the one word it is.
 HOSTILE = [
@@ -68,16 +68,16 @@ def shell(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def opened(shell: str, home: Path) -> Iterator[Open]:
     """opened(names=…, address=…): the shell with its completion, at home."""
-    under_way: list[Keyboard] = []
+    under_way: list[InteractiveShell] = []
 
-    def begin(names: list[str] | None = None, address: str = "") -> Keyboard:
+    def begin(names: list[str] | None = None, address: str = "") -> InteractiveShell:
         text = script(shell, TREE, TOPICS)
-        under_way.append(Keyboard(shell, text, home, environment(address), names))
+        under_way.append(InteractiveShell(shell, text, home, environment(address), names))
         return under_way[-1]
 
     yield begin
-    for keyboard in under_way:
-        keyboard.close()
+    for terminal in under_way:
+        terminal.end()
 
 
 in_every_shell = pytest.mark.parametrize("shell", SHELLS, indirect=True)
@@ -87,7 +87,7 @@ in_every_shell = pytest.mark.parametrize("shell", SHELLS, indirect=True)
 def test_words_and_options_are_completed_without_starting_python(
     shell: str, opened: Open, home: Path
 ) -> None:
-    keyboard = opened(names=[])
+    terminal = opened(names=[])
     for keys, line in {
         "prof\tpa\t": "profile path",
         "queue se\tc x --me\tm": "queue send c x --metadata m",
@@ -102,7 +102,7 @@ def test_words_and_options_are_completed_without_starting_python(
         "help exit\t": "help exit-codes",
         "help queue rec\t": "help queue receive",
     }.items():
-        assert keyboard.words(f"kubemqctl {keys}") == line.split()
+        assert terminal.words(f"kubemqctl {keys}") == line.split()
     assert not (home / "asked").exists()
 
 
@@ -110,23 +110,23 @@ def test_words_and_options_are_completed_without_starting_python(
 def test_an_option_with_a_value_in_another_word_is_not_taken_for_a_command(
     shell: str, opened: Open, home: Path
 ) -> None:
-    keyboard = opened(names=["orders"])
-    assert keyboard.words("kubemqctl channel delete events or\t")[-1] == "orders"
+    terminal = opened(names=["orders"])
+    assert terminal.words("kubemqctl channel delete events or\t")[-1] == "orders"
     assert (home / "asked").read_text() == "events\n"
-    assert keyboard.words("kubemqctl --format queue queue peek or\t")[-1] == "orders"
-    assert keyboard.words("kubemqctl queue send --tag queue=send or\t")[-1] == "orders"
+    assert terminal.words("kubemqctl --format queue queue peek or\t")[-1] == "orders"
+    assert terminal.words("kubemqctl queue send --tag queue=send or\t")[-1] == "orders"
 
 
 @in_every_shell
 def test_files_are_completed_where_files_are_meant(shell: str, opened: Open, home: Path) -> None:
-    keyboard = opened(names=[])
+    terminal = opened(names=[])
     (home / "a file").touch()
     (home / "folder").mkdir()
     (home / "folder-less").touch()
-    assert keyboard.words("kubemqctl queue send c --file a\\ f\t")[-1] == "a file"
-    assert keyboard.words("kubemqctl queue send c --file=a\\ f\t")[-1] == "--file=a file"
-    assert keyboard.words("kubemqctl broker run --data fol\t")[-1].rstrip("/") == "folder"
-    assert keyboard.words("kubemqctl queue send c --metadata a\\ f\t")[-1].rstrip() == "a f"
+    assert terminal.words("kubemqctl queue send c --file a\\ f\t")[-1] == "a file"
+    assert terminal.words("kubemqctl queue send c --file=a\\ f\t")[-1] == "--file=a file"
+    assert terminal.words("kubemqctl broker run --data fol\t")[-1].rstrip("/") == "folder"
+    assert terminal.words("kubemqctl queue send c --metadata a\\ f\t")[-1].rstrip() == "a f"
 
 
 @in_every_shell
@@ -137,19 +137,19 @@ def test_behind_a_double_dash_a_handler_is_completed_as_a_command(
     handler.parent.mkdir()
     handler.write_text("#!/bin/sh\n")
     handler.chmod(0o755)
-    keyboard = opened(names=[])
+    terminal = opened(names=[])
     (home / "argument.txt").touch()
-    assert keyboard.words("kubemqctl queue receive c -- handle-o\t")[-1] == "handle-orders"
-    assert keyboard.words("kubemqctl queue receive c -- handle-orders argu\t")[-1] == "argument.txt"
-    assert keyboard.words("kubemqctl queue send c -- handle-o\t")[-1].rstrip() == "handle-o"
+    assert terminal.words("kubemqctl queue receive c -- handle-o\t")[-1] == "handle-orders"
+    assert terminal.words("kubemqctl queue receive c -- handle-orders argu\t")[-1] == "argument.txt"
+    assert terminal.words("kubemqctl queue send c -- handle-o\t")[-1].rstrip() == "handle-o"
 
 
 @in_every_shell
 def test_a_hostile_name_becomes_the_one_word_that_it_is(shell: str, opened: Open, home: Path) -> None:
     names = [f"n{at:02}{name}" for at, name in enumerate(HOSTILE)]
-    keyboard = opened(names=names)
+    terminal = opened(names=names)
     for name in names:
-        assert keyboard.words(f"kubemqctl queue peek {name[:3]}\t") == ["queue", "peek", name]
+        assert terminal.words(f"kubemqctl queue peek {name[:3]}\t") == ["queue", "peek", name]
     assert not (home / "pwned").exists()
 
 
@@ -159,10 +159,10 @@ def test_a_name_within_quotes_is_completed_to_the_same_or_not_at_all(
     shell: str, opened: Open, home: Path, quote: str
 ) -> None:
     names = [f"n{at:02}{name}" for at, name in enumerate(HOSTILE)]
-    keyboard = opened(names=names)
+    terminal = opened(names=names)
     completed = []
     for name in names:
-        words = keyboard.words(f"kubemqctl queue peek {quote}{name[:3]}\t")
+        words = terminal.words(f"kubemqctl queue peek {quote}{name[:3]}\t")
         # Where the name cannot be within these quotes, the quote is still open: nothing is run.
         assert words in ([], ["queue", "peek", name])
         completed += [name] if words else []
@@ -178,12 +178,12 @@ def test_names_come_from_the_server_and_the_profiles_that_the_line_names(
     assert run("store", "pub", f"{channel}.store", "x").code == 0
     assert run("profile", "set", "here-and-now", "--address", broker.address).code == 0
     assert run("profile", "set", "elsewhere", "--address", "127.0.0.1:1", "--current").code == 0
-    keyboard = opened()
+    terminal = opened()
 
     def last_word(line: str, expected: str) -> str:
         for _ in range(5):  # a busy machine may take longer than completion waits
             rmtree(home / ".cache", ignore_errors=True)
-            word = keyboard.words(f"kubemqctl {line}\t")[-1].rstrip()
+            word = terminal.words(f"kubemqctl {line}\t")[-1].rstrip()
             if word == expected:
                 break
         return word
@@ -327,11 +327,13 @@ def test_what_install_has_written_works_in_a_new_shell(
     (installed,) = (file for file in home.rglob("*kubemqctl*") if file.is_file())
     text = "true" if shell == "fish" else installed.read_text()
     rc = f"fpath=({installed.parent} $fpath)\n" if shell == "zsh" else ""
-    keyboard = Keyboard(shell, "true" if shell == "zsh" else text, home, environment(""), [], before=rc)
+    terminal = InteractiveShell(
+        shell, "true" if shell == "zsh" else text, home, environment(""), [], before=rc
+    )
     try:
-        assert keyboard.words("kubemqctl prof\tpa\t") == ["profile", "path"]
+        assert terminal.words("kubemqctl prof\tpa\t") == ["profile", "path"]
     finally:
-        keyboard.close()
+        terminal.end()
 
 
 def test_the_scripts_in_the_repository_are_what_the_program_prints(run: Run) -> None:

@@ -11,7 +11,7 @@ import pytest
 from tests.support.program import Run
 from tests.support.raw_grpc import QUERY, Stub, ask
 from tests.support.server import Broker
-from tests.support.terminal.in_process import Seen, seen
+from tests.support.terminal.in_process import TerminalResult, on_terminal
 from tests.support.waiting import until
 
 
@@ -22,56 +22,62 @@ def _plainly(monkeypatch: pytest.MonkeyPatch, broker: Broker) -> None:
     monkeypatch.delenv("CI", raising=False)
 
 
-def lines(run: Seen) -> list[str]:
+def lines(run: TerminalResult) -> list[str]:
     assert run.code == 0, run
     return run.foreign.splitlines()
 
 
 @pytest.mark.builtin
 def test_a_channel_was_created_and_deleted(channel: str) -> None:
-    assert lines(seen("channel", "create", "queues", channel)) == [f"created {channel} (queues)"]
-    assert lines(seen("channel", "delete", "queues", channel, "--yes")) == [f"deleted {channel} (queues)"]
+    assert lines(on_terminal("channel", "create", "queues", channel)) == [f"created {channel} (queues)"]
+    assert lines(on_terminal("channel", "delete", "queues", channel, "--yes")) == [
+        f"deleted {channel} (queues)"
+    ]
 
 
 def test_messages_were_moved_and_acknowledged(stub: Stub, channel: str) -> None:
     stub.send(channel, "a")
     stub.send(channel, "b")
     target = f"{channel}-target"
-    assert lines(seen("queue", "move", channel, target, "--all", "--dry-run")) == [
+    assert lines(on_terminal("queue", "move", channel, target, "--all", "--dry-run")) == [
         f"2 messages would be moved from {channel} to {target}",
         f"{channel} to {target}: 2 messages",
     ]
-    assert lines(seen("queue", "move", channel, target, "--all")) == [f"{channel} to {target}: 2 messages"]
-    assert lines(seen("queue", "ack-all", target, "--yes")) == [f"{target}: 2 messages acknowledged"]
+    assert lines(on_terminal("queue", "move", channel, target, "--all")) == [
+        f"{channel} to {target}: 2 messages"
+    ]
+    assert lines(on_terminal("queue", "ack-all", target, "--yes")) == [f"{target}: 2 messages acknowledged"]
 
 
 def test_a_decision_says_where_the_message_is_now(stub: Stub, channel: str) -> None:
     for _ in range(3):
         stub.send(channel, "x")
-    assert lines(seen("queue", "tx", channel, "--ack"))[-1].endswith(" acked")
-    assert lines(seen("queue", "tx", channel, "--resend", "there"))[-1].endswith(" resent: it is on there")
-    modified = seen("queue", "tx", channel, "--modify", "--body", "y", "--to", "here")
+    assert lines(on_terminal("queue", "tx", channel, "--ack"))[-1].endswith(" acked")
+    assert lines(on_terminal("queue", "tx", channel, "--resend", "there"))[-1].endswith(
+        " resent: it is on there"
+    )
+    modified = on_terminal("queue", "tx", channel, "--modify", "--body", "y", "--to", "here")
     assert lines(modified)[-1].endswith(" modified: it is on here")
 
 
 def test_a_json_body_is_laid_out_for_people_and_only_for_them(stub: Stub, channel: str, run: Run) -> None:
     body = '{"order":1234,"items":[' + ",".join('{"sku":"A-1","price":9.90}' for _ in range(4)) + "]}"
     stub.send(channel, body)
-    shown = lines(seen("queue", "peek", channel))
+    shown = lines(on_terminal("queue", "peek", channel))
     assert shown[1:4] == ["{", '  "order": 1234,', '  "items": [']
-    assert seen("queue", "peek", channel, "-o", "raw").written == body
+    assert on_terminal("queue", "peek", channel, "-o", "raw").written == body
     assert run("queue", "peek", channel, "-o", "human").text.endswith(f"\n{body}\n")
 
 
 def test_a_send_that_failed_is_told_once(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEMQ_ADDRESS", "127.0.0.1:1")
-    failed = seen("queue", "send", channel, "x")
+    failed = on_terminal("queue", "send", channel, "x")
     assert failed.code == 5
     assert failed.written.count("connection refused") == 1
 
 
 def test_top_with_a_form_is_printed_once() -> None:
-    once = seen("top", "-o", "human", "--interval", "100ms")
+    once = on_terminal("top", "-o", "human", "--interval", "100ms")
     assert once.code == 0
     assert "\x1b" not in once.written
     assert "NAME" in once.written
@@ -89,7 +95,7 @@ def test_top_with_a_form_is_printed_once() -> None:
 def test_whoever_watches_is_told_that_it_is_live(words: str, told: str, channel: str, run: Run) -> None:
     line = f"{told.format(channel)}: Ctrl-C ends it"
     command = words.format(channel).split()
-    assert line in lines(seen(*command))
+    assert line in lines(on_terminal(*command))
     assert line not in run(*command).err
 
 
@@ -101,6 +107,6 @@ def test_a_responder_says_that_it_is_live(channel: str, stub: Stub) -> None:
 
     thread = threading.Thread(target=until, args=(answered, "an answer", 15), daemon=True)
     thread.start()
-    told = lines(seen("query", "respond", channel, "--echo", "--count", "1"))
+    told = lines(on_terminal("query", "respond", channel, "--echo", "--count", "1"))
     thread.join(15)
     assert told[0] == f"responding on {channel}: Ctrl-C ends it"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import pty
 import stat
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,8 @@ import pytest
 
 from kubemqctl.config.config_file import load, save
 from kubemqctl.config.profiles import Config, Profile, Tls
-from tests.support.program import Result, Run, environment
+from tests.support.program import Result, Run
+from tests.support.terminal.program import ProgramOnTerminal
 
 Profiles = Callable[..., Result]
 
@@ -341,21 +339,8 @@ def test_another_profile_s_protection_does_not_matter(two: Path, profiles: Profi
 
 @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, {"prod"}), ("", 2, {"prod", "dev"})])
 def test_remove_asks_on_a_terminal(answer: str, code: int, left: set[str], two: Path) -> None:
-    ours, theirs = pty.openpty()
-    with os.fdopen(ours, "r+b", buffering=0) as terminal:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kubemqctl", "profile", "remove", "dev"],
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=environment(""),
-            cwd=two.parent,
-        )
-        os.close(theirs)
-        said = b""
-        while not said.rstrip().endswith(b"[y/N]"):
-            said += terminal.read(1)
-        terminal.write(answer.encode() + b"\n")
-        out, _ = process.communicate(timeout=20)
-    assert (process.returncode, out) == (code, b"")
+    with ProgramOnTerminal(two.parent, "", "profile", "remove", "dev", piped=True) as program:
+        program.wait_for_text("[y/N]")
+        program.type(answer.encode() + b"\n")
+        assert (program.end(), program.piped()) == (code, b"")
     assert set(load(str(two)).profiles) == left

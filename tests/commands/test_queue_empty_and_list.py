@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +14,7 @@ from tests.support.fake_server import fake_server, unimplemented
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
+from tests.support.terminal.program import ProgramOnTerminal
 
 
 def waiting(stub: Stub, channel: str) -> int:
@@ -106,79 +102,33 @@ def test_a_protected_profile_wants_the_channels_name(
     assert (result.code, result.out) == (0, b"2\n")
 
 
-class Terminal:
-    """The program on a terminal."""
-
-    def __init__(self, broker: Broker, *args: str) -> None:
-        self.pid, self.master = pty.fork()
-        if not self.pid:
-            _become(broker.address, args)
-        self.shown = b""
-
-    def wait_for(self, text: bytes) -> None:
-        deadline = time.monotonic() + 10
-        while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            self._look()
-
-    def type(self, text: bytes) -> None:
-        os.write(self.master, text)
-
-    def end(self) -> int:
-        deadline = time.monotonic() + 15
-        while not (done := os.waitpid(self.pid, os.WNOHANG))[0]:
-            assert time.monotonic() < deadline, self.shown
-            self._look()
-        self._look()
-        os.close(self.master)
-        return os.waitstatus_to_exitcode(done[1])
-
-    def _look(self) -> None:
-        if select.select([self.master], [], [], 0.05)[0]:
-            try:
-                self.shown += os.read(self.master, 4096)
-            except OSError:
-                return
-
-
-def _become(address: str, args: tuple[str, ...]) -> None:
-    environ = {**os.environ, "KUBEMQ_ADDRESS": address, "TERM": "xterm"}
-    environ.pop("CI", None)
-    os.execve(sys.executable, [sys.executable, "-m", "kubemqctl", *args], environ)
-
-
-@pytest.fixture
-def terminal(broker: Broker) -> Callable[..., Terminal]:
-    """terminal(ARGS…): the program under way."""
-    return lambda *args: Terminal(broker, *args)
-
-
 @pytest.mark.parametrize(("answer", "code", "rest"), [(b"y\n", 0, 0), (b"n\n", 2, 3), (b"\n", 2, 3)])
 def test_on_a_terminal_it_asks(
-    terminal: Callable[..., Terminal], stub: Stub, channel: str, answer: bytes, code: int, rest: int
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path, answer: bytes, code: int, rest: int
 ) -> None:
     stub.fill(channel, 3)
-    program = terminal("queue", "ack-all", channel)
-    program.wait_for(b"? [y/N] ")
-    assert channel.encode() in program.shown
-    assert waiting(stub, channel) == 3
-    program.type(answer)
-    assert program.end() == code
+    with ProgramOnTerminal(tmp_path, broker.address, "queue", "ack-all", channel) as program:
+        program.wait_for_text("? [y/N] ")
+        assert channel.encode() in program.written
+        assert waiting(stub, channel) == 3
+        program.type(answer)
+        assert program.end() == code
     assert waiting(stub, channel) == rest
 
 
 def test_on_a_protected_profile_it_asks_for_the_name(
-    terminal: Callable[..., Terminal], stub: Stub, channel: str, protected: str
+    broker: Broker, stub: Stub, channel: str, protected: str, tmp_path: Path
 ) -> None:
     stub.fill(channel, 3)
-    program = terminal("queue", "ack-all", channel, "-p", protected)
-    program.wait_for(b"to go on: ")
-    program.type(b"y\n")
-    assert program.end() == 2
-    program = terminal("queue", "ack-all", channel, "-p", protected, "--yes")
-    program.wait_for(b"to go on: ")
-    program.type(channel.encode() + b"\n")
-    assert program.end() == 0
+    words = ("queue", "ack-all", channel, "-p", protected)
+    with ProgramOnTerminal(tmp_path, broker.address, *words) as program:
+        program.wait_for_text("to go on: ")
+        program.type(b"y\n")
+        assert program.end() == 2
+    with ProgramOnTerminal(tmp_path, broker.address, *words, "--yes") as program:
+        program.wait_for_text("to go on: ")
+        program.type(channel.encode() + b"\n")
+        assert program.end() == 0
     assert waiting(stub, channel) == 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.support.fake_queue_server import deny, fake_queue_server, lose_the_an
 from tests.support.program import Run, Start, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 
 ODD = bytes(range(256)) + b"\r\n\x00last, no newline"
 
@@ -130,12 +130,8 @@ def test_a_closed_stdin_does_not_matter_to_a_command_with_a_body(
 
 
 def test_without_a_body_on_a_terminal_the_three_ways_are_named(start: Start, channel: str) -> None:
-    ours, theirs = pty.openpty()
-    try:
-        ended = start("queue", "send", channel, stdin=theirs).wait()
-    finally:
-        os.close(ours)
-        os.close(theirs)
+    with PseudoTerminal() as terminal:
+        ended = start("queue", "send", channel, stdin=terminal.slave).wait()
     assert ended.code == 2
     assert "argument" in ended.err
     assert "--file" in ended.err
@@ -143,14 +139,10 @@ def test_without_a_body_on_a_terminal_the_three_ways_are_named(start: Start, cha
 
 
 def test_a_dash_reads_a_terminal(start: Start, stub: Stub, channel: str) -> None:
-    ours, theirs = pty.openpty()
-    try:
-        sending = start("queue", "send", channel, "-", stdin=theirs)
-        os.write(ours, b"typed\n\x04")
+    with PseudoTerminal() as terminal:
+        sending = start("queue", "send", channel, "-", stdin=terminal.slave)
+        terminal.type(b"typed\n\x04")
         assert sending.wait().code == 0
-    finally:
-        os.close(ours)
-        os.close(theirs)
     assert only(stub, channel).Body == b"typed\n"
 
 

@@ -19,6 +19,7 @@ from tests.support.fake_queue_server import (
 )
 from tests.support.program import Start, Started
 from tests.support.raw_grpc import Stub
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 from tests.support.waiting import until
 
 
@@ -45,14 +46,12 @@ def test_a_line_goes_out_at_once_while_the_pipe_stays_open(start: Start, stub: S
 
 
 def test_a_terminal_is_read_line_by_line(start: Start, stub: Stub, channel: str) -> None:
-    ours, theirs = os.openpty()
-    sending = start("queue", "send", channel, "-", "--lines", stdin=theirs)
-    os.close(theirs)
-    os.write(ours, b"typed\n")
-    sending.wait_for_stdout(b"\n")
-    os.write(ours, b"\x04")
-    assert sending.wait().code == 0
-    os.close(ours)
+    with PseudoTerminal() as terminal:
+        sending = start("queue", "send", channel, "-", "--lines", stdin=terminal.slave)
+        terminal.type(b"typed\n")
+        sending.wait_for_stdout(b"\n")
+        terminal.type(b"\x04")
+        assert sending.wait().code == 0
     assert [m.Body for m in stub.receive(channel).Messages] == [b"typed"]
 
 

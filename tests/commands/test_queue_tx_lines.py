@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import select
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +14,10 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts
 from tests.conftest import NewBroker
-from tests.support.program import Run, Start, Started, environment
+from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
+from tests.support.terminal.program import ProgramOnTerminal
 from tests.support.waiting import until
 
 
@@ -272,74 +271,51 @@ def test_a_server_that_goes_away_ends_it_with_5_at_once(
 # ---- the prompt ----
 
 
-class Terminal:
+def prompt(folder: Path, broker: Broker, *words: str) -> ProgramOnTerminal:
     """`queue tx` on a terminal of its own, stdout to a pipe."""
-
-    def __init__(self, broker: Broker, *words: str) -> None:
-        self.master, slave = os.openpty()
-        command = [sys.executable, "-m", "kubemqctl", "queue", "tx", *words]
-        self.process = subprocess.Popen(
-            command, stdin=slave, stdout=subprocess.PIPE, stderr=slave, env=environment(broker.address)
-        )
-        os.close(slave)
-        self.shown = b""
-
-    def wait_for(self, text: str) -> None:
-        def shown() -> bool:
-            if text.encode() not in self.shown and select.select([self.master], [], [], 0)[0]:
-                self.shown += os.read(self.master, 4096)
-            return text.encode() in self.shown
-
-        until(shown, f"{text!r} on the terminal", 20)
-        self.shown = self.shown.partition(text.encode())[2]
-
-    def type(self, text: str) -> None:
-        os.write(self.master, text.encode())
-
-    def end(self) -> tuple[int, bytes]:
-        out, _ = self.process.communicate(timeout=20)
-        os.close(self.master)
-        return self.process.returncode, out
+    return ProgramOnTerminal(folder, broker.address, "queue", "tx", *words, piped=True)
 
 
-def test_a_prompt_understands_the_same_words(broker: Broker, stub: Stub, channel: str) -> None:
+def test_a_prompt_understands_the_same_words(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
     stub.fill(channel, 2)
-    terminal = Terminal(broker, channel)
-    terminal.wait_for("Ctrl-D to end> ")
-    terminal.type("what\n")
-    terminal.wait_for("is no decision")
-    terminal.wait_for("Ctrl-D to end> ")
-    terminal.type("extend 1m\n")
-    terminal.wait_for("Ctrl-D to end> ")
-    terminal.type("ack\n")
-    terminal.wait_for("next, or Ctrl-D to end> ")
-    terminal.type("next\n")
-    terminal.wait_for("Ctrl-D to end> ")
-    terminal.type("reject\n")
-    terminal.wait_for("next, or Ctrl-D to end> ")
-    terminal.type("\x04")
-    assert terminal.end() == (0, b"1\n2\n")
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"what\n")
+        terminal.wait_for_text("is no decision")
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"extend 1m\n")
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"ack\n")
+        terminal.wait_for_text("next, or Ctrl-D to end> ")
+        terminal.type(b"next\n")
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"reject\n")
+        terminal.wait_for_text("next, or Ctrl-D to end> ")
+        terminal.type(b"\x04")
+        assert (terminal.end(), terminal.piped()) == (0, b"1\n2\n")
     (left,) = rest(stub, channel)
     assert (left.Body, left.Attributes.ReceiveCount) == (b"2", 2)
 
 
 def test_an_end_at_the_prompt_without_a_decision_gives_it_back(
-    broker: Broker, stub: Stub, channel: str
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
 ) -> None:
     stub.send(channel, "a")
-    terminal = Terminal(broker, channel)
-    terminal.wait_for("Ctrl-D to end> ")
-    terminal.type("\x04")
-    terminal.wait_for("given back")
-    assert terminal.end()[0] == 2
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"\x04")
+        terminal.wait_for_text("given back")
+        assert terminal.end() == 2
     assert rest(stub, channel)[0].Attributes.ReceiveCount == 2
 
 
 def test_a_terminal_that_may_not_be_asked_is_2_and_takes_nothing(
-    broker: Broker, stub: Stub, channel: str
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
 ) -> None:
     stub.send(channel, "a")
-    terminal = Terminal(broker, channel, "--no-input")
-    terminal.wait_for("--ack, --reject")
-    assert terminal.end()[0] == 2
+    with prompt(tmp_path, broker, channel, "--no-input") as terminal:
+        terminal.wait_for_text("--ack, --reject")
+        assert terminal.end() == 2
     assert rest(stub, channel)[0].Attributes.ReceiveCount == 1

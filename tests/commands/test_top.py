@@ -19,7 +19,7 @@ from tests.support.fake_server import fake_server, nobody_answers, queues
 from tests.support.program import Run, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
-from tests.support.terminal.program import ENTERED, LEFT, Page
+from tests.support.terminal.program import ENTERED, LEFT, TopOnTerminal
 from tests.support.waiting import until
 
 TOP = ("top", "--interval", "100ms")
@@ -128,78 +128,78 @@ def test_it_never_reads_what_is_on_stdin(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def page(tmp_path: Path, loaded: Broker) -> Iterator[Page]:
-    with Page(tmp_path, loaded.address, *TOP, "--sort", "waiting") as opened:
-        opened.wait_for("OUT/S")
+def top(tmp_path: Path, loaded: Broker) -> Iterator[TopOnTerminal]:
+    with TopOnTerminal(tmp_path, loaded.address, *TOP, "--sort", "waiting") as opened:
+        opened.wait_for_line("OUT/S")
         yield opened
 
 
 @pytest.mark.builtin
-def test_the_table_stays_and_changes_until_q(page: Page, loaded: Broker) -> None:
-    lines = page.wait_for(r"jobs +queues +0 +0 +70 ")
+def test_the_table_stays_and_changes_until_q(top: TopOnTerminal, loaded: Broker) -> None:
+    lines = top.wait_for_line(r"jobs +queues +0 +0 +70 ")
     assert lines[0].startswith(loaded.address)
     assert lines[0].endswith("3 channels")
     with Stub(loaded.address) as stub:
         stub.fill("orders", 100)
-    page.wait_for(r"orders +queues +[1-9][0-9,]* +0 +105 ")
-    page.type(b"q")
-    assert page.end() == 0
-    assert (page.written.count(ENTERED), page.written.count(LEFT)) == (1, 1)
+    top.wait_for_line(r"orders +queues +[1-9][0-9,]* +0 +105 ")
+    top.type(b"q")
+    assert top.end() == 0
+    assert (top.written.count(ENTERED), top.written.count(LEFT)) == (1, 1)
 
 
 @pytest.mark.builtin
 def test_ctrl_c_is_130_and_sigterm_143_with_the_terminal_as_it_was(tmp_path: Path, loaded: Broker) -> None:
-    with Page(tmp_path, loaded.address, *TOP) as page:
-        page.wait_for("jobs")
-        page.type(b"\x03")
-        assert page.end() == 130
-    with Page(tmp_path, loaded.address, *TOP) as page:
-        page.wait_for("jobs")
-        page.process.send_signal(signal.SIGTERM)
-        assert page.end() == 143
+    with TopOnTerminal(tmp_path, loaded.address, *TOP) as top:
+        top.wait_for_line("jobs")
+        top.type(b"\x03")
+        assert top.end() == 130
+    with TopOnTerminal(tmp_path, loaded.address, *TOP) as top:
+        top.wait_for_line("jobs")
+        top.process.send_signal(signal.SIGTERM)
+        assert top.end() == 143
 
 
 @pytest.mark.builtin
-def test_keys_change_the_order(page: Page) -> None:
-    assert "WAITING ▼" in page.lines[1]
-    page.type(b"r")
-    lines = page.wait_for("WAITING ▲")
+def test_keys_change_the_order(top: TopOnTerminal) -> None:
+    assert "WAITING ▼" in top.lines[1]
+    top.type(b"r")
+    lines = top.wait_for_line("WAITING ▲")
     assert [line.split()[0] for line in lines[2:5]] == ["news", "orders", "jobs"]
-    page.type(b"S")
-    page.wait_for("OUT/S ▼")
-    page.type(b"\x1b[C")
-    page.wait_for("WAITING ▼")
+    top.type(b"S")
+    top.wait_for_line("OUT/S ▼")
+    top.type(b"\x1b[C")
+    top.wait_for_line("WAITING ▼")
 
 
 @pytest.mark.builtin
-def test_a_filter_is_typed_at_the_foot(page: Page) -> None:
-    page.type(b"/ord")
-    lines = page.wait_for("^filter: ord_")
+def test_a_filter_is_typed_at_the_foot(top: TopOnTerminal) -> None:
+    top.type(b"/ord")
+    lines = top.wait_for_line("^filter: ord_")
     assert [line.split()[0] for line in lines[2:] if line][:1] == ["orders"]
     assert not any("jobs" in line for line in lines)
-    page.type(b"q\x7f\r")
-    page.wait_for("1 channel with 'ord'")
-    page.type(b"/\x15\r")
-    page.wait_for("3 channels$")
+    top.type(b"q\x7f\r")
+    top.wait_for_line("1 channel with 'ord'")
+    top.type(b"/\x15\r")
+    top.wait_for_line("3 channels$")
 
 
 @pytest.mark.builtin
 @pytest.mark.parametrize("size", [(200, 50), (80, 24), (40, 6), (20, 4), (9, 2), (1, 1)])
-def test_it_fits_every_size_also_one_that_changes(size: tuple[int, int], page: Page) -> None:
-    page.resize(*size)
-    lines = until(lambda: page.lines if len(page.lines) == size[1] else [], f"a page of {size}")
+def test_it_fits_every_size_also_one_that_changes(size: tuple[int, int], top: TopOnTerminal) -> None:
+    top.resize(*size)
+    lines = until(lambda: top.lines if len(top.lines) == size[1] else [], f"a page of {size}")
     assert max(map(len, lines)) <= size[0]
-    page.type(b"q")
-    assert page.end() == 0
+    top.type(b"q")
+    assert top.end() == 0
 
 
 def test_what_has_no_room_is_counted(tmp_path: Path) -> None:
     many = [pb.QueueInfo(Name=f"q{n:03}", Waiting=n) for n in range(50)]
     with (
         fake_server(QueuesInfo=queues(*many), SendRequest=nobody_answers) as address,
-        Page(tmp_path, address, *TOP, "--sort", "waiting", size=(80, 10)) as page,
+        TopOnTerminal(tmp_path, address, *TOP, "--sort", "waiting", size=(80, 10)) as top,
     ):
-        lines = page.wait_for("more")
+        lines = top.wait_for_line("more")
         assert [line.split()[0] for line in lines[2:8]] == [f"q{n:03}" for n in range(49, 43, -1)]
         assert lines[8] == "… 44 more"
         assert "queues only" in lines[0]
@@ -210,32 +210,32 @@ def test_a_lost_server_leaves_the_last_table_until_it_is_back(tmp_path: Path, ne
     broker = new_broker("--ephemeral")
     with Stub(broker.address) as stub:
         stub.fill("before", 3)
-    with Page(tmp_path, broker.address, *TOP) as page:
-        page.wait_for("before +queues")
+    with TopOnTerminal(tmp_path, broker.address, *TOP) as top:
+        top.wait_for_line("before +queues")
         broker.stop()
-        lines = page.wait_for("trying again")
+        lines = top.wait_for_line("trying again")
         assert any("before" in line for line in lines)
         again = new_broker("--ephemeral", listen=broker.address)
         with Stub(again.address) as stub:
             stub.fill("after", 3)
-        lines = page.wait_for("after +queues")
+        lines = top.wait_for_line("after +queues")
         assert not any("trying again" in line or "before" in line for line in lines)
-        page.type(b"q")
-        assert page.end() == 0
+        top.type(b"q")
+        assert top.end() == 0
 
 
 @pytest.mark.builtin
 def test_keys_are_answered_while_the_server_says_nothing(tmp_path: Path, new_broker: NewBroker) -> None:
     broker = new_broker("--ephemeral")
     assert broker.process
-    with Page(tmp_path, broker.address, *TOP) as page:
-        page.wait_for("0 channels")
+    with TopOnTerminal(tmp_path, broker.address, *TOP) as top:
+        top.wait_for_line("0 channels")
         broker.process.send(signal.SIGSTOP)
         try:
-            page.type(b"/x")
-            page.wait_for("filter: x_")
-            page.type(b"\rq")
-            assert page.end() == 0
+            top.type(b"/x")
+            top.wait_for_line("filter: x_")
+            top.type(b"\rq")
+            assert top.end() == 0
         finally:
             broker.process.send(signal.SIGCONT)
 
@@ -244,47 +244,47 @@ def test_names_from_a_hostile_server_do_nothing_to_the_terminal(tmp_path: Path) 
     evil = "a\x1b[2J\x07\u202e[red]b" + "x" * 300
     body = json.dumps([{"name": evil, "incoming": {"messages": 10**18}}]).encode()
     answers: dict[str, Any] = {"SendRequest": lambda request: pb.Response(Executed=True, Body=body)}
-    with fake_server(**answers) as address, Page(tmp_path, address, *TOP) as page:
-        page.wait_for(r"a\\x1b\[2J\\x07\\u202e\[red\]b")
-        assert b"\x1b[2J" not in page.written
-        assert b"\x07" not in page.written
-        page.type(b"q")
-        assert page.end() == 0
+    with fake_server(**answers) as address, TopOnTerminal(tmp_path, address, *TOP) as top:
+        top.wait_for_line(r"a\\x1b\[2J\\x07\\u202e\[red\]b")
+        assert b"\x1b[2J" not in top.written
+        assert b"\x07" not in top.written
+        top.type(b"q")
+        assert top.end() == 0
 
 
 @pytest.mark.builtin
-def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(page: Page) -> None:
-    page.type(b"\x1a")
+def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again(top: TopOnTerminal) -> None:
+    top.type(b"\x1a")
 
     def state() -> str:
-        with open(f"/proc/{page.process.pid}/stat") as stat:
+        with open(f"/proc/{top.process.pid}/stat") as stat:
             return stat.read().rpartition(")")[2].split()[0]
 
     until(lambda: state() == "T", "stopped")
-    until(lambda: page.written.endswith(LEFT), "the screen left")
-    os.kill(page.process.pid, signal.SIGCONT)
-    until(lambda: page.written.count(ENTERED) == 2, "the screen entered again")
-    page.type(b"s")
-    page.wait_for("MESSAGES ▼")
-    page.type(b"q")
-    assert page.end() == 0
+    until(lambda: top.written.endswith(LEFT), "the screen left")
+    os.kill(top.process.pid, signal.SIGCONT)
+    until(lambda: top.written.count(ENTERED) == 2, "the screen entered again")
+    top.type(b"s")
+    top.wait_for_line("MESSAGES ▼")
+    top.type(b"q")
+    assert top.end() == 0
 
 
 @pytest.mark.builtin
 def test_with_no_input_keys_are_left_alone(tmp_path: Path, loaded: Broker) -> None:
-    with Page(tmp_path, loaded.address, *TOP, "--no-input") as page:
-        page.wait_for("jobs")
-        page.type(b"qqq")
-        count = page.written.count(b"\x1b[H")
-        until(lambda: page.written.count(b"\x1b[H") > count + 3, "more pages")
-        assert page.process.poll() is None
-        page.type(b"\x03")
-        assert page.end() == 130
+    with TopOnTerminal(tmp_path, loaded.address, *TOP, "--no-input") as top:
+        top.wait_for_line("jobs")
+        top.type(b"qqq")
+        count = top.written.count(b"\x1b[H")
+        until(lambda: top.written.count(b"\x1b[H") > count + 3, "more pages")
+        assert top.process.poll() is None
+        top.type(b"\x03")
+        assert top.end() == 130
 
 
 @pytest.mark.builtin
 def test_a_dumb_terminal_gets_the_table_once(tmp_path: Path, loaded: Broker) -> None:
-    with Page(tmp_path, loaded.address, *TOP, env={"TERM": "dumb"}) as page:
-        assert page.process.wait(20) == 0
-        until(lambda: b"news" in page.written, "the table")
-        assert b"\x1b" not in page.written
+    with TopOnTerminal(tmp_path, loaded.address, *TOP, env={"TERM": "dumb"}) as top:
+        assert top.process.wait(20) == 0
+        until(lambda: b"news" in top.written, "the table")
+        assert b"\x1b" not in top.written

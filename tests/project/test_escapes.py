@@ -12,8 +12,8 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.hostile import HostileServer, Move, Plan, hostile_server
-from tests.support.terminal.in_process import ACTING, Seen, seen
-from tests.support.terminal.program import Page
+from tests.support.terminal.in_process import ACTING, TerminalResult, on_terminal
+from tests.support.terminal.program import TopOnTerminal
 
 # A colour, a title, a bell, C1's CSI and DCS, overrides, isolates, marks, DEL, backspace, a line separator.
 ACTS = "\x1b[31m\x1b]0;t\x07\x9b1m\x90q\x9c\u202e\u2066\u200f\x7f\x08\r\u2028\ufeff"
@@ -106,7 +106,7 @@ def terminal(
     hostile.plan.end()
 
 
-def assert_harmless(run: Seen, *fields: str) -> None:
+def assert_harmless(run: TerminalResult, *fields: str) -> None:
     """Nothing acts, and each of `fields` was there, with what would have acted written out."""
     assert not ACTING.search(run.foreign), repr(run.written)
     assert "bug in kubemqctl" not in run.written, run.written
@@ -188,20 +188,20 @@ CASES: Mapping[str, Case] = {
 @pytest.mark.parametrize("name", CASES)
 def test_no_field_of_an_answer_acts_on_the_terminal(name: str, terminal: HostileServer) -> None:
     words, terminal.plan, fields = CASES[name]
-    assert_harmless(seen(*words), *fields)
+    assert_harmless(on_terminal(*words), *fields)
 
 
 def test_top_shows_the_names_of_channels_and_obeys_none(terminal: HostileServer, tmp_path: Path) -> None:
     terminal.plan = Plan({"SendRequest": instead(CHANNELS, 1000)})
-    with Page(tmp_path, terminal.address, "top", "--interval", "100ms") as page:
-        page.wait_for("<channel-name>")
-        page.type(b"q")
-        assert_harmless(Seen(page.end(), page.written.decode()), "channel-name")
+    with TopOnTerminal(tmp_path, terminal.address, "top", "--interval", "100ms") as top:
+        top.wait_for_line("<channel-name>")
+        top.type(b"q")
+        assert_harmless(TerminalResult(top.end(), top.written.decode()), "channel-name")
 
 
 def test_a_prompt_shows_the_message_and_obeys_none_of_it(terminal: HostileServer) -> None:
     terminal.plan = Plan({}, [MESSAGE.SerializeToString()])
-    assert_harmless(seen("queue", "tx", "q", keys=b"nonsense\x1b[31m\nack\n\x04"), *HELD)
+    assert_harmless(on_terminal("queue", "tx", "q", keys=b"nonsense\x1b[31m\nack\n\x04"), *HELD)
 
 
 REFUSED_LINES = (
@@ -217,7 +217,7 @@ def test_no_word_of_a_refusal_acts_on_the_terminal(line: str, terminal: HostileS
     terminal.plan = Plan(
         {method: [refusal] * MANY for method in pb.DESCRIPTOR.services_by_name["kubemq"].methods_by_name}
     )
-    assert_harmless(seen("-v", *line.split()), "details")
+    assert_harmless(on_terminal("-v", *line.split()), "details")
 
 
 # Each EVIL is one word that would do harm.
@@ -245,7 +245,7 @@ def test_no_word_of_a_wrong_command_line_acts_on_the_terminal(terminal: HostileS
     terminal.plan = Plan({})
     for line in re.split(r"[|\n]", WRONG_LINES.strip()):
         words = [word.replace("EVIL", evil("word")) for word in line.split()]
-        run = seen(*words)
+        run = on_terminal(*words)
         assert not ACTING.search(run.foreign), (words, run.written)
         assert "bug in kubemqctl" not in run.written, (words, run.written)
         assert run.code in (2, 3) or words[0] == "__complete", (words, run)
@@ -260,7 +260,7 @@ def test_no_variable_acts_on_the_terminal(terminal: HostileServer, monkeypatch: 
         with monkeypatch.context() as patch:
             patch.setenv(name, evil("value"))
             for line in ("queue peek q", "profile path", "profile show --effective"):
-                run = seen(*line.split())
+                run = on_terminal(*line.split())
                 assert not ACTING.search(run.foreign), (name, line, run.written)
                 assert "bug in kubemqctl" not in run.written, (name, line, run.written)
 
@@ -304,6 +304,6 @@ def test_no_word_of_the_configuration_file_acts_on_the_terminal(terminal: Hostil
             "profile use p",
             "queue peek q -p p",
         ):
-            run = seen(*line.split())
+            run = on_terminal(*line.split())
             assert not ACTING.search(run.foreign), (content, line, run.written)
             assert "bug in kubemqctl" not in run.written, (content, line, run.written)

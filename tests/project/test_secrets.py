@@ -13,7 +13,7 @@ import pytest
 from tests.support.certificates import issue
 from tests.support.program import Result, Run, Start
 from tests.support.server import Broker, start_broker
-from tests.support.terminal.in_process import Seen, seen
+from tests.support.terminal.in_process import TerminalResult, on_terminal
 
 SECRET = "s3cr3t-Vq9xT2"
 OTHER = "0ther-Kk41bZ"
@@ -77,8 +77,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         assert SECRET not in server.process.err
 
 
-def hidden(run: Seen | Result, *secrets: str) -> None:
-    text = run.written if isinstance(run, Seen) else run.text + run.err
+def hidden(run: TerminalResult | Result, *secrets: str) -> None:
+    text = run.written if isinstance(run, TerminalResult) else run.text + run.err
     for secret in secrets or (SECRET, OTHER):
         assert secret not in text, text
 
@@ -99,10 +99,10 @@ def test_no_command_shows_the_token_be_it_right_or_wrong(
     place = keep(guarded.address)
     for secret in (SECRET, OTHER):
         options = place.put(kind, secret)
-        accepted = seen("-v", "queue", "send", "q", "x", *options)
+        accepted = on_terminal("-v", "queue", "send", "q", "x", *options)
         assert accepted.code == (0 if secret == SECRET else 4), accepted
         for line in LINES if secret == OTHER else LINES[:4]:
-            hidden(seen("-v", *line.split(), *options))
+            hidden(on_terminal("-v", *line.split(), *options))
 
 
 def test_no_error_in_the_configuration_file_shows_what_is_in_it(keep: Callable[[str], Place]) -> None:
@@ -117,7 +117,7 @@ def test_no_error_in_the_configuration_file_shows_what_is_in_it(keep: Callable[[
     ):  # fmt: skip
         place.write(f"current: p\nprofiles:\n  p:\n    address: localhost:1\n    {said}\n")
         for line in ("queue peek q", "profile list", "profile show", "profile check", "profile set p -a h:1"):
-            hidden(seen("-v", *line.split()))
+            hidden(on_terminal("-v", *line.split()))
 
 
 def test_a_literal_token_in_a_file_that_others_can_read_is_refused_unseen(
@@ -126,7 +126,7 @@ def test_a_literal_token_in_a_file_that_others_can_read_is_refused_unseen(
     place = keep("localhost:1")
     place.put("literal", SECRET)
     place.config.chmod(0o644)
-    run = seen("-v", "ping")
+    run = on_terminal("-v", "ping")
     assert run.code == 2
     assert "chmod 600" in run.written
     hidden(run)
@@ -137,7 +137,7 @@ def test_a_token_that_cannot_be_one_is_refused_unseen(spoilt: str, keep: Callabl
     place = keep("localhost:1")
     for kind in ("variable", "file option", "file", "command"):
         options = place.put(kind, spoilt)
-        run = seen("-v", "ping", *options)
+        run = on_terminal("-v", "ping", *options)
         assert run.code == 2, run
         hidden(run)
 
@@ -148,7 +148,7 @@ def test_a_secret_on_the_command_line_is_refused_without_being_repeated() -> Non
         ["ping", "-a", f"user:{SECRET}@example.org:1"], ["ping", "-a", f"kubemq://u:{SECRET}@example.org:1"],
         ["profile", "set", "p", "--token", SECRET], ["broker", "run", "--token", SECRET],
     ):  # fmt: skip
-        run = seen(*words)
+        run = on_terminal(*words)
         assert run.code == 2, run
         hidden(run)
 
@@ -156,7 +156,7 @@ def test_a_secret_on_the_command_line_is_refused_without_being_repeated() -> Non
 def test_a_secret_in_the_address_variable_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEMQ_ADDRESS", f"kubemq://u:{SECRET}@example.org:1")
     for line in ("ping", "doctor", "profile show --effective"):
-        run = seen("-v", *line.split())
+        run = on_terminal("-v", *line.split())
         assert run.code == 2, run
         hidden(run)
 
@@ -170,7 +170,7 @@ def test_a_private_key_is_never_shown(tmp_path: Path) -> None:
     for key in (papers.client_key, broken):
         options[-1] = key
         for line in ("ping", "doctor"):
-            hidden(seen("-v", *line.split(), "-a", "localhost:1", *map(str, options)), body)
+            hidden(on_terminal("-v", *line.split(), "-a", "localhost:1", *map(str, options)), body)
 
 
 # --- other processes ---
@@ -252,7 +252,7 @@ def test_what_is_written_down_is_for_its_owner_alone_and_has_no_token_in_it(
             "profile copy p b", "profile use b", "profile use p", "queue send q x", "store pub s x",
             "store sub s --from first --count 1 --checkpoint checkpoint", "channel list",
         ):  # fmt: skip
-            hidden(seen(*line.split()))
+            hidden(on_terminal(*line.split()))
         assert b"q\n" in run("__complete", "queues", "q", address="").out
     finally:
         os.umask(before)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
-import struct
 import subprocess
-import termios
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 
 COLUMNS, LINES = 80, 40
 # Seconds; everything that a terminal is waited for has this bound.
@@ -34,12 +30,11 @@ _ENDED = re.compile(rb"\x1e(\d+)\x1e")
 _PROMPT = re.compile(rb"[>\]:] \Z")
 
 
-class Terminal:
-    """bash on a terminal of its own, a context manager."""
+class BashOnTerminal(PseudoTerminal):
+    """bash under way in `folder`. A context manager."""
 
     def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
+        super().__init__((COLUMNS, LINES))
         read, self._commands = os.pipe()
         self._process = subprocess.Popen(
             [
@@ -49,7 +44,7 @@ class Terminal:
                 "-c",
                 f"exec 9<&{read} {read}<&-; code=0;{_SHELL}",
                 "bash",
-                os.ttyname(slave),
+                os.ttyname(self.slave),
             ],
             env=dict(env),
             cwd=folder,
@@ -58,10 +53,10 @@ class Terminal:
             start_new_session=True,
         )
         os.close(read)
-        self._slave = slave
-        self._written = b""
+        # Where what the current command has written begins.
+        self._begun = 0
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> BashOnTerminal:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,36 +68,28 @@ class Terminal:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, 9)
             self._process.wait()
-        os.close(self._slave)
-        os.close(self._master)
+        self.close()
 
     def begin(self, command: str) -> None:
         """Start a command."""
         os.write(self._commands, command.encode() + b"\0")
 
-    def type(self, keys: bytes) -> None:
-        os.write(self._master, keys)
-
-    def wait_for(self, met: Callable[[bytes], object], what: str) -> None:
-        """Read until what the command has printed fulfils `met`."""
-        deadline = time.monotonic() + PATIENCE
-        while not met(self._written):
-            left = deadline - time.monotonic()
-            assert left > 0, f"still no {what}: {self._written.decode(errors='replace')}"
-            if select.select([self._master], [], [], left)[0]:
-                self._written += os.read(self._master, 65_536)
+    def wait_for_output(self, met: Callable[[bytes], object], what: str) -> None:
+        """Until what the command has printed fulfils `met`."""
+        self.wait_for(met, what, PATIENCE, since=self._begun)
 
     def answer(self, line: str) -> None:
         """Type a line, or Ctrl-D, once there is a prompt; return once the terminal has echoed it."""
-        self.wait_for(_PROMPT.search, "prompt")
-        prompted = len(self._written)
+        self.wait_for_output(_PROMPT.search, "a prompt")
+        prompted = len(self.written)
         self.type(b"\x04" if line == "Ctrl-D" else line.encode() + b"\n")
-        self.wait_for(lambda written: len(written) > prompted, "answer")
+        self.wait_for(len, "the answer", PATIENCE, since=prompted)
 
     def end(self) -> tuple[str, int]:
         """What the command printed, and its exit code."""
-        self.wait_for(_ENDED.search, "end")
-        output, code, self._written = _ENDED.split(self._written, maxsplit=1)
+        self.wait_for_output(_ENDED.search, "the end of the command")
+        output, code, _ = _ENDED.split(self.written[self._begun :], maxsplit=1)
+        self._begun += len(output) + len(code) + 2
         return _shown(output.decode(errors="replace")), int(code)
 
 

@@ -5,14 +5,9 @@ Dozens of command lines in the time of one process. A run that does not end in t
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
 import signal
-import struct
-import termios
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -20,20 +15,21 @@ from typing import NamedTuple
 
 from kubemqctl.cli.main import main
 from kubemqctl.output import screen, stderr
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 
 LONGEST = 20
 """Seconds."""
 
 _STYLES = (stderr.BOLD, stderr.DIM, stderr.RED, stderr.GREEN, stderr.ORANGE, stderr.BLUE, stderr.PURPLE)
 _COLOURS = {"0", *_STYLES, *(f"{stderr.BOLD};{style}" for style in _STYLES)}
-_PAGE = {part.decode() for part in (screen._ENTER, screen._LEAVE)} | {"\x1b[H", "\x1b[K"}
+_SCREEN = {part.decode() for part in (screen._ENTER, screen._LEAVE)} | {"\x1b[H", "\x1b[K"}
 # What acts on a terminal or misleads who reads it; a terminal's driver writes \r\n for \n.
 ACTING = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
 
 
-class Seen(NamedTuple):
+class TerminalResult(NamedTuple):
     """The exit code, and all that came to the terminal."""
 
     code: int
@@ -41,9 +37,9 @@ class Seen(NamedTuple):
 
     @property
     def foreign(self) -> str:
-        """`written` without the colours and the ways about the page that are our own."""
+        """`written` without our own colours and cursor movements."""
         rest = re.sub("\r+\n", "\n", self.written)
-        for ours in sorted(_PAGE, key=len, reverse=True):
+        for ours in sorted(_SCREEN, key=len, reverse=True):
             rest = rest.replace(ours, "")
         return re.sub(r"\x1b\[([0-9;]*)m", lambda m: "" if m[1] in _COLOURS else m[0], rest)
 
@@ -52,36 +48,14 @@ class _TooLong(BaseException):
     """Not to be caught by anything on its way."""
 
 
-def seen(*words: str, keys: bytes = b"", size: tuple[int, int] = (100, 40)) -> Seen:
+def on_terminal(*words: str, keys: bytes = b"", size: tuple[int, int] = (100, 40)) -> TerminalResult:
     """Run `kubemqctl WORDS` on a terminal of so many columns and lines, with `keys` typed ahead."""
-    master, slave = pty.openpty()
-    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-    before = termios.tcgetattr(slave)
-    before[3] &= ~termios.ECHO
-    termios.tcsetattr(slave, termios.TCSANOW, before)
-    written = bytearray()
-    reader = threading.Thread(target=_read, args=(master, written))
-    reader.start()
-    try:
-        os.write(master, keys)
-        with streams_on(slave, slave, slave), _limited(words):
+    with PseudoTerminal(size) as terminal:
+        terminal.no_echo()
+        terminal.type(keys)
+        with streams_on(terminal.slave, terminal.slave, terminal.slave), _limited(words):
             code = int(main(list(words)))
-    finally:
-        os.close(slave)
-        reader.join(LONGEST)
-        os.close(master)
-    return Seen(code, written.decode("utf-8", "backslashreplace"))
-
-
-def _read(master: int, into: bytearray) -> None:
-    while True:
-        try:
-            data = os.read(master, 65_536)
-        except OSError:  # nobody has the terminal open any more
-            return
-        if not data:
-            return
-        into.extend(data)
+        return TerminalResult(code, terminal.close().decode("utf-8", "backslashreplace"))
 
 
 @contextmanager

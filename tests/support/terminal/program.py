@@ -1,26 +1,80 @@
-"""The program on a terminal of its own, its screen read back: only what `top` writes is understood."""
+"""The program on a terminal of its own, as a process."""
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import struct
+import subprocess
 import termios
-import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from tests.support.fast_start import PROGRAM, launch
-from tests.support.program import environment, finish
+from tests.support.program import environment
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 from tests.support.waiting import until
 
 ENTERED, LEFT = b"\x1b[?1049h", b"\x1b[?1049l"
 
+Self = TypeVar("Self", bound="ProgramOnTerminal")
 
-class Page:
-    """A context manager: `kubemqctl ARG…` on a terminal of `size` (columns, lines)."""
+
+class ProgramOnTerminal(PseudoTerminal):
+    """`kubemqctl ARG…` under way on a terminal of `size` (columns, lines); only stdout may be a pipe."""
+
+    def __init__(
+        self,
+        folder: Path,
+        address: str,
+        *args: str,
+        size: tuple[int, int] = (100, 12),
+        env: Mapping[str, str | None] | None = None,
+        piped: bool = False,
+    ) -> None:
+        super().__init__(size)
+        self._looked_at = 0
+        self.process = launch(
+            [*PROGRAM, *args],
+            environment(address, env),
+            folder,
+            stdin=self.slave,
+            stdout=subprocess.PIPE if piped else self.slave,
+            stderr=self.slave,
+            login=True,
+        )
+
+    def __enter__(self: Self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(20)
+        if self.process.stdout:
+            self.process.stdout.close()
+        self.close()
+
+    def wait_for_text(self, text: str) -> None:
+        """Until `text` is written, behind what earlier calls waited for."""
+        data = text.encode()
+        self.wait_for(lambda written: data in written, repr(text), since=self._looked_at)
+        self._looked_at = self.written.index(data, self._looked_at) + len(data)
+
+    def end(self) -> int:
+        """Its exit code, once it has ended and left the terminal as it was."""
+        code = self.process.wait(20)
+        assert termios.tcgetattr(self.slave) == self.settings
+        until(lambda: self.written.count(ENTERED) == self.written.count(LEFT), "the screen left")
+        return code
+
+    def piped(self) -> bytes:
+        """What it wrote to its stdout, once it has ended."""
+        assert self.process.stdout
+        return self.process.stdout.read()
+
+
+class TopOnTerminal(ProgramOnTerminal):
+    """A program that draws whole pages, as `top` does: what stands on the screen is read back."""
 
     def __init__(
         self,
@@ -30,38 +84,8 @@ class Page:
         size: tuple[int, int] = (100, 12),
         env: Mapping[str, str | None] | None = None,
     ) -> None:
-        self._master, slave = pty.openpty()
-        self.resize(*size)
-        self.settings = termios.tcgetattr(slave)
-        self.process = launch(
-            [*PROGRAM, *args],
-            environment(address, {"TERM": "xterm", "NO_COLOR": "1", **(env or {})}),
-            folder,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            login=True,
-        )
-        self._slave = slave
-        self._written = bytearray()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def __enter__(self) -> Page:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(20)
-        os.close(self._slave)
-        finish(self._reader, "the terminal left by everyone who had it open")
-        os.close(self._master)
-
-    @property
-    def written(self) -> bytes:
-        """All that the terminal was sent."""
-        return bytes(self._written)
+        plain = {"TERM": "xterm", "NO_COLOR": "1", **(env or {})}
+        super().__init__(folder, address, *args, size=size, env=plain)
 
     @property
     def lines(self) -> list[str]:
@@ -72,41 +96,15 @@ class Page:
         text = pages[-1].partition(LEFT)[0].decode("utf-8", "replace")
         return [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in text.split("\r\n")]
 
-    def wait_for(self, pattern: str, timeout: float = 20.0) -> list[str]:
+    def wait_for_line(self, pattern: str) -> list[str]:
         """The page once one of its lines holds the regular expression `pattern`."""
 
-        def seen() -> list[str]:
+        def shown() -> list[str]:
             assert self.process.poll() is None, f"it has ended\n{self.written!r}"
             lines = self.lines
             return lines if any(re.search(pattern, line) for line in lines) else []
 
         try:
-            return until(seen, f"{pattern!r} on the page", timeout)
+            return until(shown, f"{pattern!r} on the page", 20)
         except AssertionError as e:
             raise AssertionError(f"{e}\n" + "\n".join(self.lines)) from None
-
-    def type(self, keys: bytes) -> None:
-        """Press keys; Ctrl-C and Ctrl-Z are b"\\x03" and b"\\x1a"."""
-        os.write(self._master, keys)
-
-    def resize(self, columns: int, lines: int) -> None:
-        """Give the terminal another size, of which the program is told."""
-        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-
-    def end(self) -> int:
-        """Its exit code, once it has ended and left the terminal as it was."""
-        code = self.process.wait(20)
-        assert termios.tcgetattr(self._slave) == self.settings
-        until(lambda: self.written.count(ENTERED) == self.written.count(LEFT), "the screen left")
-        return code
-
-    def _read(self) -> None:
-        # The terminal ends with an error once nobody has it open any more.
-        while True:
-            try:
-                data = os.read(self._master, 65_536)
-            except OSError:
-                return
-            if not data:
-                return
-            self._written += data

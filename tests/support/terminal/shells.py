@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pty
-import select
 import shlex
 import signal
 import sys
@@ -16,7 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from shutil import which
 
-from tests.support.waiting import until
+from tests.support.fast_start import launch
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 
 PROMPT = "ready> "
 MORE = "more> "
@@ -46,7 +45,7 @@ NAMES = r"""printf '%s\n' "$2" >>{asked}
     done <{names}"""
 
 
-class Keyboard:
+class InteractiveShell(PseudoTerminal):
     """A shell under way in `folder`, its home; `names` are all channels there are, by default the server's.
 
     `before` stands at the head of its rc file.
@@ -61,34 +60,41 @@ class Keyboard:
         names: list[str] | None = None,
         before: str = "",
     ) -> None:
+        super().__init__()
         self._notes = folder / "notes"
-        self._seen = b""
+        self._typed_at = 0
         _furnish(shell, script, folder, self._notes, names, before)
         own = {"HOME": str(folder), "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "TERM": "xterm"}
-        self.pid, self._fd = pty.fork()
-        if not self.pid:
-            os.chdir(folder)
-            os.execvpe(COMMANDS[shell][0], COMMANDS[shell], {**env, **own})
+        program, *options = COMMANDS[shell]
+        self._process = launch(
+            [which(program) or program, *options],
+            {**env, **own},
+            folder,
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            login=True,
+        )
         self._wait_for_prompt()
 
     def words(self, keys: str) -> list[str]:
         """What kubemqctl is called with when these keys are typed, and Enter; nothing if a quote is open."""
         before = len(self._calls())
-        self._type(keys.encode() + b"\r")
-        self._until(
-            lambda: len(self._calls()) > before or MORE.encode() in self._seen, f"a call after {keys!r}"
+        self._press(keys.encode() + b"\r")
+        self._wait_for_shell(
+            lambda written: len(self._calls()) > before or MORE.encode() in written, f"a call after {keys!r}"
         )
         if len(self._calls()) == before:
             self._interrupt()
         self._wait_for_prompt()
         return self._calls()[-1] if len(self._calls()) > before else []
 
-    def close(self) -> None:
-        """End it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
-        until(lambda: os.waitpid(self.pid, os.WNOHANG)[0], "the end of the shell")
-        os.close(self._fd)
+    def end(self) -> None:
+        """Kill it."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(20)
+        self.close()
 
     def _calls(self) -> list[list[str]]:
         text = os.fsdecode(self._notes.read_bytes()) if self._notes.exists() else ""
@@ -99,31 +105,24 @@ class Keyboard:
             left = left[1 + int(left[0]) :]
         return calls
 
-    def _type(self, keys: bytes) -> None:
-        self._seen = b""
-        os.write(self._fd, keys)
+    def _press(self, keys: bytes) -> None:
+        self._typed_at = len(self.written)
+        self.type(keys)
 
     def _interrupt(self) -> None:
         """Ctrl-C until there is a prompt: between two lines a shell does not listen, and one is lost."""
         for _ in range(20):
-            self._type(b"\x03")
+            self._press(b"\x03")
             with contextlib.suppress(AssertionError):
-                self._until(lambda: PROMPT.encode() in self._seen, "a prompt", timeout=0.5)
+                self._wait_for_prompt(timeout=0.5)
                 return
 
-    def _wait_for_prompt(self) -> None:
-        self._until(lambda: PROMPT.encode() in self._seen, "a prompt")
+    def _wait_for_prompt(self, timeout: float = 20.0) -> None:
+        self._wait_for_shell(lambda written: PROMPT.encode() in written, "a prompt", timeout)
 
-    def _until(self, condition: Callable[[], bool], what: str, timeout: float = 20.0) -> None:
-        def met() -> bool:
-            while select.select([self._fd], [], [], 0)[0]:
-                self._seen += os.read(self._fd, 65536)
-            return condition()
-
-        try:
-            until(met, what, timeout)
-        except AssertionError as late:
-            raise AssertionError(f"{late}\n{self._seen.decode(errors='replace')}") from None
+    def _wait_for_shell(self, met: Callable[[bytes], bool], what: str, timeout: float = 20.0) -> None:
+        """Until `met` holds for what was written since keys were last pressed."""
+        self.wait_for(met, what, timeout, since=self._typed_at)
 
 
 def _furnish(

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
@@ -17,41 +16,15 @@ from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.output.progress import Progress
 from tests.support.fake_queue_server import fake_queue_server
 from tests.support.program import environment
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 
 CLEAR = b"\r\x1b[K"
 
 
-class Terminal:
-    """A pseudo-terminal: what is written to `fd` is in `seen` once the terminal was closed."""
-
-    def __init__(self) -> None:
-        self._ours, self.fd = os.openpty()
-        self._seen = bytearray()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        try:
-            while chunk := os.read(self._ours, 65536):
-                self._seen += chunk
-        except OSError:
-            pass  # Linux says EIO, and not the end, when the last writer has gone
-
-    def close(self) -> bytes:
-        """All that was written to it."""
-        if self.fd != -1:
-            os.close(self.fd)
-            self._reader.join(20)
-            os.close(self._ours)
-            self.fd = -1
-        return bytes(self._seen)
-
-
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
-    opened = Terminal()
-    yield opened
-    opened.close()
+def terminal() -> Iterator[PseudoTerminal]:
+    with PseudoTerminal() as opened:
+        yield opened
 
 
 class Clock:
@@ -68,18 +41,18 @@ def ignore(items: Sequence[int]) -> None:
     pass
 
 
-def test_nothing_is_drawn_in_the_first_second(terminal: Terminal) -> None:
+def test_nothing_is_drawn_in_the_first_second(terminal: PseudoTerminal) -> None:
     clock = Clock()
-    with Progress(terminal.fd, False, now=clock) as progress:
+    with Progress(terminal.slave, False, now=clock) as progress:
         emit = progress.around(ignore)
         for clock.time in (0, 0.5, 0.99):
             emit([1])
     assert terminal.close() == b""
 
 
-def test_then_it_says_how_many_and_how_fast_and_goes_away(terminal: Terminal) -> None:
+def test_then_it_says_how_many_and_how_fast_and_goes_away(terminal: PseudoTerminal) -> None:
     clock = Clock()
-    with Progress(terminal.fd, False, now=clock) as progress:
+    with Progress(terminal.slave, False, now=clock) as progress:
         clock.time = 2.0
         progress.around(ignore)([0] * 5000)
     seen = terminal.close()
@@ -88,9 +61,9 @@ def test_then_it_says_how_many_and_how_fast_and_goes_away(terminal: Terminal) ->
     assert b"\n" not in seen
 
 
-def test_a_known_size_shows_how_much_of_it_is_done(terminal: Terminal) -> None:
+def test_a_known_size_shows_how_much_of_it_is_done(terminal: PseudoTerminal) -> None:
     clock = Clock()
-    with Progress(terminal.fd, False, total=1000, between=1, now=clock) as progress:
+    with Progress(terminal.slave, False, total=1000, between=1, now=clock) as progress:
         list(
             progress.through(
                 [InputBatch([b"x" * 99] * 4, range(1, 5)), InputBatch([], []), InputBatch([b"x" * 99], [5])]
@@ -102,22 +75,22 @@ def test_a_known_size_shows_how_much_of_it_is_done(terminal: Terminal) -> None:
     assert b" 20 %" in terminal.close()
 
 
-def test_it_is_drawn_ten_times_a_second_at_most(terminal: Terminal) -> None:
+def test_it_is_drawn_ten_times_a_second_at_most(terminal: PseudoTerminal) -> None:
     clock = Clock()
-    with Progress(terminal.fd, False, now=clock) as progress:
+    with Progress(terminal.slave, False, now=clock) as progress:
         emit = progress.around(ignore)
         for clock.time in (1.0, 1.01, 1.05, 1.1):
             emit([1])
     assert terminal.close().count(b"messages") == 2
 
 
-def test_results_on_the_same_terminal_stand_on_lines_of_their_own(terminal: Terminal) -> None:
+def test_results_on_the_same_terminal_stand_on_lines_of_their_own(terminal: PseudoTerminal) -> None:
     clock = Clock()
 
     def write(items: Sequence[int]) -> None:
-        os.write(terminal.fd, b"result\n")
+        os.write(terminal.slave, b"result\n")
 
-    with Progress(terminal.fd, True, now=clock) as progress:
+    with Progress(terminal.slave, True, now=clock) as progress:
         emit = progress.around(write)
         for clock.time in (1.0, 1.01):
             emit([1])
@@ -125,13 +98,13 @@ def test_results_on_the_same_terminal_stand_on_lines_of_their_own(terminal: Term
     assert seen == b"result\r\n<line>" + CLEAR + b"result\r\n<line>" + CLEAR
 
 
-def test_what_is_said_meanwhile_stands_on_a_line_of_its_own(terminal: Terminal) -> None:
+def test_what_is_said_meanwhile_stands_on_a_line_of_its_own(terminal: PseudoTerminal) -> None:
     clock = Clock()
 
     def say(text: str) -> None:
-        os.write(terminal.fd, text.encode())
+        os.write(terminal.slave, text.encode())
 
-    with Progress(terminal.fd, False, now=clock) as progress:
+    with Progress(terminal.slave, False, now=clock) as progress:
         clock.time = 1.0
         progress.around(ignore)([1])
         progress.apart(say)("said\n")
@@ -144,13 +117,13 @@ def test_without_a_terminal_nothing_is_even_counted() -> None:
     assert Progress(None, False).through(batches) is batches
 
 
-def long_run(terminal: Terminal, stdin: IO[bytes], *options: str, term: str = "xterm") -> bytes:
+def long_run(terminal: PseudoTerminal, stdin: IO[bytes], *options: str, term: str = "xterm") -> bytes:
     """What the terminal shows of a run of more than a second."""
     argv = [sys.executable, "-m", "kubemqctl", "queue", "send", "q", "--lines", "--rate", "40/s", *options]
     with fake_queue_server() as server:
         env = {**environment(server.address), "TERM": term}
         done = subprocess.run(
-            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=terminal.fd, env=env, timeout=30, check=False
+            argv, stdin=stdin, stdout=subprocess.PIPE, stderr=terminal.slave, env=env, timeout=30, check=False
         )
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 48
@@ -164,15 +137,15 @@ def lines(tmp_path: Path) -> Iterator[IO[bytes]]:
         yield file
 
 
-def test_a_long_run_shows_it_and_ends_with_the_summary(terminal: Terminal, lines: IO[bytes]) -> None:
+def test_a_long_run_shows_it_and_ends_with_the_summary(terminal: PseudoTerminal, lines: IO[bytes]) -> None:
     seen = long_run(terminal, lines)
     assert b"messages, " in seen
     assert seen.endswith(CLEAR + b"48 sent\r\n")
 
 
-def test_quiet_is_quiet(terminal: Terminal, lines: IO[bytes]) -> None:
+def test_quiet_is_quiet(terminal: PseudoTerminal, lines: IO[bytes]) -> None:
     assert long_run(terminal, lines, "-q") == b""
 
 
-def test_a_dumb_terminal_gets_the_summary_alone(terminal: Terminal, lines: IO[bytes]) -> None:
+def test_a_dumb_terminal_gets_the_summary_alone(terminal: PseudoTerminal, lines: IO[bytes]) -> None:
     assert long_run(terminal, lines, term="dumb") == b"48 sent\r\n"

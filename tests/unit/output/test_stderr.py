@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.fake_server import fake_server
 from tests.support.program import Run
-from tests.support.terminal.in_process import seen
+from tests.support.terminal.in_process import on_terminal
 
 BOLD, RED, ORANGE = "\x1b[1m", "\x1b[1;38;5;196m", "\x1b[1;38;5;166m"
 
@@ -24,18 +24,18 @@ def address(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_terminal_has_colour_on_both_streams_and_no_other_form_has_any() -> None:
-    assert BOLD in seen("ping").written
-    assert f"{RED}error:\x1b[0m" in seen("nonsense").written
+    assert BOLD in on_terminal("ping").written
+    assert f"{RED}error:\x1b[0m" in on_terminal("nonsense").written
     for form in ("json", "yaml", "raw"):
-        assert "\x1b" not in seen("ping", "-o", form).written
-    assert "\x1b" not in seen("ping", "--format", "{host}").written
+        assert "\x1b" not in on_terminal("ping", "-o", form).written
+    assert "\x1b" not in on_terminal("ping", "--format", "{host}").written
 
 
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb"), ("FORCE_COLOR", "0")])
 def test_whoever_wants_none_gets_none(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
     for line in ("ping", "nonsense", "doctor", "queue info q"):
-        assert "\x1b" not in seen(*line.split()).written
+        assert "\x1b" not in on_terminal(*line.split()).written
 
 
 def test_a_pipe_gets_none_unless_it_is_forced(run: Run, address: str) -> None:
@@ -48,4 +48,7 @@ def test_a_pipe_gets_none_unless_it_is_forced(run: Run, address: str) -> None:
 def test_a_warning_is_orange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEMQ_AUTH_TOKEN", "t")
     monkeypatch.setenv("KUBEMQ_ADDRESS", "no-such-host.invalid:1")
-    assert f"{ORANGE}warning:\x1b[0m the token goes to no-such-host.invalid:1" in seen("ping", "-q").written
+    assert (
+        f"{ORANGE}warning:\x1b[0m the token goes to no-such-host.invalid:1"
+        in on_terminal("ping", "-q").written
+    )
