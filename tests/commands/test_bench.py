@@ -6,10 +6,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from kubemqctl.cli.main import main
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.support.fake_server import fake_server
@@ -152,3 +154,62 @@ def test_a_token_reaches_the_workers_and_no_command_line(
     assert bench.wait().code == 130
     refused = run("bench", "queue", "--count", "5", address=broker.address)
     assert (refused.code, "left behind" in refused.err) == (4, False)
+
+
+# --- refused before anything is sent ---
+
+
+def test_without_the_library_it_is_exit_2_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+    assert main(["bench", "queue", "-a", "127.0.0.1:1"]) == 2
+    error, hint = capfd.readouterr().err.splitlines()
+    assert "hdrhistogram" in error
+    assert "pip install hdrhistogram" in hint
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--assert p99", "'p99<20ms'"),
+        ("--assert p99<20", "unit"),
+        ("--assert p101<1s", "nothing that is measured"),
+        ("--assert p0<1s", "nothing that is measured"),
+        ("--assert thruput>5/s", "did you mean throughput?"),
+        ("--assert throughput>5", "5/s"),
+        ("--assert bandwidth>5MB", "10MB/s"),
+        ("--assert loss=x", "no count"),
+        ("--assert sent<5%", "no count"),
+        ("--assert errors<x%", "no number"),
+        ("--assert p99<1s,", "is no assertion"),
+        ("--size 31B", "32B"),
+        ("--size 1", "unit"),
+        ("--size 64MiB --batch 2", "100 MiB"),
+        ("--count 5 --duration 5s", "exclude"),
+        ("--count 1 --producers 2", "2 producers"),
+        ("--duration 1ms", "10ms"),
+        ("--rate 5", "5/s"),
+        ("--channel a/b", "has /"),
+        ("--format {nope}", "nope"),
+    ],
+)
+def test_a_wrong_option_is_exit_2_before_anything_is_connected(
+    options: str, says: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bench", "queue", *options.split(), "-a", "127.0.0.1:1"]) == 2
+    streams = capfd.readouterr()
+    assert says in streams.err
+    assert streams.out == ""
+
+
+def test_what_asking_has_not_cannot_be_asserted_of_it(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "cmd", "--assert", "loss=0", "-a", "127.0.0.1:1"]) == 2
+    assert "errors=0" in capfd.readouterr().err
+    assert main(["bench", "query", "--timeout", "0s", "-a", "127.0.0.1:1"]) == 2
+    assert main(["bench", "store", "--in-flight", "9999", "--size", "1MiB", "-a", "127.0.0.1:1"]) == 2
+
+
+def test_without_a_server_it_is_exit_5(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "events", "-a", "127.0.0.1:1"]) == 5
+    assert "cannot connect" in capfd.readouterr().err

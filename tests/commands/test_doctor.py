@@ -149,10 +149,10 @@ def test_tls_is_told_with_its_dates_and_one_that_ends_soon_is_a_warning(
     run: Run, new_broker: NewBroker, tmp_path: Path
 ) -> None:
     for days, outcome in ((5, "warning"), (15, "ok")):
-        papers = issue(tmp_path / f"{days}", since=-1, until=days + 0.5)
-        broker = new_broker("--ephemeral", "--tls-cert", papers.cert, "--tls-key", papers.key)
+        certificates = issue(tmp_path / f"{days}", since=-1, until=days + 0.5)
+        broker = new_broker("--ephemeral", "--tls-cert", certificates.cert, "--tls-key", certificates.key)
         address = f"localhost:{broker.address.rpartition(':')[2]}"
-        result = run("doctor", "-o", "json", "--tls-ca", papers.ca, address=address)
+        result = run("doctor", "-o", "json", "--tls-ca", certificates.ca, address=address)
         assert result.code == 0, result.err
         tls = checks(result)["tls"]
         assert tls["outcome"] == outcome
@@ -161,15 +161,22 @@ def test_tls_is_told_with_its_dates_and_one_that_ends_soon_is_a_warning(
 
 @pytest.mark.builtin
 def test_a_key_that_others_can_read_is_a_warning(run: Run, new_broker: NewBroker, tmp_path: Path) -> None:
-    papers = issue(tmp_path / "papers")
-    papers.client_key.chmod(0o644)
-    options = ("--tls-cert", papers.cert, "--tls-key", papers.key, "--tls-ca", papers.ca)
+    certificates = issue(tmp_path / "certificates")
+    certificates.client_key.chmod(0o644)
+    options = ("--tls-cert", certificates.cert, "--tls-key", certificates.key, "--tls-ca", certificates.ca)
     broker = new_broker("--ephemeral", *options)
     address = f"localhost:{broker.address.rpartition(':')[2]}"
-    line = ("--tls-ca", papers.ca, "--tls-cert", papers.client_cert, "--tls-key", papers.client_key)
+    line = (
+        "--tls-ca",
+        certificates.ca,
+        "--tls-cert",
+        certificates.client_cert,
+        "--tls-key",
+        certificates.client_key,
+    )
     result = run("doctor", "-o", "json", *line, address=address)
     assert result.code == 0, result.err
-    assert checks(result)["permissions"]["advice"] == f"mend it with: chmod 600 {papers.client_key}"
+    assert checks(result)["permissions"]["advice"] == f"mend it with: chmod 600 {certificates.client_key}"
 
 
 @pytest.mark.builtin

@@ -10,7 +10,7 @@ import pytest
 
 from kubemqctl.config.config_file import load
 from tests.conftest import NewBroker
-from tests.support.certificates import Papers, issue
+from tests.support.certificates import Certificates, issue
 from tests.support.fake_server import fake_server
 from tests.support.program import Argument, Result, Run
 
@@ -43,8 +43,8 @@ def by_name(address: str) -> str:
 
 
 @pytest.fixture
-def papers(tmp_path: Path) -> Papers:
-    return issue(tmp_path / "papers")
+def certs(tmp_path: Path) -> Certificates:
+    return issue(tmp_path / "certificates")
 
 
 # --- check ---
@@ -119,43 +119,54 @@ def test_a_server_that_is_not_there_fails_at_its_name_or_its_port(
 
 @pytest.mark.builtin
 def test_every_way_for_tls_to_fail_is_told_apart(
-    profile: Callable[..., Result], new_broker: NewBroker, papers: Papers, tmp_path: Path
+    profile: Callable[..., Result], new_broker: NewBroker, certs: Certificates, tmp_path: Path
 ) -> None:
-    def served(papers: Papers, *more: Argument) -> str:
-        broker = new_broker("--ephemeral", "--tls-cert", papers.cert, "--tls-key", papers.key, *more)
+    def served(certs: Certificates, *more: Argument) -> str:
+        broker = new_broker("--ephemeral", "--tls-cert", certs.cert, "--tls-key", certs.key, *more)
         return by_name(broker.address)
 
     expired = issue(tmp_path / "expired", since=-30, until=-3)
     future = issue(tmp_path / "future", since=3, until=30)
     elsewhere = issue(tmp_path / "elsewhere", "broker.example.org")
-    good = served(papers)
+    good = served(certs)
     plain = by_name(new_broker("--ephemeral").address)
     ways: list[tuple[str, list[Argument], str]] = [
         (good, ["--tls-ca", expired.ca], "signed by trustme"),
         (good, ["--tls"], "whom gRPC does not know"),
         (good, [], "the server speaks TLS, and this side does not"),
-        (plain, ["--tls-ca", papers.ca], "the server speaks without TLS"),
+        (plain, ["--tls-ca", certs.ca], "the server speaks without TLS"),
         (served(elsewhere), ["--tls-ca", elsewhere.ca], "is for broker.example.org, not for localhost"),
         (served(expired), ["--tls-ca", expired.ca], "expired 3d ago"),
         (served(future), ["--tls-ca", future.ca], "not valid before"),
-        (served(papers, "--tls-ca", papers.ca), ["--tls-ca", papers.ca], "wants a client certificate"),
+        (
+            served(certs, "--tls-ca", certs.ca),
+            ["--tls-ca", certs.ca],
+            "wants a client certificate",
+        ),
     ]
     for at, (address, options, says) in enumerate(ways):
         profile("set", f"p{at}", "-a", address, *options)
         result = profile("check", f"p{at}", "-o", "json")
         assert result.code == 5, says
         assert says in failure(result, "tls")
-    profile("set", "fine", "-a", good, "--tls-ca", papers.ca)
+    profile("set", "fine", "-a", good, "--tls-ca", certs.ca)
     assert profile("check", "fine").code == 0
 
 
 @pytest.mark.builtin
 def test_mutual_tls_with_the_right_papers_passes(
-    profile: Callable[..., Result], new_broker: NewBroker, papers: Papers
+    profile: Callable[..., Result], new_broker: NewBroker, certs: Certificates
 ) -> None:
-    options = ("--tls-cert", papers.cert, "--tls-key", papers.key, "--tls-ca", papers.ca)
+    options = ("--tls-cert", certs.cert, "--tls-key", certs.key, "--tls-ca", certs.ca)
     address = by_name(new_broker("--ephemeral", *options).address)
-    mine = ("--tls-ca", papers.ca, "--tls-cert", papers.client_cert, "--tls-key", papers.client_key)
+    mine = (
+        "--tls-ca",
+        certs.ca,
+        "--tls-cert",
+        certs.client_cert,
+        "--tls-key",
+        certs.client_key,
+    )
     profile("set", "mine", "-a", address, *mine)
     result = profile("check", "mine")
     assert result.code == 0, result.err

@@ -162,12 +162,19 @@ def test_a_secret_in_the_address_variable_is_not_repeated(monkeypatch: pytest.Mo
 
 
 def test_a_private_key_is_never_shown(tmp_path: Path) -> None:
-    papers = issue(tmp_path / "papers")
-    body = papers.client_key.read_text().splitlines()[1]
-    options = ["--tls-ca", papers.ca, "--tls-cert", papers.client_cert, "--tls-key", papers.client_key]
+    certs = issue(tmp_path / "certificates")
+    body = certs.client_key.read_text().splitlines()[1]
+    options = [
+        "--tls-ca",
+        certs.ca,
+        "--tls-cert",
+        certs.client_cert,
+        "--tls-key",
+        certs.client_key,
+    ]
     broken = tmp_path / "broken.pem"
     broken.write_text(f"-----BEGIN NOTHING-----\n{body}\n")
-    for key in (papers.client_key, broken):
+    for key in (certs.client_key, broken):
         options[-1] = key
         for line in ("ping", "doctor"):
             hidden(on_terminal("-v", *line.split(), "-a", "localhost:1", *map(str, options)), body)

@@ -1,13 +1,10 @@
-"""What --from and --until take, and the clock of a server."""
+"""What --from and --until take: places in a store."""
 
 from __future__ import annotations
 
 import pytest
 
-from kubemqctl.client.events import server_clock
-from kubemqctl.messaging.events.store_reader import with_absolute_time
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import End, Start, check_order, parse_end, parse_start
 
 SECOND = 1_000_000_000
@@ -64,19 +61,3 @@ def test_an_end_before_the_start_is_refused_where_both_are_known() -> None:
     check_order(Start("time", 5), End("sequence", 4))
     with pytest.raises(UsageError, match="before"):
         check_order(Start("time", 5), End("time", 4))
-
-
-@pytest.mark.parametrize(
-    ("local", "clock"),
-    [(101.5, 101.5), (100.0, 100.0), (102.0, 102.0), (99.0, 100.0), (500.0, 102.0)],
-)
-def test_our_clock_is_believed_within_what_a_ping_shows(local: float, clock: float) -> None:
-    pong = Pong("h", "v", started_at=40, uptime=60, round_trip=1)
-    assert server_clock(pong, int(local * SECOND)) == int(clock * SECOND)
-
-
-def test_so_long_ago_becomes_a_time_and_the_beginning_of_time_first() -> None:
-    assert with_absolute_time(Start("ago", 3), 10) == Start("time", 7)
-    assert with_absolute_time(Start("ago", 10), 10) == Start("first")
-    assert with_absolute_time(Start("time", -1), 10) == Start("first")
-    assert with_absolute_time(Start("sequence", 3), 10) == Start("sequence", 3)

@@ -1,4 +1,4 @@
-"""Text from strangers on a terminal, and the question of colour."""
+"""Text from outside made safe for a terminal, and quantities written out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.model.text import escaped
-from kubemqctl.output.stderr import colour_wanted
+from kubemqctl.model.limits import SECOND
+from kubemqctl.model.text import escaped, latency_text
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 
@@ -61,22 +61,16 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "terminal", "wanted"),
+    ("nanoseconds", "text"),
     [
-        ({}, True, True),
-        ({}, False, False),
-        ({"NO_COLOR": "1"}, True, False),
-        ({"NO_COLOR": ""}, True, True),
-        ({"FORCE_COLOR": "1"}, False, True),
-        ({"FORCE_COLOR": ""}, False, False),
-        ({"FORCE_COLOR": "0"}, True, False),
-        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, True, False),
-        ({"TERM": "dumb"}, True, False),
-        ({"TERM": "dumb", "FORCE_COLOR": "1"}, True, True),
-        ({"TERM": "xterm-256color"}, True, True),
+        (412_000, "412 µs"),
+        (999_600, "1.00 ms"),
+        (12_345_678, "12.3 ms"),
+        (1_240 * 1_000_000, "1.24 s"),
+        (90 * SECOND, "90.0 s"),
+        (4_000 * SECOND, "4,000 s"),
+        (900, "0.90 µs"),
     ],
 )
-def test_colour_follows_the_environment_before_the_stream(
-    environ: dict[str, str], terminal: bool, wanted: bool
-) -> None:
-    assert colour_wanted(environ, terminal) is wanted
+def test_a_latency_has_three_figures(nanoseconds: int, text: str) -> None:
+    assert latency_text(nanoseconds) == text

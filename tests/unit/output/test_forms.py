@@ -1,4 +1,4 @@
-"""The forms of the output: which one applies, and the exact bytes of raw, json, yaml and errors."""
+"""The forms of the output: which one applies, and the exact bytes of raw, json and yaml."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemqctl.model.channels import ChannelInfo
-from kubemqctl.model.errors import InvalidRequest, KubemqctlError, NotReady, Refused, UsageError
+from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Received, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import Pong
 from kubemqctl.output.forms import Form, FormName, decide, make_renderer
-from kubemqctl.output.stderr import error_json, error_text
 
 NASTY = st.text(
     st.sampled_from(" \n\t#:-'\"|>%@&*{}[],?\\ab1.e\r\x85\u2028\ufeff\x00\x1b\x7f\x9b😀~"), max_size=20
@@ -170,38 +169,3 @@ def test_yaml_without_libyaml_is_the_same(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("name", ["human", "json", "yaml", "raw", "template"])
 def test_an_empty_list_prints_nothing(name: FormName) -> None:
     assert make_renderer(Form(name, "{name}"), ChannelInfo).all([]) == b""
-
-
-# --- errors ---
-
-
-def test_an_error_is_one_line_and_its_hint_another() -> None:
-    assert error_text(UsageError("no such thing"), verbose=False) == "error: no such thing"
-    assert error_text(UsageError("a\nb\x1b[0m", hint="c\r\nd"), verbose=False) == (
-        "error: a\\nb\\x1b[0m\nhint: c\\r\\nd"
-    )
-
-
-def test_a_verbose_error_adds_what_the_server_said() -> None:
-    error = NotReady("not ready", grpc_status="UNAVAILABLE", server_message="in shutdown\nmode")
-    assert error_text(error, verbose=False) == "error: not ready"
-    assert error_text(error, verbose=True) == "error: not ready [UNAVAILABLE: in shutdown\\nmode]"
-    said = InvalidRequest("refused: Error 102", grpc_status="INTERNAL", server_message="Error 102")
-    assert error_text(said, verbose=True) == "error: refused: Error 102 [INTERNAL]"
-
-
-def test_an_error_as_json_always_has_all_its_keys() -> None:
-    assert json.loads(error_json(KubemqctlError("oh"))) == {
-        "error": "unexpected",
-        "message": "oh",
-        "hint": "",
-        "exit_code": 1,
-        "retryable": False,
-        "grpc_status": "",
-        "server_message": "",
-    }
-    line = error_json(Refused("no\n\x9b \udcff", hint="h", server_message="s", grpc_status="OK"))
-    assert line.isascii()
-    assert line.isprintable()
-    assert json.loads(line)["message"] == "no\n\x9b \udcff"
-    assert json.loads(line)["exit_code"] == 9

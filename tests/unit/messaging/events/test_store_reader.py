@@ -10,7 +10,7 @@ import pytest
 
 from kubemqctl.messaging.events import store_reader
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
-from kubemqctl.messaging.events.store_reader import StoreReader
+from kubemqctl.messaging.events.store_reader import StoreReader, with_absolute_time
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 
@@ -64,3 +64,10 @@ def test_an_id_that_stays_taken_is_given_up_for_the_time_since_when_it_was_live(
 @pytest.mark.parametrize("start", [Start("first"), Start("last"), Start("sequence", 3), Start("time", 7)])
 def test_where_nothing_depends_on_the_moment_every_subscription_is_fresh(start: Start) -> None:
     assert opened(start, 2) == [("id-1", start), ("id-2", start)]
+
+
+def test_so_long_ago_becomes_a_time_and_the_beginning_of_time_first() -> None:
+    assert with_absolute_time(Start("ago", 3), 10) == Start("time", 7)
+    assert with_absolute_time(Start("ago", 10), 10) == Start("first")
+    assert with_absolute_time(Start("time", -1), 10) == Start("first")
+    assert with_absolute_time(Start("sequence", 3), 10) == Start("sequence", 3)

@@ -1,0 +1,103 @@
+"""What sending again comes to: an answer, or the worst that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from kubemqctl.messaging.sending.retry import Link, PendingRequest, in_doubt, is_unknown, retry_request
+from kubemqctl.model.errors import (
+    AuthError,
+    ConnectionLost,
+    KubemqctlError,
+    NotReady,
+    TimedOut,
+    Unreachable,
+    UsageError,
+)
+from kubemqctl.runtime.waiting import StopSignal
+
+
+def tries(*outcomes: KubemqctlError | str) -> Callable[[], str]:
+    left = iter(outcomes)
+
+    def again() -> str:
+        outcome = next(left)
+        if isinstance(outcome, KubemqctlError):
+            raise outcome
+        return outcome
+
+    return again
+
+
+def no_request() -> PendingRequest:
+    raise AssertionError("insist makes no request of its own")
+
+
+def link(*failures: Unreachable) -> Link:
+    left = list(failures)
+
+    def reconnect() -> None:
+        if left:
+            raise left.pop(0)
+
+    return Link(lambda messages: no_request, reconnect, 0)
+
+
+LOST, GONE, BUSY, DENIED = ConnectionLost("lost"), Unreachable("gone"), NotReady("busy"), AuthError("denied")
+
+
+@pytest.mark.parametrize(
+    ("first", "retry", "then", "outcome"),
+    [
+        (LOST, 0, [], LOST),
+        (LOST, 1, ["done"], "done"),
+        (LOST, 2, [LOST, "done"], "done"),
+        (LOST, 2, [BUSY, DENIED], LOST),
+        (BUSY, 0, [], BUSY),
+        (BUSY, 1, [LOST], LOST),
+        (BUSY, 5, [DENIED], DENIED),
+        (DENIED, 5, [], DENIED),
+        (GONE, 0, ["done"], "done"),
+        (GONE, 0, [GONE], GONE),
+        (GONE, 1, [GONE, "done"], "done"),
+    ],
+)
+def test_insisting_ends_with_an_answer_or_the_worst_that_is_known(
+    first: KubemqctlError, retry: int, then: list[KubemqctlError | str], outcome: KubemqctlError | str
+) -> None:
+    with StopSignal() as stop:
+        if isinstance(outcome, str):
+            assert retry_request(tries(*then), first, retry, link(), stop) == outcome
+        else:
+            with pytest.raises(type(outcome)) as raised:
+                retry_request(tries(*then), first, retry, link(), stop)
+            assert raised.value is outcome
+
+
+def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
+    with StopSignal() as stop, pytest.raises(ConnectionLost):
+        retry_request(tries(), LOST, 1, link(GONE, GONE), stop)
+
+
+@pytest.mark.parametrize(
+    ("error", "unknown"),
+    [
+        (ConnectionLost("x"), True),
+        (TimedOut("x"), True),
+        (KubemqctlError("status INTERNAL"), True),
+        (Unreachable("x"), False),
+        (NotReady("x"), False),
+        (AuthError("x"), False),
+        (UsageError("x"), False),
+    ],
+)
+def test_only_a_clear_refusal_leaves_no_doubt(error: KubemqctlError, unknown: bool) -> None:
+    assert is_unknown(error) is unknown
+
+
+def test_doubt_is_worded_for_one_and_for_many() -> None:
+    assert in_doubt(LOST, 1).message == "lost; whether the server took it is unknown"
+    assert in_doubt(LOST, 2).message == "lost; whether the server took them is unknown"
+    assert LOST.message == "lost"
