@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from kubemqctl.broker import subscribers
-from kubemqctl.broker.subscribers import BUFFER, MessageBuffer, SubscriptionEnded
+from kubemqctl.broker.subscribers import BUFFER, STANDSTILL, MessageBuffer, SubscriptionEnded
+from tests.support.simulated_clock import run_with_simulated_clock
 
 
 def in_a_loop(test: Callable[[MessageBuffer], Awaitable[None]]) -> None:
@@ -17,7 +18,7 @@ def in_a_loop(test: Callable[[MessageBuffer], Awaitable[None]]) -> None:
         await test(backlog)
         backlog.close()
 
-    asyncio.run(run())
+    run_with_simulated_clock(run())
 
 
 async def taken(backlog: MessageBuffer, count: int) -> list[int]:
@@ -51,38 +52,31 @@ def test_a_cancelled_wait_loses_nothing() -> None:
     in_a_loop(scenario)
 
 
-def test_a_burst_that_is_read_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "STANDSTILL", 0.05)
-
+def test_a_burst_that_is_read_loses_nothing() -> None:
     async def scenario(backlog: MessageBuffer) -> None:
         assert all(offered(backlog, 20 * BUFFER))
         for n in range(20 * BUFFER):
             assert await taken(backlog, 1) == [n]
             if n % 200 == 0:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.9 * STANDSTILL)
 
     in_a_loop(scenario)
 
 
-def test_standing_still_loses_one_at_a_time_behind_the_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "STANDSTILL", 0.02)
-
+def test_standing_still_loses_one_at_a_time_behind_the_buffer() -> None:
     async def scenario(backlog: MessageBuffer) -> None:
         offered(backlog, BUFFER + 3)
-        while backlog.waiting > BUFFER + 1:
-            await asyncio.sleep(0.002)
+        await asyncio.sleep(2.5 * STANDSTILL)
         got = await taken(backlog, BUFFER + 1)
         assert got == [*range(BUFFER), BUFFER + 2]
 
     in_a_loop(scenario)
 
 
-def test_a_full_buffer_that_gets_no_more_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(subscribers, "STANDSTILL", 0.01)
-
+def test_a_full_buffer_that_gets_no_more_loses_nothing() -> None:
     async def scenario(backlog: MessageBuffer) -> None:
         offered(backlog, BUFFER)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(9 * STANDSTILL)
         assert await taken(backlog, BUFFER) == list(range(BUFFER))
 
     in_a_loop(scenario)

@@ -301,6 +301,7 @@ def test_a_reader_with_room_in_its_buffer_loses_nothing(play: Play, monkeypatch:
         member = await subscribe(store)
         await store_events(store, subscribers.BUFFER)
         await asyncio.sleep(0.1)
+        monkeypatch.setattr(subscribers, "STANDSTILL", 60)
         await store_events(store, 1)
         assert await take(member, subscribers.BUFFER + 1) == list(range(1, subscribers.BUFFER + 2))
 
