@@ -48,6 +48,7 @@ test: check .venv-sdk/made
 # Each property by itself takes longer than a test usually may.
 fuzz: .venv/made
 	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made
 	$(VENV) -m ruff format --check

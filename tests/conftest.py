@@ -5,6 +5,7 @@ home · broker · new_broker · channel · run · start · stub
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import uuid
@@ -22,6 +23,17 @@ _XDG = {"XDG_CONFIG_HOME": ".config", "XDG_STATE_HOME": ".local/state", "XDG_CAC
 _BROKERS: list[Broker] = []
 
 NewBroker = Callable[..., Broker]
+
+
+# The environment of the official SDK has no hypothesis; no property is run there.
+with contextlib.suppress(ImportError):
+    from hypothesis import settings
+
+    # The same examples in every run: one that fails belongs to the change at hand. `make fuzz` sets the
+    # variable, and draws others.
+    _TIMES = int(os.environ.get("KUBEMQ_TEST_FUZZ") or 1)
+    settings.register_profile("kubemqctl", derandomize=_TIMES == 1, database=None, max_examples=100 * _TIMES)
+    settings.load_profile("kubemqctl")
 
 
 def _real_places() -> list[Path]:

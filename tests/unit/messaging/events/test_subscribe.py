@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from kubemqctl.cli.main import main
+from kubemqctl.messaging.events import subscribe
 from tests.support.fake_store_server import FakeStore, S, fake_store_server
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub, store
@@ -71,11 +73,15 @@ def test_what_is_gone_before_first_is_no_gap(run: Run, fake: FakeStore) -> None:
     assert (ended.code, ended.text) == (0, numbers(7, 10))
 
 
-def test_the_last_events_dropped_are_asked_for_when_the_end_is_known(run: Run, fake: FakeStore) -> None:
+def test_the_last_events_dropped_are_asked_for_when_the_end_is_known(
+    fake: FakeStore, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(subscribe, "OVERDUE", 0.3)
     fake.put(10)
     fake.dropped, fake.dropping = {9, 10}, {2}
-    ended = run("store", "sub", "c", "--from", "first", "--until", "10", address=fake.address)
-    assert (ended.code, ended.text) == (0, numbers(1, 10))
+    code = main(["-a", fake.address, "store", "sub", "c", "--from", "first", "--until", "10"])
+    assert (code, capfd.readouterr().out) == (0, numbers(1, 10))
+    assert fake.starts == [(LAST, 0), (FIRST, 0), (SEQUENCE, 9)]
 
 
 def test_after_a_break_it_goes_on_at_the_next_sequence_with_a_fresh_id(start: Start, fake: FakeStore) -> None:
@@ -170,7 +176,7 @@ def test_a_handler_that_runs_is_not_idle(run: Run, broker: Broker, channel: str)
     with Stub(broker.address, client="writer") as stub:
         store(stub, channel, [1, 2, 3])
     options = ["--from", "first", "--idle", "400ms", "--grace", "0s"]
-    ended = run("store", "sub", channel, *options, "--", "sh", "-c", "sleep 1; cat; echo")
+    ended = run("store", "sub", channel, *options, "--", "sh", "-c", "sleep 0.6; cat; echo")
     assert (ended.code, ended.text, ended.err) == (0, "1\n2\n3\n", "3 handled\n")
 
 
@@ -201,8 +207,8 @@ def test_a_slow_reader_gets_everything_in_order(start: Start, broker: Broker, ch
     os.close(write)
     with Stub(broker.address, client="writer") as stub:
         store(stub, channel, [body.decode() for body in bodies])
-    stalled = time.monotonic() + 5
-    until(lambda: time.monotonic() > stalled, "the reader to have slept")
+    stalled = time.monotonic() + 3
+    until(lambda: time.monotonic() > stalled, "the reader to have slept longer than the server waits, 2 s")
     with os.fdopen(read, "rb") as pipe:
         came = pipe.read().split(b"\n")[:-1]
     assert sub.wait().code == 0
