@@ -1,4 +1,4 @@
-"""`kubemqctl bench` as its users run it. What every pattern prints is held by tests/test_schema.py."""
+"""`kubemqctl bench` as its users run it. What every pattern prints is held by project/test_schema.py."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_every_way_for_tls_to_fail_is_told_apart(
 
 
 @pytest.mark.builtin
-def test_mutual_tls_with_the_right_papers_passes(
+def test_mutual_tls_with_the_right_certificates_passes(
     profile: Callable[..., Result], new_broker: NewBroker, certs: Certificates
 ) -> None:
     options = ("--tls-cert", certs.cert, "--tls-key", certs.key, "--tls-ca", certs.ca)

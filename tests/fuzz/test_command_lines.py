@@ -24,7 +24,7 @@ from tests.fuzz.texts import ARGUMENTS, NEARLY
 # Seconds: what goes on for ever on purpose, such as `ping --wait 36500d`, is told to end.
 PATIENCE = 0.8
 
-# A broker of this process would stand in the way of all that follow; tests/broker starts real ones.
+# A broker of this process would stand in the way of all that follow; tests/unit/broker starts real ones.
 TREE = [c for c in describe(build()).commands if c.path[0] != "broker"]
 COMMON = describe(build()).common
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 from tests.unit.messaging.input.pipes import Pipe
 
 
@@ -29,9 +29,6 @@ def pipe(new_pipe: Callable[[], Pipe]) -> Pipe:
 
 
 @pytest.fixture
-def terminal() -> Iterator[tuple[int, int]]:
-    """The keyboard's end and the program's end of a terminal."""
-    keyboard, program = os.openpty()
-    yield keyboard, program
-    os.close(keyboard)
-    os.close(program)
+def terminal() -> Iterator[PseudoTerminal]:
+    with PseudoTerminal() as opened:
+        yield opened

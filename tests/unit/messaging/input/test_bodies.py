@@ -16,6 +16,7 @@ from kubemqctl.messaging.input.bodies import body_source, file_batches, single_b
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.model.errors import InvalidRequest, NotFound, TooLarge, UsageError
 from kubemqctl.model.limits import MAX_BODY
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 from tests.unit.messaging.input.pipes import Pipe
 
 BINARY = bytes(range(256)) + b"\r\n\0"
@@ -48,20 +49,18 @@ def test_stdin_is_read_whole_and_unchanged(pipe: Pipe, argument: str | None) -> 
     assert single_body(argument, [], stdin_fd=pipe.read_fd, stdin_is_terminal=False) == BINARY
 
 
-def test_a_dash_reads_from_a_terminal_too(terminal: tuple[int, int]) -> None:
-    keyboard, program = terminal
-    os.write(keyboard, b"typed\n\x04")
-    assert single_body("-", [], stdin_fd=program, stdin_is_terminal=True) == b"typed\n"
+def test_a_dash_reads_from_a_terminal_too(terminal: PseudoTerminal) -> None:
+    terminal.type(b"typed\n\x04")
+    assert single_body("-", [], stdin_fd=terminal.slave, stdin_is_terminal=True) == b"typed\n"
 
 
 @pytest.mark.parametrize("has_metadata", [False, True])
-def test_a_terminal_is_not_read_without_being_asked(terminal: tuple[int, int], has_metadata: bool) -> None:
-    keyboard, program = terminal
-    os.write(keyboard, b"for the shell\n")
+def test_a_terminal_is_not_read_without_being_asked(terminal: PseudoTerminal, has_metadata: bool) -> None:
+    terminal.type(b"for the shell\n")
     with pytest.raises(UsageError) as caught:
-        single_body(None, [], stdin_fd=program, stdin_is_terminal=True, has_metadata=has_metadata)
+        single_body(None, [], stdin_fd=terminal.slave, stdin_is_terminal=True, has_metadata=has_metadata)
     assert all(way in caught.value.message for way in ("argument", "--file", "stdin"))
-    assert os.read(program, 100) == b"for the shell\n"
+    assert os.read(terminal.slave, 100) == b"for the shell\n"
 
 
 def test_a_body_given_twice_is_a_usage_error(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from kubemqctl.messaging.input import splitting
 from kubemqctl.messaging.input.splitting import InputBatch, PieceBuffer, split_bytes, split_stream
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_BODY
+from tests.support.terminal.pseudo_terminal import PseudoTerminal
 from tests.unit.messaging.input.pipes import Pipe
 
 
@@ -179,12 +180,11 @@ def test_a_file_is_read_without_a_pause(tmp_path: Path) -> None:
     assert numbered(batches) == [(n + 1, b"%d" % n) for n in range(2500)]
 
 
-def test_lines_typed_at_a_terminal_come_one_by_one_until_end_of_file(terminal: tuple[int, int]) -> None:
-    keyboard, program = terminal
-    batches = split_stream(program, b"\n")
-    os.write(keyboard, b"one\n")
+def test_lines_typed_at_a_terminal_come_one_by_one_until_end_of_file(terminal: PseudoTerminal) -> None:
+    batches = split_stream(terminal.slave, b"\n")
+    terminal.type(b"one\n")
     assert next(batches) == InputBatch([b"one"], [1], idle=True)
-    os.write(keyboard, b"\x04")
+    terminal.type(b"\x04")
     assert list(batches) == []
 
 
