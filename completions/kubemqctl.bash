@@ -43,14 +43,14 @@ _kubemqctl_table() {
             arguments='channels:queues -'
             ;;
         'queue receive')
-            options='--count --all --follow --wait --idle --for --ack --concurrency --on-fail --handler-timeout --handler-input --grace -0 --null --delimiter'
-            values='--count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
+            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --handler-timeout --handler-input --grace -0 --null --delimiter'
+            values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;
         'queue peek')
-            options='--count --all --wait -0 --null --delimiter'
-            values='--count=- --wait=- --delimiter=-'
+            options='-n --count --all --wait -0 --null --delimiter'
+            values='-n=- --count=- --wait=- --delimiter=-'
             arguments='channels:queues'
             ;;
         'queue ack-all')
@@ -65,8 +65,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'queue move')
-            options='--count --all --where --max-receives --dead-letter --rate --dry-run'
-            values='--count=- --where=- --max-receives=- --dead-letter=channels:queues --rate=-'
+            options='-n --count --all --where --max-receives --dead-letter --rate --dry-run'
+            values='-n=- --count=- --where=- --max-receives=- --dead-letter=channels:queues --rate=-'
             arguments='channels:queues channels:queues'
             ;;
         'queue list')
@@ -80,8 +80,8 @@ _kubemqctl_table() {
             arguments='channels:events -'
             ;;
         'events sub')
-            options='--group --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
-            values='--group=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--group -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
+            values='--group=- -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
             arguments='channels:events'
             handler='--'
             ;;
@@ -91,8 +91,8 @@ _kubemqctl_table() {
             arguments='channels:events_store -'
             ;;
         'store sub')
-            options='--from --until --group --durable --checkpoint --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
-            values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--from --until --group --durable --checkpoint -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
+            values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
             arguments='channels:events_store'
             handler='--'
             ;;
@@ -102,8 +102,8 @@ _kubemqctl_table() {
             arguments='channels:commands -'
             ;;
         'cmd respond')
-            options='--ok --error --group --count --concurrency --tag --handler-input --handler-output --handler-timeout --grace --ready-file --no-reconnect'
-            values='--error=- --group=- --count=- --concurrency=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--ok --error --group -n --count --concurrency --tag --handler-input --handler-output --handler-timeout --grace --ready-file --no-reconnect'
+            values='--error=- --group=- -n=- --count=- --concurrency=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file'
             arguments='channels:commands'
             handler='--'
             ;;
@@ -113,8 +113,8 @@ _kubemqctl_table() {
             arguments='channels:queries -'
             ;;
         'query respond')
-            options='--reply --reply-file --echo --error --group --count --concurrency --metadata --tag --handler-input --handler-output --handler-timeout --grace --ready-file --no-reconnect'
-            values='--reply=- --reply-file=file --error=- --group=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --handler-timeout --grace --ready-file --no-reconnect'
+            values='--reply=- --reply-file=file --error=- --group=- -n=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file'
             arguments='channels:queries'
             handler='--'
             ;;
@@ -136,30 +136,30 @@ _kubemqctl_table() {
             values='--sort=words:name,type,in,out,waiting,messages,size,subscribers,active --filter=- --interval=-'
             ;;
         'ping')
-            options='--wait --count --interval'
-            values='--wait=- --count=- --interval=-'
+            options='--wait -n --count --interval'
+            values='--wait=- -n=- --count=- --interval=-'
             ;;
         'doctor')
             ;;
         'bench queue')
-            options='--producers --consumers --size --count --duration --rate --batch --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --batch=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --batch --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --batch=- --warm-up=- --assert=- --channel=-'
             ;;
         'bench events')
-            options='--producers --consumers --size --count --duration --rate --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --warm-up=- --assert=- --channel=-'
             ;;
         'bench store')
-            options='--producers --consumers --size --count --duration --rate --in-flight --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --in-flight --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --warm-up=- --assert=- --channel=-'
             ;;
         'bench cmd')
-            options='--producers --consumers --size --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
             ;;
         'bench query')
-            options='--producers --consumers --size --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
             ;;
         'profile list')
             ;;

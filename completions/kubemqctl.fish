@@ -9,158 +9,158 @@ function __kubemqctl_table
     switch $argv[1]
         case ''
             printf '%s\n' \
-                'command|queue|Send, receive, settle, look into, move and empty queues.' \
-                'command|events|Publish events to whoever listens, and listen to them.' \
-                'command|store|Publish events that are kept, and read them from any point.' \
-                'command|cmd|Send commands, which are carried out or refused, and respond.' \
-                'command|query|Send queries, which are answered, and respond to them.' \
-                'command|channel|List, create and delete channels of every type.' \
-                'command|top|Watch the channels: what comes in, goes out and waits.' \
-                'command|ping|Ask the server whether it is there, and how fast it answers.' \
-                'command|doctor|Check everything between this machine and the server.' \
-                'command|bench|Measure throughput and latency, pattern by pattern.' \
-                'command|profile|Keep connections under a name: addresses, credentials, TLS.' \
-                'command|broker|Serve KubeMQ clients without a KubeMQ server, for tests.' \
-                'command|schema|Describe this program for programs, as one JSON document.' \
-                'command|completion|Print a shell\'s completion script, or install it.' \
-                'command|help|Explain a topic or a command.'
+                'command|queue|Send, receive, inspect, move and delete queue messages.' \
+                'command|events|Publish events to current subscribers, and subscribe to them.' \
+                'command|store|Publish events that are stored, and read them from any position.' \
+                'command|cmd|Send commands, and respond to them.' \
+                'command|query|Send queries, and respond to them.' \
+                'command|channel|List, create and delete channels.' \
+                'command|top|Show message rates and backlogs of channels, live.' \
+                'command|ping|Check that the server responds, and how fast.' \
+                'command|doctor|Diagnose the connection to the server, step by step.' \
+                'command|bench|Measure throughput and latency.' \
+                'command|profile|Manage named connection settings.' \
+                'command|broker|Run a built-in broker for development and tests.' \
+                'command|schema|Print a machine-readable description of this program.' \
+                'command|completion|Print or install the completion script of a shell.' \
+                'command|help|Show help on a topic or a command.'
         case 'queue'
             printf '%s\n' \
-                'command|send|Send a message to a queue, or many.' \
+                'command|send|Send one or more messages to a queue.' \
                 'command|receive|Receive messages: print them, or run COMMAND for each.' \
-                'command|peek|Print the first messages of a queue and leave them there.' \
-                'command|ack-all|Empty a queue: acknowledge all that waits in it.' \
-                'command|tx|Hold one message of a queue, and decide what becomes of it.' \
-                'command|move|Move messages to another queue: dead letters back to work.' \
-                'command|list|List the queues with what the server tells of them.' \
-                'command|info|Show one queue\'s statistics. Ends with 3 when there is no such queue.'
+                'command|peek|Print the first messages of a queue without removing them.' \
+                'command|ack-all|Delete all waiting messages of a queue, by acknowledging them.' \
+                'command|tx|Receive one message, hold it, and decide what happens to it.' \
+                'command|move|Move messages to another queue, for instance dead letters back to work.' \
+                'command|list|List all queues with their statistics.' \
+                'command|info|Show the statistics of a queue. The exit code is 3 if it does not exist.'
         case 'events'
             printf '%s\n' \
-                'command|pub|Publish an event, or many, to those who listen now.' \
-                'command|sub|Print events as they are published, or run COMMAND for each.'
+                'command|pub|Publish one or more events to current subscribers.' \
+                'command|sub|Subscribe to events: print them, or run COMMAND for each.'
         case 'store'
             printf '%s\n' \
-                'command|pub|Publish an event, or many, to be stored.' \
-                'command|sub|Print stored events from a point on, or run COMMAND for each.'
+                'command|pub|Publish one or more events that are stored.' \
+                'command|sub|Read stored events from any position: print them, or run COMMAND for each.'
         case 'cmd'
             printf '%s\n' \
-                'command|send|Send a command and wait until a responder has carried it out.' \
-                'command|respond|Respond to commands: with one answer, or by running COMMAND.'
+                'command|send|Send a command and wait for its result.' \
+                'command|respond|Respond to commands: with a fixed response, or by running COMMAND.'
         case 'query'
             printf '%s\n' \
-                'command|send|Send a query and print the answer.' \
-                'command|respond|Respond to queries: with one answer, or what COMMAND prints.'
+                'command|send|Send a query and print the response.' \
+                'command|respond|Respond to queries: with a fixed response, or with what COMMAND prints.'
         case 'channel'
             printf '%s\n' \
-                'command|list|List the channels with what the server tells of them.' \
-                'command|create|Create a channel, so that it is there before its first use.' \
-                'command|delete|Delete a channel with all that is in it.'
+                'command|list|List channels with their statistics.' \
+                'command|create|Create a channel.' \
+                'command|delete|Delete a channel and its messages.'
         case 'bench'
             printf '%s\n' \
-                'command|queue|Measure a queue: batches sent, received and acknowledged.' \
-                'command|events|Measure events: a stream, all of which every consumer gets.' \
-                'command|store|Measure stored events: each answered, and got by every consumer.' \
-                'command|cmd|Measure commands: they are sent, carried out and answered.' \
-                'command|query|Measure queries: they are sent and answered with their own body.'
+                'command|queue|Measure a queue: messages sent, received and acknowledged.' \
+                'command|events|Measure events: a stream that every consumer receives.' \
+                'command|store|Measure stored events: each one confirmed, and received by every consumer.' \
+                'command|cmd|Measure commands: requests that are sent and confirmed.' \
+                'command|query|Measure queries: requests that are answered with their own body.'
         case 'profile'
             printf '%s\n' \
-                'command|list|List the profiles, and say which one is current.' \
-                'command|show|Show a profile as it is stored.' \
-                'command|set|Make a profile, or change what is given of one.' \
-                'command|use|Make a profile the current one.' \
-                'command|check|Connect with a profile, and say which step fails.' \
-                'command|remove|Remove a profile. Asks on a terminal, and needs --yes elsewhere.' \
-                'command|rename|Give a profile another name. It stays current if it was.' \
-                'command|copy|Make a second profile with all that the first one holds.' \
+                'command|list|List all profiles.' \
+                'command|show|Show a profile.' \
+                'command|set|Create a profile, or change settings of one.' \
+                'command|use|Set the current profile.' \
+                'command|check|Test the connection of a profile, step by step.' \
+                'command|remove|Delete a profile.' \
+                'command|rename|Rename a profile. It stays the current one if it was.' \
+                'command|copy|Copy a profile.' \
                 'command|path|Print the path of the configuration file.'
         case 'broker'
             printf '%s\n' \
-                'command|run|Serve KubeMQ clients from this machine, until SIGINT or SIGTERM.' \
-                'command|exec|Run a command with a broker of its own, and end as it ends.'
+                'command|run|Run a broker that KubeMQ clients can use, until SIGINT or SIGTERM.' \
+                'command|exec|Run a command together with a temporary broker.'
         case 'queue send'
             printf '%s\n' \
                 'argument|channels:queues' \
                 'argument|-' \
-                'option|--file|file|Take the body from PATH; repeat for more messages.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--id|-|The message\'s id (one message only).' \
-                'option|--expire|-|Drop it when it was not received within D.' \
-                'option|--delay|-|Hold it back for D.' \
-                'option|--max-receives|-|Give up on it after N receives.' \
-                'option|--dead-letter|channels:queues|Where it then goes.' \
-                'option|--lines||One message a line of the input.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.' \
-                'option|--json-lines||One JSON record a line: what `-o json` prints.' \
-                'option|--keep-id||Keep the ids of the records.' \
-                'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
-                'option|--unknown|file|Write messages whose answer was lost to FILE.' \
-                'option|--retry|-|Send again up to N times, at the risk of doubles.'
+                'option|--file|file|Read the body from PATH; repeat to send several messages.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--id|-|Set the message ID; only for a single message.' \
+                'option|--expire|-|Discard the message if it is not received within D.' \
+                'option|--delay|-|Deliver the message only after D.' \
+                'option|--max-receives|-|Allow at most N deliveries; then dead-letter or discard the message.' \
+                'option|--dead-letter|channels:queues|Dead-letter queue for --max-receives.' \
+                'option|--lines||Send each line of the input as a message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
+                'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
+                'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \
+                'option|--retry|-|Retry up to N times; this can send a message twice.'
         case 'queue receive'
             printf '%s\n' \
                 'argument|channels:queues' \
                 'handler' \
-                'option|--count|-|Stop after N messages.' \
-                'option|--all||All that waits when the run begins.' \
-                'option|--follow||Keep waiting for more.' \
-                'option|--wait|-|Wait so long for the first message.' \
-                'option|--idle|-|Stop when nothing came for so long.' \
-                'option|--for|-|Stop after so long in all.' \
-                'option|--ack|words:after-output,auto|after-output, or auto: at most once.' \
-                'option|--concurrency|-|Run up to N handlers at a time.' \
-                'option|--on-fail|words:reject,stop,resend=|When a handler fails: reject, resend=CHANNEL, or stop (give back, and take no more).' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.'
+                'option|-n --count|-|Stop after N messages.' \
+                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--follow||Keep waiting for new messages.' \
+                'option|--wait|-|Wait up to D for the first message.' \
+                'option|--idle|-|Stop when no message has arrived for D.' \
+                'option|--for|-|Stop after D in total.' \
+                'option|--ack|words:after-output,auto|Acknowledge after-output, or auto: before it (at most once).' \
+                'option|--concurrency|-|Run up to N handlers at the same time.' \
+                'option|--on-fail|words:reject,stop,resend=|If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue peek'
             printf '%s\n' \
                 'argument|channels:queues' \
-                'option|--count|-|Stop after N messages.' \
-                'option|--all||All that waits when the run begins.' \
-                'option|--wait|-|Wait so long for the first message.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.'
+                'option|-n --count|-|Stop after N messages.' \
+                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--wait|-|Wait up to D for the first message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue ack-all'
             printf '%s\n' \
                 'argument|channels:queues' \
-                'option|--yes||Do not ask.' \
-                'option|--confirm|-|Do not ask: the name of what is destroyed.'
+                'option|--yes||Do not ask for confirmation.' \
+                'option|--confirm|-|Confirm by the name of what is deleted; needed for a protected profile.'
         case 'queue tx'
             printf '%s\n' \
                 'argument|channels:queues' \
                 'handler' \
-                'option|--ack||Print it, then acknowledge it.' \
-                'option|--reject||Print it, then reject it.' \
-                'option|--resend|channels:queues|Print it, then move it to CHANNEL.' \
-                'option|--modify||Print it, then send it changed, in its place.' \
-                'option|--metadata|-|--modify: the metadata.' \
-                'option|--tag|-|--modify: a tag; repeatable.' \
-                'option|--body|-|--modify: the body; `-` reads stdin.' \
-                'option|--file|file|--modify: the body, from a file.' \
-                'option|--to|channels:queues|--modify: where to; else the same queue.' \
-                'option|--visibility|-|Hold it so long; whole seconds.' \
-                'option|--wait|-|Wait so long for the first message.' \
-                'option|--on-fail|words:reject,stop,resend=|When a handler fails: reject, resend=CHANNEL, or stop (give back, and take no more).' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.'
+                'option|--ack||Acknowledge the message.' \
+                'option|--reject||Reject the message.' \
+                'option|--resend|channels:queues|Move the message to CHANNEL.' \
+                'option|--modify||Replace the message by a changed one.' \
+                'option|--metadata|-|New metadata.' \
+                'option|--tag|-|Tag to set; repeat for more tags.' \
+                'option|--body|-|New body; `-` reads stdin.' \
+                'option|--file|file|Read the new body from PATH.' \
+                'option|--to|channels:queues|Queue of the changed message. [default: same queue]' \
+                'option|--visibility|-|Hold the message for D, in whole seconds.' \
+                'option|--wait|-|Wait up to D for the first message.' \
+                'option|--on-fail|words:reject,stop,resend=|If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue move'
             printf '%s\n' \
                 'argument|channels:queues' \
                 'argument|channels:queues' \
-                'option|--count|-|Move N messages at most.' \
-                'option|--all||All that waits when the run begins.' \
-                'option|--where|-|Only such messages; repeat it for more conditions.' \
-                'option|--max-receives|-|A new maximum of receives.' \
-                'option|--dead-letter|channels:queues|A new dead-letter queue.' \
-                'option|--rate|-|At most so many messages a second.' \
-                'option|--dry-run||Only say how many it would be.'
+                'option|-n --count|-|Move up to N messages.' \
+                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--where|-|Move only messages with this field value; repeat for more conditions.' \
+                'option|--max-receives|-|Set a new limit of deliveries.' \
+                'option|--dead-letter|channels:queues|Set a new dead-letter queue.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--dry-run||Only print how many messages would be moved.'
         case 'queue info'
             printf '%s\n' \
                 'argument|channels:queues'
@@ -168,129 +168,129 @@ function __kubemqctl_table
             printf '%s\n' \
                 'argument|channels:events' \
                 'argument|-' \
-                'option|--file|file|Take the body from PATH; repeat for more messages.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--id|-|The message\'s id (one message only).' \
-                'option|--lines||One message a line of the input.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.' \
-                'option|--json-lines||One JSON record a line: what `-o json` prints.' \
-                'option|--keep-id||Keep the ids of the records.' \
-                'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
-                'option|--unknown|file|Write messages whose answer was lost to FILE.' \
-                'option|--retry|-|Send again up to N times, at the risk of doubles.'
+                'option|--file|file|Read the body from PATH; repeat to send several messages.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--id|-|Set the message ID; only for a single message.' \
+                'option|--lines||Send each line of the input as a message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
+                'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
+                'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \
+                'option|--retry|-|Retry up to N times; this can send a message twice.'
         case 'events sub'
             printf '%s\n' \
                 'argument|channels:events' \
                 'handler' \
-                'option|--group|-|Share what comes with the others of G.' \
-                'option|--count|-|Stop after N messages.' \
-                'option|--idle|-|Stop when nothing came for so long.' \
-                'option|--for|-|Stop after so long in all.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.' \
-                'option|--concurrency|-|Run up to N handlers at a time.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|--ready-file|file|Write PATH once this is live.' \
-                'option|--no-reconnect||End with 5 when the connection is lost.'
+                'option|--group|-|Join the consumer group G: each message goes to one member.' \
+                'option|-n --count|-|Stop after N messages.' \
+                'option|--idle|-|Stop when no message has arrived for D.' \
+                'option|--for|-|Stop after D in total.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--concurrency|-|Run up to N handlers at the same time.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'store pub'
             printf '%s\n' \
                 'argument|channels:events_store' \
                 'argument|-' \
-                'option|--file|file|Take the body from PATH; repeat for more messages.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--id|-|The message\'s id (one message only).' \
-                'option|--lines||One message a line of the input.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.' \
-                'option|--json-lines||One JSON record a line: what `-o json` prints.' \
-                'option|--keep-id||Keep the ids of the records.' \
-                'option|--rate|-|At most so many messages a second.' \
-                'option|--failed|file|Write messages that were not accepted to FILE (lines that are no record are only named).' \
-                'option|--unknown|file|Write messages whose answer was lost to FILE.' \
-                'option|--retry|-|Send again up to N times, at the risk of doubles.'
+                'option|--file|file|Read the body from PATH; repeat to send several messages.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--id|-|Set the message ID; only for a single message.' \
+                'option|--lines||Send each line of the input as a message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
+                'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
+                'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \
+                'option|--retry|-|Retry up to N times; this can send a message twice.'
         case 'store sub'
             printf '%s\n' \
                 'argument|channels:events_store' \
                 'handler' \
-                'option|--from|words:new,first,last|new, first, last, a sequence, a time, or so long ago (2h).' \
-                'option|--until|words:now|now, a sequence or a time, inclusive.' \
-                'option|--group|-|Share what comes with the others of G.' \
-                'option|--durable|-|Let the server keep the position of NAME.' \
-                'option|--checkpoint|file|Keep the position in FILE.' \
-                'option|--count|-|Stop after N messages.' \
-                'option|--idle|-|Stop when nothing came for so long.' \
-                'option|--for|-|Stop after so long in all.' \
-                'option|-0 --null||NUL instead of newline between messages.' \
-                'option|--delimiter|-|The text between messages; \\n \\t \\0 \\xHH are understood.' \
-                'option|--concurrency|-|Run up to N handlers at a time.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|--ready-file|file|Write PATH once this is live.' \
-                'option|--no-reconnect||End with 5 when the connection is lost.'
+                'option|--from|words:new,first,last|Start position: new, first, last, a sequence, a time, or a duration ago (2h).' \
+                'option|--until|words:now|End position, inclusive: now, a sequence or a time.' \
+                'option|--group|-|Join the consumer group G: each message goes to one member.' \
+                'option|--durable|-|Let the server remember the position under NAME.' \
+                'option|--checkpoint|file|Remember the position in FILE.' \
+                'option|-n --count|-|Stop after N messages.' \
+                'option|--idle|-|Stop when no message has arrived for D.' \
+                'option|--for|-|Stop after D in total.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--concurrency|-|Run up to N handlers at the same time.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'cmd send'
             printf '%s\n' \
                 'argument|channels:commands' \
                 'argument|-' \
-                'option|--file|file|Take the body from PATH.' \
-                'option|--timeout|-|Wait so long for the answer.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.'
+                'option|--file|file|Read the body from PATH.' \
+                'option|--timeout|-|Wait up to D for the response.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.'
         case 'cmd respond'
             printf '%s\n' \
                 'argument|channels:commands' \
                 'handler' \
-                'option|--ok||Say that every command was carried out.' \
-                'option|--error|-|Refuse every request with TEXT.' \
-                'option|--group|-|Share what comes with the others of G.' \
-                'option|--count|-|Stop after N requests.' \
-                'option|--concurrency|-|Run up to N handlers at a time.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--handler-output|words:body,json|What a handler writes: body, or json for a record.' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|--ready-file|file|Write PATH once this is live.' \
-                'option|--no-reconnect||End with 5 when the connection is lost.'
+                'option|--ok||Confirm every command as executed.' \
+                'option|--error|-|Refuse every request with the error message TEXT.' \
+                'option|--group|-|Join the consumer group G: each message goes to one member.' \
+                'option|-n --count|-|Stop after N requests.' \
+                'option|--concurrency|-|Run up to N handlers at the same time.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--handler-output|words:body,json|Read the handler\'s stdout as the body, or as a whole record with `json`.' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'query send'
             printf '%s\n' \
                 'argument|channels:queries' \
                 'argument|-' \
-                'option|--file|file|Take the body from PATH.' \
-                'option|--timeout|-|Wait so long for the answer.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--cache-key|-|Let the server answer from its cache.' \
-                'option|--cache-ttl|-|How long it may keep this answer there.'
+                'option|--file|file|Read the body from PATH.' \
+                'option|--timeout|-|Wait up to D for the response.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--cache-key|-|Let the server answer from its cache, under the key K.' \
+                'option|--cache-ttl|-|How long the server caches the response.'
         case 'query respond'
             printf '%s\n' \
                 'argument|channels:queries' \
                 'handler' \
-                'option|--reply|-|Answer every query so; `-` reads stdin.' \
-                'option|--reply-file|file|Answer with what this file holds now.' \
-                'option|--echo||Answer every query with itself: body, metadata and tags.' \
-                'option|--error|-|Refuse every request with TEXT.' \
-                'option|--group|-|Share what comes with the others of G.' \
-                'option|--count|-|Stop after N requests.' \
-                'option|--concurrency|-|Run up to N handlers at a time.' \
-                'option|--metadata|-|The metadata text.' \
-                'option|--tag|-|A tag; repeatable.' \
-                'option|--handler-input|words:body,json|What a handler reads: body, or json for the record.' \
-                'option|--handler-output|words:body,json|What a handler writes: body, or json for a record.' \
-                'option|--handler-timeout|-|Stop a handler that takes longer.' \
-                'option|--grace|-|At the end, let running handlers have so long.' \
-                'option|--ready-file|file|Write PATH once this is live.' \
-                'option|--no-reconnect||End with 5 when the connection is lost.'
+                'option|--reply|-|Respond with this body; `-` reads stdin.' \
+                'option|--reply-file|file|Respond with the content of PATH, as it is at the start.' \
+                'option|--echo||Respond with the body, metadata and tags of the query.' \
+                'option|--error|-|Refuse every request with the error message TEXT.' \
+                'option|--group|-|Join the consumer group G: each message goes to one member.' \
+                'option|-n --count|-|Stop after N requests.' \
+                'option|--concurrency|-|Run up to N handlers at the same time.' \
+                'option|--metadata|-|Set the metadata text.' \
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--handler-output|words:body,json|Read the handler\'s stdout as the body, or as a whole record with `json`.' \
+                'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
+                'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'channel list'
             printf '%s\n' \
                 'argument|words:queues,events,events_store,commands,queries' \
-                'option|--filter|-|Only names that hold TEXT.'
+                'option|--filter|-|Show only names that contain TEXT.'
         case 'channel create'
             printf '%s\n' \
                 'argument|words:queues,events,events_store,commands,queries' \
@@ -299,91 +299,91 @@ function __kubemqctl_table
             printf '%s\n' \
                 'argument|words:queues,events,events_store,commands,queries' \
                 'argument|channels:@' \
-                'option|--yes||Do not ask.' \
-                'option|--confirm|-|Do not ask: the name of what is destroyed.'
+                'option|--yes||Do not ask for confirmation.' \
+                'option|--confirm|-|Confirm by the name of what is deleted; needed for a protected profile.'
         case 'top'
             printf '%s\n' \
-                'option|--sort|words:name,type,in,out,waiting,messages,size,subscribers,active|name, type, in, out, waiting, messages, size, subscribers, active.' \
-                'option|--filter|-|Only names that hold TEXT.' \
-                'option|--interval|-|Ask the server so often.'
+                'option|--sort|words:name,type,in,out,waiting,messages,size,subscribers,active|Sort by: name, type, in, out, waiting, messages, size, subscribers, active.' \
+                'option|--filter|-|Show only names that contain TEXT.' \
+                'option|--interval|-|Time between two updates.'
         case 'ping'
             printf '%s\n' \
-                'option|--wait|-|Try for so long until the server answers.' \
-                'option|--count|-|Ping so many times.' \
-                'option|--interval|-|Pause so long between pings.'
+                'option|--wait|-|Keep trying for up to D until the server responds.' \
+                'option|-n --count|-|Send N pings.' \
+                'option|--interval|-|Time between pings.'
         case 'bench queue'
             printf '%s\n' \
-                'option|--producers|-|So many processes send.' \
-                'option|--consumers|-|So many processes receive.' \
-                'option|--size|-|The size of a body: 32B or more.' \
-                'option|--count|-|Measure N messages, however long it takes.' \
-                'option|--duration|-|Measure for so long.' \
-                'option|--rate|-|Send so many a second in all, at even intervals.' \
-                'option|--batch|-|So many messages a request.' \
-                'option|--warm-up|-|Before that, send for so long without measuring.' \
-                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel, not one of its own.'
+                'option|--producers|-|Number of sending processes.' \
+                'option|--consumers|-|Number of receiving processes.' \
+                'option|--size|-|Size of a message body, at least 32B.' \
+                'option|-n --count|-|Measure N messages, instead of --duration.' \
+                'option|--duration|-|How long to measure.' \
+                'option|--rate|-|Send at this total rate, at even intervals, for example 500/s.' \
+                'option|--batch|-|Messages in a request.' \
+                'option|--warm-up|-|How long to send before the measurement begins.' \
+                'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel instead of a new one.'
         case 'bench events'
             printf '%s\n' \
-                'option|--producers|-|So many processes send.' \
-                'option|--consumers|-|So many processes receive.' \
-                'option|--size|-|The size of a body: 32B or more.' \
-                'option|--count|-|Measure N messages, however long it takes.' \
-                'option|--duration|-|Measure for so long.' \
-                'option|--rate|-|Send so many a second in all, at even intervals.' \
-                'option|--warm-up|-|Before that, send for so long without measuring.' \
-                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel, not one of its own.'
+                'option|--producers|-|Number of sending processes.' \
+                'option|--consumers|-|Number of receiving processes.' \
+                'option|--size|-|Size of a message body, at least 32B.' \
+                'option|-n --count|-|Measure N messages, instead of --duration.' \
+                'option|--duration|-|How long to measure.' \
+                'option|--rate|-|Send at this total rate, at even intervals, for example 500/s.' \
+                'option|--warm-up|-|How long to send before the measurement begins.' \
+                'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel instead of a new one.'
         case 'bench store'
             printf '%s\n' \
-                'option|--producers|-|So many processes send.' \
-                'option|--consumers|-|So many processes receive.' \
-                'option|--size|-|The size of a body: 32B or more.' \
-                'option|--count|-|Measure N messages, however long it takes.' \
-                'option|--duration|-|Measure for so long.' \
-                'option|--rate|-|Send so many a second in all, at even intervals.' \
-                'option|--in-flight|-|So many unanswered at a time, a producer.' \
-                'option|--warm-up|-|Before that, send for so long without measuring.' \
-                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel, not one of its own.'
+                'option|--producers|-|Number of sending processes.' \
+                'option|--consumers|-|Number of receiving processes.' \
+                'option|--size|-|Size of a message body, at least 32B.' \
+                'option|-n --count|-|Measure N messages, instead of --duration.' \
+                'option|--duration|-|How long to measure.' \
+                'option|--rate|-|Send at this total rate, at even intervals, for example 500/s.' \
+                'option|--in-flight|-|Unanswered messages of a producer at a time.' \
+                'option|--warm-up|-|How long to send before the measurement begins.' \
+                'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel instead of a new one.'
         case 'bench cmd'
             printf '%s\n' \
-                'option|--producers|-|So many processes send.' \
-                'option|--consumers|-|So many processes receive.' \
-                'option|--size|-|The size of a body: 32B or more.' \
-                'option|--count|-|Measure N messages, however long it takes.' \
-                'option|--duration|-|Measure for so long.' \
-                'option|--rate|-|Send so many a second in all, at even intervals.' \
-                'option|--in-flight|-|So many unanswered at a time, a producer.' \
-                'option|--timeout|-|Wait so long for the answer.' \
-                'option|--warm-up|-|Before that, send for so long without measuring.' \
-                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel, not one of its own.'
+                'option|--producers|-|Number of sending processes.' \
+                'option|--consumers|-|Number of receiving processes.' \
+                'option|--size|-|Size of a message body, at least 32B.' \
+                'option|-n --count|-|Measure N messages, instead of --duration.' \
+                'option|--duration|-|How long to measure.' \
+                'option|--rate|-|Send at this total rate, at even intervals, for example 500/s.' \
+                'option|--in-flight|-|Unanswered messages of a producer at a time.' \
+                'option|--timeout|-|Wait up to D for the response.' \
+                'option|--warm-up|-|How long to send before the measurement begins.' \
+                'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel instead of a new one.'
         case 'bench query'
             printf '%s\n' \
-                'option|--producers|-|So many processes send.' \
-                'option|--consumers|-|So many processes receive.' \
-                'option|--size|-|The size of a body: 32B or more.' \
-                'option|--count|-|Measure N messages, however long it takes.' \
-                'option|--duration|-|Measure for so long.' \
-                'option|--rate|-|Send so many a second in all, at even intervals.' \
-                'option|--in-flight|-|So many unanswered at a time, a producer.' \
-                'option|--timeout|-|Wait so long for the answer.' \
-                'option|--warm-up|-|Before that, send for so long without measuring.' \
-                'option|--assert|-|Fail unless this holds, like \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel, not one of its own.'
+                'option|--producers|-|Number of sending processes.' \
+                'option|--consumers|-|Number of receiving processes.' \
+                'option|--size|-|Size of a message body, at least 32B.' \
+                'option|-n --count|-|Measure N messages, instead of --duration.' \
+                'option|--duration|-|How long to measure.' \
+                'option|--rate|-|Send at this total rate, at even intervals, for example 500/s.' \
+                'option|--in-flight|-|Unanswered messages of a producer at a time.' \
+                'option|--timeout|-|Wait up to D for the response.' \
+                'option|--warm-up|-|How long to send before the measurement begins.' \
+                'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
+                'option|--channel|-|Use this channel instead of a new one.'
         case 'profile show'
             printf '%s\n' \
                 'argument|profiles' \
-                'option|--effective||What a command would use now, and where each value comes from.'
+                'option|--effective||Show the settings in effect now, and where each one comes from.'
         case 'profile set'
             printf '%s\n' \
                 'argument|profiles' \
-                'option|--token-command|-|Run COMMAND (no shell) for the token.' \
-                'option|--default-output|words:auto,human,json,yaml,raw|The form of output on terminals.' \
-                'option|--protected --no-protected||Make destructive commands ask for a name.' \
-                'option|--unset|words:address,client_id,token,token_file,token_command,tls,output,protected|Take a key out; repeatable.' \
-                'option|--current||Make it the current profile.'
+                'option|--token-command|-|Run COMMAND, without a shell, to get the token.' \
+                'option|--default-output|words:auto,human,json,yaml,raw|Default output format on terminals.' \
+                'option|--protected --no-protected||Let destructive commands ask for the name of what they delete.' \
+                'option|--unset|words:address,client_id,token,token_file,token_command,tls,output,protected|Remove a setting; repeat for more.' \
+                'option|--current||Make this the current profile.'
         case 'profile use'
             printf '%s\n' \
                 'argument|profiles'
@@ -393,8 +393,8 @@ function __kubemqctl_table
         case 'profile remove'
             printf '%s\n' \
                 'argument|profiles' \
-                'option|--yes||Do not ask.' \
-                'option|--confirm|-|Do not ask: the name of what is destroyed.'
+                'option|--yes||Do not ask for confirmation.' \
+                'option|--confirm|-|Confirm by the name of what is deleted; needed for a protected profile.'
         case 'profile rename'
             printf '%s\n' \
                 'argument|profiles' \
@@ -405,18 +405,18 @@ function __kubemqctl_table
                 'argument|-'
         case 'broker run'
             printf '%s\n' \
-                'option|--listen|-|Where to listen; port 0 takes a free one.' \
-                'option|--data|directory|Keep messages in this directory.' \
+                'option|--listen|-|Address to listen on; port 0 picks a free port.' \
+                'option|--data|directory|Store messages in DIR.' \
                 'option|--ephemeral||Keep messages in memory only.' \
-                'option|--ready-file|file|Write PATH once this is live.'
+                'option|--ready-file|file|Create the file PATH once messages can arrive.'
         case 'broker exec'
             printf '%s\n' \
                 'handler' \
-                'option|--data|directory|Keep messages in this directory.'
+                'option|--data|directory|Store messages in DIR.'
         case 'completion'
             printf '%s\n' \
                 'argument|words:bash,zsh,fish' \
-                'option|--install||Write it to where that shell looks for it, for this user.'
+                'option|--install||Install the script for this user.'
         case 'help'
             printf '%s\n' \
                 'argument|topics:patterns,streams,records,exit-codes,connections,positions,handlers,transactions,recipes,reference'
@@ -425,21 +425,21 @@ end
 
 function __kubemqctl_common
     printf '%s\n' \
-        'option|-p --profile|profiles|Use this profile.' \
-        'option|-a --address|-|The server; repeat it to name others to try in order.' \
-        'option|--client-id|-|Speak to the server in this name.' \
-        'option|--token-file|file|Send the token that this file holds.' \
-        'option|--tls --no-tls||Speak TLS, or do not.' \
-        'option|--tls-ca|file|Trust servers that this CA has signed.' \
-        'option|--tls-cert|file|Show this client certificate.' \
-        'option|--tls-key|file|Its private key.' \
-        'option|--tls-server-name|-|Expect this name in the server\'s certificate.' \
-        'option|--connect-timeout|-|Give up connecting after so long.' \
-        'option|-o --output|words:auto,human,json,yaml,raw|auto, human, json, yaml or raw.' \
-        'option|--format|-|Print records like \'{sequence}\\t{tags[kind]}\\t{body}\'.' \
-        'option|-q --quiet||Say nothing but errors and warnings.' \
-        'option|-v --verbose||Say what a bug report needs.' \
-        'option|--no-input||Never ask; fail and name the flag instead.' \
+        'option|-p --profile|profiles|Use the profile NAME.' \
+        'option|-a --address|-|Address of the server; repeat for fallbacks, which are tried in order.' \
+        'option|--client-id|-|Client ID that the server sees.' \
+        'option|--token-file|file|Read the authentication token from PATH.' \
+        'option|--tls --no-tls||Use TLS, or do not.' \
+        'option|--tls-ca|file|CA certificate that the server\'s certificate is verified with.' \
+        'option|--tls-cert|file|Client certificate, for mutual TLS.' \
+        'option|--tls-key|file|Private key of the client certificate.' \
+        'option|--tls-server-name|-|Host name that the server\'s certificate must have.' \
+        'option|--connect-timeout|-|Time limit for connecting to an address.' \
+        'option|-o --output|words:auto,human,json,yaml,raw|Output format: auto, human, json, yaml, raw.' \
+        'option|--format|-|Print each record by a template, such as \'{sequence}\\t{body}\'.' \
+        'option|-q --quiet||Print only errors and warnings to stderr.' \
+        'option|-v --verbose||Print details for bug reports to stderr.' \
+        'option|--no-input||Never prompt; fail instead, and name the missing option.' \
         'option|--version||Print the version and exit.' \
         'option|-h --help||Show this help.'
 end

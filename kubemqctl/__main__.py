@@ -14,7 +14,10 @@ def entry() -> None:
 
         code = main(sys.argv[1:])
     except ImportError as e:
-        said = f"error: kubemqctl is not whole: {e}\nhint: install it again, with what it needs\n"
+        said = (
+            f"error: the installation of kubemqctl is incomplete: {e}\n"
+            "hint: install it again together with its dependencies\n"
+        )
         os.write(2, said.encode())
         code = 1
     # Everything was written, closed and settled by now; taking the interpreter apart costs 15 ms more.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 PREFIX = "kubemqctl-bench-"
-USED = "give another --channel, or none for one of its own"
+USED = "use another --channel, or none: then a new one is used"
 
 
 def fresh_name() -> str:
@@ -52,7 +52,7 @@ class BenchChannel:
         try:
             self._clean()
         except KubemqctlError as e:
-            self._note(f"{self._channel} may be left behind: {e.message}")
+            self._note(f"the channel {self._channel} may still exist: {e.message}")
 
     def _check(self) -> None:
         from kubemqctl.client import events, queues
@@ -68,12 +68,14 @@ class BenchChannel:
         if self._kind == "queues":
             depth = queues.Gauge(self._client, self._channel).read()
             if depth and depth.waiting:
-                raise UsageError(f"queue {self._channel} has messages ({depth.waiting:,})", hint=USED)
+                raise UsageError(
+                    f"the queue {self._channel} has {depth.waiting:,} waiting messages", hint=USED
+                )
         elif self._kind == "events_store":
             if events.Store(self._client, self._channel).first(Start("last")):
                 raise UsageError(f"{self._channel} has stored events", hint=USED)
         elif any(info.active for info in found):
-            raise UsageError(f"somebody listens to {self._channel}", hint=USED)
+            raise UsageError(f"{self._channel} has subscribers", hint=USED)
 
     def _clean(self) -> None:
         if not self._was_there and self._deleted():
@@ -81,7 +83,9 @@ class BenchChannel:
         if self._kind == "queues":
             self._empty()
         if not self._was_there and self._kind in ("queues", "events_store"):
-            self._note(f"this server cannot delete channels: {self._channel} stays until it expires")
+            self._note(
+                f"this server cannot delete channels: {self._channel} stays until the server removes it"
+            )
 
     def _deleted(self) -> bool:
         """Whether it is gone; False on a server that deletes none."""

@@ -59,26 +59,24 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
 def _whole(work: Workload) -> Workload:
     """`work` with what was not given. Raises UsageError for what cannot be done."""
     if work.total is not None and work.duration is not None:
-        raise UsageError("--count and --duration exclude each other")
+        raise UsageError("--count and --duration cannot be used together")
     if work.duration is not None and work.duration < SHORTEST:
-        raise UsageError("--duration is under 10ms: there would be nothing to measure")
+        raise UsageError("--duration must be 10ms or more")
     if work.size < SMALLEST:
-        raise UsageError(f"--size is under {SMALLEST}B: so much is needed to tell the messages apart")
+        raise UsageError(f"--size must be {SMALLEST}B or more: messages carry a number and a time")
     if work.size * max(1, work.batch) > LARGEST:
         each = (
             f"{work.batch:,} messages of {size_text(work.size)}" if work.batch > 1 else size_text(work.size)
         )
-        raise UsageError(f"a server takes at most 100 MiB a request: {each} are too much")
+        raise UsageError(f"{each} are too large: a server accepts up to 100 MiB in a request")
     if work.size * work.in_flight > MOST_IN_FLIGHT:
-        raise UsageError("--in-flight messages of that --size would take more than 1 GiB of memory")
+        raise UsageError("--in-flight messages of this --size need more than 1 GiB of memory")
     if work.is_asking:
         check_timeout(work.timeout)
     if work.channel:
         check_channel(work.channel, KINDS[work.pattern])
     if work.total is not None and work.total < work.producers:
-        raise UsageError(
-            f"--count {work.total} is less than a message for each of {work.producers} producers"
-        )
+        raise UsageError(f"--count {work.total} is less than the number of --producers, {work.producers}")
     timed = DURATION if work.total is None and work.duration is None else work.duration
     return work._replace(channel=work.channel or fresh_name(), duration=timed)
 
@@ -88,7 +86,7 @@ def _measurable(assertions: list[Assertion], work: Workload) -> list[Assertion]:
     for assertion in assertions:
         if work.is_asking and assertion.metric in ("loss", "doubles", "disorder"):
             raise UsageError(
-                f"{assertion.text}: a request is answered or it is not", hint="assert errors=0 instead"
+                f"{assertion.text}: requests have no {assertion.metric}", hint="assert errors=0 instead"
             )
     return assertions
 
@@ -108,12 +106,12 @@ def _judge(
 ) -> None:
     """Say what is to be said of the result. Raises what was wrong with it, the worst first."""
     if measured.signum:
-        run.note("stopped by a signal: the result is of what was measured until then")
+        run.note("stopped by a signal: the result covers the time until then")
         return
     if measured.failure:
         raise _told(measured.failure, result)
     if result.sent and not result.received and not result.errors:
-        raise NothingArrived(f"{count_text(result.sent, 'message')} sent, and none arrived")
+        raise NothingArrived(f"{count_text(result.sent, 'message')} sent, but none arrived")
     _warn(run, work, result)
     hold(assertions, result, latencies.at)
     asserted = {assertion.metric for assertion in assertions}
@@ -123,14 +121,12 @@ def _judge(
         whole = result.received - result.doubles + result.loss
         raise Partial(f"{count_text(result.loss, 'message')} of {whole:,} lost", code="messages-lost")
     if not result.sent:
-        raise NothingArrived(
-            "nothing was sent in the time that was measured", hint="give it a longer --duration"
-        )
+        raise NothingArrived("nothing was sent during the measurement", hint="use a longer --duration")
 
 
 def _told(failure: KubemqctlError, result: BenchResult) -> KubemqctlError:
     if result.received:
-        failure.message += f"; the result is of the {result.received:,} messages until then"
+        failure.message += f"; the result covers the {result.received:,} messages until then"
     return failure
 
 
@@ -147,10 +143,12 @@ def _of_errors(measured: Measured, result: BenchResult) -> KubemqctlError:
 
 def _warn(run: Invocation, work: Workload, result: BenchResult) -> None:
     if work.rate and not is_held(work, result.sent, result.send_rate):
-        run.warn(f"{result.target_rate:,.10g}/s was asked for, {result.send_rate:,.0f}/s was sent")
+        run.warn(
+            f"the rate of {result.target_rate:,.10g}/s was not reached: {result.send_rate:,.0f}/s was sent"
+        )
     behind = result.elapsed / SECOND - (result.sent / result.send_rate if result.send_rate else 0.0)
     if behind > BEHIND and not work.is_asking:
         run.warn(
-            f"consumers were {behind:.1f} s behind producers at the end: latency is mostly waiting;"
-            " a lower --rate keeps it out"
+            f"consumers were {behind:.1f} s behind producers at the end: latency is mostly waiting time;"
+            " use a lower --rate to avoid that"
         )

@@ -177,7 +177,7 @@ def _ask(load: Producer, kind: Kind) -> None:
             if not response.executed:
                 raise Refused(response.error or "the answer is executed=false")
             if kind == "queries" and response.body != body:
-                raise Refused("the answer is another one than was given")
+                raise Refused("the response is not the expected one")
         except KubemqctlError as e:
             load.failed(1, e)
             continue

@@ -153,7 +153,7 @@ BITS = 11
 """The first bits of a number that make up those figures."""
 BARS, LEAST_FACTOR = 16, 1.05
 """Of a histogram that is drawn: the most bars, and the least from the bound of one to the next."""
-INSTALL = "install it beside kubemqctl: pip install hdrhistogram, or pipx inject kubemqctl hdrhistogram"
+INSTALL = "pip install hdrhistogram, or with pipx: pipx inject kubemqctl hdrhistogram"
 
 
 def rounded(nanoseconds: int) -> int:

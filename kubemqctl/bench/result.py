@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from kubemqctl.bench.coordinator import Measured
 from kubemqctl.bench.recorder import Latencies, Measurements
 from kubemqctl.bench.workload import Workload
-from kubemqctl.model.errors import Partial, UsageError
+from kubemqctl.model.errors import ExpectationFailed, UsageError
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
 from kubemqctl.model.text import latency_text, quoted
@@ -65,7 +65,7 @@ def parse(texts: Iterable[str]) -> list[Assertion]:
 def _parsed(text: str) -> Assertion:
     found = _FORM.fullmatch(text)
     if not found:
-        raise UsageError(f"{quoted(text)} is no assertion: write it like 'p99<20ms' or 'loss=0'")
+        raise UsageError(f"{quoted(text)} is not an assertion: write it like 'p99<20ms' or 'loss=0'")
     name, sign, value = found.groups()
     metric = _metric(name)
     unit = "time" if metric[0] == "p" else _UNITS[metric]
@@ -88,25 +88,25 @@ def _metric(name: str) -> str:
         return metric
     from kubemqctl.model.text import nearest
 
-    hint = nearest(name, NAMES) or f"there are p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
-    raise UsageError(f"{quoted(name)} is nothing that is measured", hint=hint)
+    hint = nearest(name, NAMES) or f"use p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
+    raise UsageError(f"there is no measurement {quoted(name)}", hint=hint)
 
 
 def _number(text: str, shown: str) -> float:
     if len(text) > 30 or not re.fullmatch(r"[0-9]+(\.[0-9]+)?", text, re.ASCII):
-        raise UsageError(f"{quoted(shown)} is no number")
+        raise UsageError(f"{quoted(shown)} is not a number")
     return float(text)
 
 
 def _bytes(text: str) -> float:
     if not text.endswith("/s"):
-        raise UsageError(f"{quoted(text)} is no number of bytes a second: write it as 10MB/s")
+        raise UsageError(f"{quoted(text)} is not a bandwidth: write it as 10MB/s")
     return float(parse_size(text[:-2]))
 
 
 def _count(text: str) -> float:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise UsageError(f"{quoted(text)} is no count: write it as 0, 100 or 0.1%")
+        raise UsageError(f"{quoted(text)} is not a count: write it as 0, 100 or 0.1%")
     return float(text)
 
 
@@ -119,10 +119,10 @@ _READ: dict[Unit, Callable[[str], float]] = {
 
 
 def hold(assertions: Iterable[Assertion], result: BenchResult, at: Callable[[float], int | None]) -> None:
-    """Raise Partial, naming those that do not hold. `at` gives a percentile of the latencies."""
+    """Raise ExpectationFailed, naming those that do not hold. `at` gives a percentile of the latencies."""
     broken = [text for assertion in assertions if (text := _broken(assertion, result, at))]
     if broken:
-        raise Partial("; ".join(broken), code="assertion-failed")
+        raise ExpectationFailed("; ".join(broken), code="assertion-failed")
 
 
 def _broken(assertion: Assertion, result: BenchResult, at: Callable[[float], int | None]) -> str:

@@ -95,7 +95,7 @@ def arguments_for_typer(words: list[str], tree: Any, run: Invocation) -> list[st
     if takes_handler(found):
         if not run.words:
             raise UsageError(
-                "there is no command behind --", hint="write it like: -- ./handle --its-own options"
+                "the command after -- is missing", hint="write it like: -- ./handle --its-own options"
             )
         return arguments
     tail, run.words = run.words, None
@@ -107,10 +107,8 @@ def _option_names(parameter: Any) -> list[str]:
 
 
 def takes_handler(found: Any) -> bool:
-    from kubemqctl.cli.command_tree import TAKES_HANDLER
-
-    callback = found.callback
-    return getattr(callback, "__wrapped__", callback) in TAKES_HANDLER
+    """Whether a command of the user's may stand behind its `--`."""
+    return bool(getattr(found, "takes_handler", False))
 
 
 def _command(words: list[str], tree: Any) -> Any:

@@ -1,76 +1,140 @@
-"""The command tree. Only the group that the first word names is imported and built.
+"""The command tree. Only what the words name is imported and built: 36 commands cost 40 ms.
 
-36 commands cost 40 ms; help, typos and completion build all. Typer's classes are changed in small ways
-here, so that usage lines and defaults show as people type them.
+The help of a group needs no more of its commands than their summaries, and so does an unknown word; the
+schema, the reference and completion build everything. Typer's classes are changed in small ways here, so
+that usage lines, options and defaults show as people type them.
 """
 
 from __future__ import annotations
 
 import importlib
-import inspect
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-# Typer brackets a default that is given as text: [default: (5s)].
-_DEFAULT = re.compile(r"(\[default:\s+)\(([^()]*)\)")
+from kubemqctl.model.text import docstring
 
 
-def _plain(help: str) -> str:
-    return _DEFAULT.sub(r"\1\2", help)
+class HelpRequested(Exception):
+    """Ends the parsing of a command line that asks for help; `text` is what to print."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("help")
+        self.text = text
 
 
 class Command(TyperCommand):
-    """A command whose usage shows required arguments bare."""
+    """A command whose usage shows required arguments bare, and whose options stand under headings."""
 
-    behind = ""
+    takes_handler = False
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces = [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-        return [*pieces, self.behind] if self.behind else pieces
+        return [*pieces, "[-- COMMAND ARG…]"] if self.takes_handler else pieces
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        _write_options(self, ctx, formatter)
+
+    def help_text(self, ctx: Any) -> str:
+        """What `--help` prints."""
+        return f"{super().get_help(ctx)}\n"
 
     def get_help(self, ctx: Any) -> str:
-        return _plain(super().get_help(ctx))
+        # Typer would print it by itself, and say nothing when it could not be written.
+        raise HelpRequested(self.help_text(ctx))
 
 
 class HandlerCommand(Command):
-    """A command behind whose `--` stands a command of the user's."""
+    """A command that takes a handler: a command of the user's behind `--`."""
 
-    behind = "[-- COMMAND ARG…]"
+    takes_handler = True
 
 
 class HelpGroup(TyperGroup):
-    """A group, and the root of them all."""
+    """A group of commands, and the program as a whole."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        from kubemqctl.cli.help_page import table
+
+        summaries = [(name, inner.get_short_help_str(1000)) for name, inner in self.commands.items()]
+        formatter.write(f"\nCommands:\n{table(summaries, formatter.width)}")
+        _write_options(self, ctx, formatter)
+
+    def help_text(self, ctx: Any) -> str:
+        """What `--help` prints."""
+        return f"{super().get_help(ctx)}\n"
 
     def get_help(self, ctx: Any) -> str:
-        return _plain(super().get_help(ctx))
+        raise HelpRequested(self.help_text(ctx))
 
 
-# The order of `kubemqctl --help`.
-COMMANDS = (
-    "queue",
-    "events",
-    "store",
-    "cmd",
-    "query",
-    "channel",
-    "top",
-    "ping",
-    "doctor",
-    "bench",
-    "profile",
-    "broker",
-    "schema",
-    "completion",
-    "help",
-)
+def _write_options(found: Any, ctx: Any, formatter: Any) -> None:
+    """The arguments that need a word, and the options under their headings."""
+    from kubemqctl.cli.description import options_of
+    from kubemqctl.cli.help_page import HELP, METAVARS, column, rows, sections, table
+
+    path = tuple(ctx.command_path.split()[1:])
+    arguments = [(p.metavar, p.help) for p in found.params if p.param_type_name == "argument" and p.help]
+    if arguments:
+        formatter.write(f"\nArguments:\n{table(arguments, formatter.width)}")
+    options = (*options_of(found, path), HELP)
+    align = sum(len(option.names) > 1 for option in options) > 1
+    left = column([name for name, _ in rows(options, align=align)], formatter.width)
+    for section in sections(" ".join(path), options):
+        listed = table(rows(section.options, align=align), formatter.width, left)
+        formatter.write(f"\n{section.heading}:\n{listed}")
+    explained = [text for metavar, text in METAVARS.items() if any(o.metavar == metavar for o in options)]
+    formatter.write(f"\n  {' '.join(explained)}\n" if explained else "")
 
 
-def build(names: Sequence[str] = COMMANDS, only: str = "") -> Any:
-    """The command tree with these top-level commands; of a group, `only` this command where it has it."""
+COMMANDS = {
+    "queue": "Send, receive, inspect, move and delete queue messages.",
+    "events": "Publish events to current subscribers, and subscribe to them.",
+    "store": "Publish events that are stored, and read them from any position.",
+    "cmd": "Send commands, and respond to them.",
+    "query": "Send queries, and respond to them.",
+    "channel": "List, create and delete channels.",
+    "top": "Show message rates and backlogs of channels, live.",
+    "ping": "Check that the server responds, and how fast.",
+    "doctor": "Diagnose the connection to the server, step by step.",
+    "bench": "Measure throughput and latency.",
+    "profile": "Manage named connection settings.",
+    "broker": "Run a built-in broker for development and tests.",
+    "schema": "Print a machine-readable description of this program.",
+    "completion": "Print or install the completion script of a shell.",
+    "help": "Show help on a topic or a command.",
+}
+"""What each command or group does, in the order of `kubemqctl --help`."""
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def build(names: Sequence[str] = tuple(COMMANDS), only: str | None = None) -> Any:
+    """The command tree with these top-level commands; of a group, `only` this command.
+
+    A group that has no command `only` shows its commands' summaries, without arguments and options.
+    """
+    root = _root()
+    for name in names:
+        importlib.import_module(f"kubemqctl.cli.commands.{name}").register(root, only)
+    tree: Any = typer.main.get_command(root)
+    # Typer has single commands first and groups behind them.
+    tree.commands = {name: tree.commands[name] for name in names}
+    return tree
+
+
+def outline() -> Any:
+    """The program with the names and summaries of its commands: imports none of them."""
+    root = _root()
+    for name, summary in COMMANDS.items():
+        root.command(name, help=summary)(_outlined)
+    return typer.main.get_command(root)
+
+
+def _root() -> typer.Typer:
     from kubemqctl.cli.common_options import root as options
 
     root = typer.Typer(
@@ -80,34 +144,38 @@ def build(names: Sequence[str] = COMMANDS, only: str = "") -> Any:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         no_args_is_help=False,
+        suggest_commands=False,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
-    root.callback(epilog=_EPILOG)(options)
-    for name in names:
-        importlib.import_module(f"kubemqctl.cli.commands.{name}").register(root, only)
-    tree: Any = typer.main.get_command(root)
-    # Typer has single commands first and groups behind them.
-    tree.commands = {name: tree.commands[name] for name in names}
-    return tree
+    root.callback(help=docstring(options), epilog=_EPILOG)(options)
+    return root
+
+
+def _outlined() -> None:
+    """Stands for a command of which only the summary is needed."""
 
 
 _EPILOG = """\b
 Examples:
   kubemqctl broker exec -- sh -c 'kubemqctl queue send hello world && kubemqctl queue receive hello'
   kubemqctl ping --wait 30s
-  kubemqctl queue send --help"""
-F = TypeVar("F", bound=Callable[..., Any])
-COMMON_HINT = "The common options (-p, -a, -o, --tls, …) are accepted here too: see `kubemqctl --help`."
-TAKES_HANDLER: set[Callable[..., Any]] = set()
+  kubemqctl queue send --help
+
+Topics, among them exit codes, records and recipes: `kubemqctl help`."""
+
+
+COMMON_HINT = "For the common options (-p, -a, -o, --tls …) see `kubemqctl --help`."
 
 
 class CommandGroup:
     """The commands of a group, kept aside so that only the one that is called need be built (1 ms each)."""
 
-    def __init__(self, name: str, help: str) -> None:
+    def __init__(self, name: str, note: Callable[[], str] = str) -> None:
+        """`note` gives what help has to say of this installation, such as a library that is missing."""
         self.name = name
-        self.help = help
         self.commands: dict[str, Callable[..., Any]] = {}
+        self._note = note
+        self._handlers: set[str] = set()
 
     def command(self, name: str, *, handler: bool = False) -> Callable[[F], F]:
         """Add a function as `name`; with `handler` it takes a user's command behind `--`."""
@@ -115,22 +183,36 @@ class CommandGroup:
         def add(function: F) -> F:
             self.commands[name] = function
             if handler:
-                TAKES_HANDLER.add(function)
+                self._handlers.add(name)
             return function
 
         return add
 
-    def register(self, root: typer.Typer, only: str) -> None:
-        """Add the group to the tree: with the command `only`, or with all when there is none of that name."""
-        app = typer.Typer(cls=HelpGroup, help=self.help)
-        for name in [only] if only in self.commands else self.commands:
-            register(app, name, self.commands[name])
+    def register(self, root: typer.Typer, only: str | None) -> None:
+        """Add the group to the tree, as build() says."""
+        note = self._note()
+        more = f"See `kubemqctl {self.name} COMMAND --help` for options and examples."
+        epilog = f"{note}\n\n{more}" if note else more
+        app = typer.Typer(cls=HelpGroup, help=COMMANDS[self.name], epilog=epilog, suggest_commands=False)
+        for name, function in self.commands.items():
+            if only in (None, name):
+                kind = HandlerCommand if name in self._handlers else Command
+                register(app, name, function, note, kind)
+            elif only not in self.commands:
+                app.command(name, help=docstring(function).partition("\n\n")[0])(_outlined)
         root.add_typer(app, name=self.name)
 
 
-def register(app: typer.Typer, name: str, function: Callable[..., Any]) -> None:
+def register(
+    app: typer.Typer,
+    name: str,
+    function: Callable[..., Any],
+    note: str = "",
+    kind: type[TyperCommand] = Command,
+) -> None:
     """Add one command to the tree; its docstring is the help, its examples come last."""
-    text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("\nExamples:\n")
-    epilog = f"{COMMON_HINT}\n\n\b\nExamples:\n{examples}" if examples else COMMON_HINT
-    kind = HandlerCommand if function in TAKES_HANDLER else Command
+    text, _, examples = docstring(function).partition("\nExamples:\n")
+    epilog = f"{note}\n\n{COMMON_HINT}" if note else COMMON_HINT
+    if examples:
+        epilog += f"\n\n\b\nExamples:\n{examples}"
     app.command(name, cls=kind, help=text, epilog=epilog)(function)

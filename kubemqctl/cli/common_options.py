@@ -25,7 +25,7 @@ def root(
     ctx: typer.Context,
     profile: Annotated[
         str | None,
-        typer.Option("-p", "--profile", metavar="NAME", help="Use this profile.", show_default=False),
+        typer.Option("-p", "--profile", metavar="NAME", help="Use the profile NAME.", show_default=False),
     ] = None,
     address: Annotated[
         list[str] | None,
@@ -33,55 +33,68 @@ def root(
             "-a",
             "--address",
             metavar="HOST:PORT",
-            help="The server; repeat it to name others to try in order.",
+            help="Address of the server; repeat for fallbacks, which are tried in order.",
             show_default="localhost:50000",
         ),
     ] = None,
     client_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Speak to the server in this name.")
+        str | None, typer.Option(metavar="ID", help="Client ID that the server sees.", show_default="random")
     ] = None,
     token_file: Annotated[
-        str | None, typer.Option(metavar=PATH, help="Send the token that this file holds.")
+        str | None, typer.Option(metavar=PATH, help="Read the authentication token from PATH.")
     ] = None,
-    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Speak TLS, or do not.")] = None,
+    tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Use TLS, or do not.")] = None,
     tls_ca: Annotated[
-        str | None, typer.Option(metavar=PATH, help="Trust servers that this CA has signed.")
+        str | None,
+        typer.Option(metavar=PATH, help="CA certificate that the server's certificate is verified with."),
     ] = None,
-    tls_cert: Annotated[str | None, typer.Option(metavar=PATH, help="Show this client certificate.")] = None,
-    tls_key: Annotated[str | None, typer.Option(metavar=PATH, help="Its private key.")] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(metavar=PATH, help="Client certificate, for mutual TLS.")
+    ] = None,
+    tls_key: Annotated[
+        str | None, typer.Option(metavar=PATH, help="Private key of the client certificate.")
+    ] = None,
     tls_server_name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Expect this name in the server's certificate.")
+        str | None, typer.Option(metavar="NAME", help="Host name that the server's certificate must have.")
     ] = None,
     connect_timeout: Annotated[
-        float, duration("--connect-timeout", "Give up connecting after so long.", "5s")
+        float, duration("--connect-timeout", "Time limit for connecting to an address.", "5s")
     ] = CONNECT_TIMEOUT,
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="FORM", help="auto, human, json, yaml or raw.", show_default=False
+            "-o",
+            "--output",
+            metavar="FORMAT",
+            help="Output format: auto, human, json, yaml, raw.",
+            show_default=False,
         ),
     ] = None,
     template: Annotated[
         str | None,
         typer.Option(
-            "--format", metavar="TEMPLATE", help=r"Print records like '{sequence}\t{tags[kind]}\t{body}'."
+            "--format",
+            metavar="TEMPLATE",
+            help=r"Print each record by a template, such as '{sequence}\t{body}'.",
         ),
     ] = None,
     quiet: Annotated[
-        bool, typer.Option("-q", "--quiet", help="Say nothing but errors and warnings.")
+        bool, typer.Option("-q", "--quiet", help="Print only errors and warnings to stderr.")
     ] = False,
-    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what a bug report needs.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("-v", "--verbose", help="Print details for bug reports to stderr.")
+    ] = False,
     no_input: Annotated[
-        bool, typer.Option("--no-input", help="Never ask; fail and name the flag instead.")
+        bool, typer.Option("--no-input", help="Never prompt; fail instead, and name the missing option.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Operate KubeMQ from a shell, a CI step or a pipe.
+    """Work with KubeMQ from a shell, a CI job or a pipe.
 
-    Data goes to stdout, everything else to stderr. The options below are accepted before and after
-    the command alike.
+    Data is printed to stdout, everything else to stderr. The options below can be given before or after
+    the command.
     """
     run: Invocation = ctx.obj
     flags = Flags(

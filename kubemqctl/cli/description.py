@@ -56,6 +56,11 @@ class Option(NamedTuple):
     repeatable: bool
     variable: str
 
+    @property
+    def name(self) -> str:
+        """Its long name."""
+        return self.names[-1]
+
 
 class Argument(NamedTuple):
     """A word that has its place; `repeatable` when all that follow are its."""
@@ -105,11 +110,8 @@ class Tree(NamedTuple):
 
 def describe(root: Any) -> Tree:
     """The tree that `cli.build()` made, in the order in which the program knows its commands."""
-    from kubemqctl.cli.command_tree import COMMANDS
-
-    groups = {name: root.commands[name].help for name in COMMANDS if hasattr(root.commands[name], "commands")}
-    commands = sorted(_commands(root, ()), key=lambda command: COMMANDS.index(command.path[0]))
-    return Tree(_options(root, ()), groups, tuple(commands))
+    groups = {name: inner.help for name, inner in root.commands.items() if hasattr(inner, "commands")}
+    return Tree(options_of(root, ()), groups, tuple(_commands(root, ())))
 
 
 def _commands(found: Any, path: tuple[str, ...]) -> Iterator[Command]:
@@ -121,19 +123,16 @@ def _commands(found: Any, path: tuple[str, ...]) -> Iterator[Command]:
 
 
 def _command(found: Any, path: tuple[str, ...]) -> Command:
-    from kubemqctl.cli.command_tree import TAKES_HANDLER
-
     summary, _, details = found.help.partition("\n\n")
     _, _, examples = (found.epilog or "").partition("Examples:\n")
-    function = getattr(found.callback, "__wrapped__", found.callback)
     return Command(
         path,
         " ".join(summary.split()),
         details.strip(),
         tuple(line.strip() for line in examples.splitlines() if line.strip()),
         tuple(_argument(p, path) for p in found.params if p.param_type_name == "argument"),
-        _options(found, path),
-        function in TAKES_HANDLER,
+        options_of(found, path),
+        found.takes_handler,
     )
 
 
@@ -142,7 +141,8 @@ def _argument(p: Any, path: tuple[str, ...]) -> Argument:
     return Argument(metavar, p.help or "", p.required, p.nargs < 0, _value(path, "", metavar, p))
 
 
-def _options(found: Any, path: tuple[str, ...]) -> tuple[Option, ...]:
+def options_of(found: Any, path: tuple[str, ...]) -> tuple[Option, ...]:
+    """The options of one of Typer's commands, less `--help`."""
     own = [p for p in found.params if p.param_type_name == "option" and "--help" not in p.opts]
     return tuple(_option(p, path) for p in own)
 
@@ -210,7 +210,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
     if option in _HANDLER_FORMS:
         return ("body", "json")
-    if metavar == "FORM":
+    if metavar == "FORMAT":
         return FORMS
     if option == "--on-fail":
         return ("reject", "stop", "resend=")

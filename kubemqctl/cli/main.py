@@ -46,35 +46,90 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except Exception as e:
-        # Help is Typer's to write: the one output that does not go through our own door to stdout.
-        is_output = isinstance(e, OSError) and not {"-h", "--help"}.isdisjoint(words)
-        run.report(_unwritten(e) if is_output else _bug(e, run))
+        run.report(_bug(e, run))
         return ExitCode.UNEXPECTED
 
 
 def _run(words: list[str], run: Invocation) -> int:
     import typer
 
+    from kubemqctl.cli.command_tree import HelpRequested
+
     tree = _tree(words)
     try:
         arguments = arguments_for_typer(words, tree, run)
         code = tree.main(arguments, prog_name="kubemqctl", standalone_mode=False, obj=run)
+    except HelpRequested as e:
+        run.write(e.text.encode())
+        return ExitCode.OK
     except typer.TyperException as e:
-        raise _usage(e) from e
+        ctx = getattr(e, "ctx", None)
+        if ctx and e.format_message().startswith("Missing command") and wanted_form(words) != "json":
+            # Somebody who types a bare `kubemqctl queue` asks what there is.
+            from kubemqctl.output.stderr import say
+
+            say(ctx.command.help_text(ctx).rstrip("\n"))
+            return ExitCode.USAGE
+        raise _usage(e, words) from e
     except typer.Abort:
         raise KeyboardInterrupt from None
     return int(code or 0)
 
 
-def _usage(e: Any) -> UsageError:
+def _tree(words: list[str]) -> Any:
+    """The Typer tree, as far as it is needed: the named command alone, or the names that there are."""
+    from kubemqctl.cli.command_tree import COMMANDS, build, outline
+
+    first, second = [*plain_words(words, OptionArity({})), "", ""][:2]
+    return build([first], second) if first in COMMANDS else outline()
+
+
+# ---- what Typer refuses ----
+
+
+def _usage(e: Any, words: list[str]) -> UsageError:
+    """Typer's refusal in our words, with a hint that says what to write."""
     ctx = getattr(e, "ctx", None)
-    path = ctx.command_path if ctx else "kubemqctl"
-    message, hint = e.format_message().strip(), f"see `{path} --help`"
-    if ctx and "unexpected extra argument" in message and takes_handler(ctx.command):
-        hint = f"a command to run stands behind `--`; {hint}"
-    if ctx and message.startswith("Missing command"):
-        hint = f"one of {', '.join(ctx.command.commands)}; {hint}"
-    return UsageError(message, hint=hint)
+    message = e.format_message().strip().partition(" (Possible options")[0].rstrip(".")
+    if ctx is None:
+        return UsageError(_lowered(message), hint="see `kubemqctl --help`")
+    return UsageError(_lowered(message), hint=_hint(e, ctx, message, words))
+
+
+def _lowered(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
+    from kubemqctl.cli import did_you_mean
+
+    path, found = ctx.command_path, ctx.command
+    see = f"see `{path} --help`"
+    commands = getattr(found, "commands", {})
+    if message.startswith("No such command"):
+        typed = list(plain_words(words, OptionArity({})))
+        meant = did_you_mean.command(path.partition(" ")[2], typed[len(path.split()) - 1], commands)
+        return meant or f"one of {', '.join(commands)}; {see}"
+    if message.startswith("Missing command"):
+        return f"one of {', '.join(commands)}; {see}"
+    if message.startswith("No such option"):
+        known = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
+        return did_you_mean.option(e.option_name, known) or _dash_hint(found, path) or see
+    if "unexpected extra argument" in message and takes_handler(found):
+        return f"a handler command goes after `--`; {see}"
+    if "unexpected extra argument" in message and any(p.name == "body" for p in found.params):
+        return f"put quotes around a body that has spaces; {see}"
+    return see
+
+
+def _dash_hint(found: Any, path: str) -> str:
+    """What to do with a word that begins with a dash and is meant as an argument."""
+    arguments = [p.metavar.strip("[]") for p in found.params if p.param_type_name == "argument"]
+    told = " or ".join(f"a {name}" for name in arguments)
+    return f"{told} that begins with a dash goes after `--`: {path} … -- -x" if told else ""
+
+
+# ---- the rest ----
 
 
 def _bug(e: Exception, run: Invocation) -> KubemqctlError:
@@ -84,7 +139,10 @@ def _bug(e: Exception, run: Invocation) -> KubemqctlError:
         for frame in traceback.extract_tb(e.__traceback__):
             run.detail(f"  {os.path.basename(frame.filename)}:{frame.lineno} {frame.name}")
     if isinstance(e, ImportError):
-        return KubemqctlError(f"kubemqctl is not whole: {e}", hint="install it again, with what it needs")
+        return KubemqctlError(
+            f"the installation of kubemqctl is incomplete: {e}",
+            hint="install it again together with its dependencies",
+        )
     return KubemqctlError(
         f"this is a bug in kubemqctl: {type(e).__name__}: {e}",
         hint="" if run.common.verbose else "run it again with -v and report what it prints",
@@ -97,25 +155,9 @@ def _print_version() -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except OSError as e:
+        from kubemqctl.model.errors import OutputError
         from kubemqctl.output.stderr import report
 
-        report(_unwritten(e))
+        report(OutputError(f"cannot write to standard output: {(e.strerror or str(e)).lower()}"))
         return ExitCode.UNEXPECTED
     return ExitCode.OK
-
-
-def _unwritten(e: Exception) -> KubemqctlError:
-    from kubemqctl.model.errors import OutputError
-
-    return OutputError(f"cannot write to standard output: {str(getattr(e, 'strerror', '') or e).lower()}")
-
-
-# ---- the tree ----
-
-
-def _tree(words: list[str]) -> Any:
-    """The Typer tree: the named command alone, or all of it when it is not clear which one that is."""
-    from kubemqctl.cli.command_tree import COMMANDS, build
-
-    first, second = [*plain_words(words, OptionArity({})), "", ""][:2]
-    return build([first], second) if first in COMMANDS else build()

@@ -33,7 +33,7 @@ def valued(option: str, parse: Callable[[str], T]) -> Callable[[Any], T]:
 
 
 def duration(option: str, help: str, default: str = "") -> Any:
-    """An option that takes a duration and gives seconds; `default` is what the help says of it."""
+    """An option that takes a duration and gives seconds; `default` is what the help shows as its default."""
     return typer.Option(
         option, metavar="D", help=help, show_default=default or False, parser=valued(option, parse_duration)
     )
@@ -57,12 +57,17 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
 def between(nul: bool, delimiter: bytes | None, *, exact: bool) -> bytes | None:
     """What separates bodies in raw output; None for the exact bytes of a single one."""
     if nul and delimiter is not None:
-        raise UsageError("-0 and --delimiter exclude each other")
+        raise UsageError("-0 and --delimiter cannot be used together")
     if nul:
         return b"\0"
     if delimiter is None:
         return None if exact else b"\n"
     return delimiter
+
+
+def count(help: str) -> Any:
+    """The option that limits how many messages, requests or the like a run takes."""
+    return typer.Option("-n", "--count", metavar="N", min=1, help=help)
 
 
 Channel = Annotated[str, typer.Argument(metavar="CHANNEL", show_default=False)]
@@ -71,37 +76,42 @@ Body = Annotated[
 ]
 Files = Annotated[
     list[str] | None,
-    typer.Option("--file", metavar="PATH", help="Take the body from PATH; repeat for more messages."),
+    typer.Option("--file", metavar="PATH", help="Read the body from PATH; repeat to send several messages."),
 ]
-File = Annotated[str | None, typer.Option("--file", metavar="PATH", help="Take the body from PATH.")]
+File = Annotated[str | None, typer.Option("--file", metavar="PATH", help="Read the body from PATH.")]
 Metadata = Annotated[
-    str, typer.Option("--metadata", metavar="M", help="The metadata text.", show_default=False)
+    str, typer.Option("--metadata", metavar="M", help="Set the metadata text.", show_default=False)
 ]
-Tags = Annotated[list[str] | None, typer.Option("--tag", metavar="K=V", help="A tag; repeatable.")]
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="K=V", help="Set a tag; repeat for more tags.")
+]
 Id = Annotated[
-    str, typer.Option("--id", metavar="ID", help="The message's id (one message only).", show_default=False)
+    str,
+    typer.Option(
+        "--id", metavar="ID", help="Set the message ID; only for a single message.", show_default=False
+    ),
 ]
-Lines = Annotated[bool, typer.Option("--lines", help="One message a line of the input.")]
-Nul = Annotated[bool, typer.Option("-0", "--null", help="NUL instead of newline between messages.")]
+Lines = Annotated[bool, typer.Option("--lines", help="Send each line of the input as a message.")]
+Nul = Annotated[bool, typer.Option("-0", "--null", help="Separate messages by NUL instead of newline.")]
 Delimiter = Annotated[
     bytes | None,
     typer.Option(
         "--delimiter",
         metavar="S",
-        help=r"The text between messages; \n \t \0 \xHH are understood.",
+        help=r"Separate messages by S; \n \t \0 \xHH are escapes.",
         parser=valued("--delimiter", parse_delimiter),
     ),
 ]
 JsonLines = Annotated[
-    bool, typer.Option("--json-lines", help="One JSON record a line: what `-o json` prints.")
+    bool, typer.Option("--json-lines", help="Send each line as a JSON record, as `-o json` prints them.")
 ]
-KeepId = Annotated[bool, typer.Option("--keep-id", help="Keep the ids of the records.")]
+KeepId = Annotated[bool, typer.Option("--keep-id", help="Keep the message IDs of the records.")]
 Rate = Annotated[
     float | None,
     typer.Option(
         "--rate",
         metavar="N/s",
-        help="At most so many messages a second.",
+        help="Limit the rate, for example to 100/s.",
         parser=valued("--rate", parse_rate),
     ),
 ]
@@ -110,34 +120,51 @@ FailedFile = Annotated[
     typer.Option(
         "--failed",
         metavar="FILE",
-        help="Write messages that were not accepted to FILE (lines that are no record are only named).",
+        help="Write messages that were not accepted to FILE, as JSON records.",
     ),
 ]
 UnknownFile = Annotated[
     str | None,
-    typer.Option("--unknown", metavar="FILE", help="Write messages whose answer was lost to FILE."),
+    typer.Option(
+        "--unknown", metavar="FILE", help="Write messages whose outcome is unknown to FILE, as JSON records."
+    ),
 ]
 Retry = Annotated[
-    int, typer.Option("--retry", metavar="N", min=0, help="Send again up to N times, at the risk of doubles.")
+    int,
+    typer.Option("--retry", metavar="N", min=0, help="Retry up to N times; this can send a message twice."),
 ]
-Count = Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N messages.")]
-All = Annotated[bool, typer.Option("--all", help="All that waits when the run begins.")]
-Follow = Annotated[bool, typer.Option("--follow", help="Keep waiting for more.")]
-Wait = Annotated[float, duration("--wait", "Wait so long for the first message.", "1s")]
-Idle = Annotated[float | None, duration("--idle", "Stop when nothing came for so long.")]
-For = Annotated[float | None, duration("--for", "Stop after so long in all.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Count = Annotated[int | None, count("Stop after N messages.")]
+All = Annotated[bool, typer.Option("--all", help="Take all messages that are waiting when the run begins.")]
+Follow = Annotated[bool, typer.Option("--follow", help="Keep waiting for new messages.")]
+Wait = Annotated[float, duration("--wait", "Wait up to D for the first message.", "1s")]
+Idle = Annotated[float | None, duration("--idle", "Stop when no message has arrived for D.")]
+For = Annotated[float | None, duration("--for", "Stop after D in total.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 Confirm = Annotated[
-    str | None, typer.Option("--confirm", metavar="NAME", help="Do not ask: the name of what is destroyed.")
+    str | None,
+    typer.Option(
+        "--confirm",
+        metavar="NAME",
+        help="Confirm by the name of what is deleted; needed for a protected profile.",
+    ),
 ]
 ReadyFile = Annotated[
-    str | None, typer.Option("--ready-file", metavar="PATH", help="Write PATH once this is live.")
+    str | None,
+    typer.Option("--ready-file", metavar="PATH", help="Create the file PATH once messages can arrive."),
 ]
 SubscriberGroup = Annotated[
     str,
-    typer.Option("--group", metavar="G", help="Share what comes with the others of G.", show_default=False),
+    typer.Option(
+        "--group",
+        metavar="G",
+        help="Join the consumer group G: each message goes to one member.",
+        show_default=False,
+    ),
 ]
-NoReconnect = Annotated[bool, typer.Option("--no-reconnect", help="End with 5 when the connection is lost.")]
+NoReconnect = Annotated[
+    bool,
+    typer.Option("--no-reconnect", help="Exit with code 5 instead of reconnecting."),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(
@@ -145,17 +172,19 @@ Concurrency = Annotated[
         metavar="N",
         min=1,
         max=1024,
-        help="Run up to N handlers at a time.",
+        help="Run up to N handlers at the same time.",
         show_default="1",
     ),
 ]
-HandlerTimeout = Annotated[float | None, duration("--handler-timeout", "Stop a handler that takes longer.")]
+HandlerTimeout = Annotated[
+    float | None, duration("--handler-timeout", "Stop a handler that runs longer than D.")
+]
 HandlerInput = Annotated[
     str | None,
     typer.Option(
         "--handler-input",
-        metavar="FORM",
-        help="What a handler reads: body, or json for the record.",
+        metavar="FORMAT",
+        help="Pass the handler the body on stdin, or the whole record with `json`.",
         show_default="body",
     ),
 ]
@@ -163,14 +192,17 @@ HandlerOutput = Annotated[
     str | None,
     typer.Option(
         "--handler-output",
-        metavar="FORM",
-        help="What a handler writes: body, or json for a record.",
+        metavar="FORMAT",
+        help="Read the handler's stdout as the body, or as a whole record with `json`.",
         show_default="body",
     ),
 ]
-Grace = Annotated[float | None, duration("--grace", "At the end, let running handlers have so long.", "10s")]
-RequestTimeout = Annotated[float, duration("--timeout", "Wait so long for the answer.", "10s")]
-RequestCount = Annotated[
-    int | None, typer.Option("--count", metavar="N", min=1, help="Stop after N requests.")
+Grace = Annotated[
+    float | None, duration("--grace", "When stopping, wait up to D for running handlers.", "10s")
 ]
-Error = Annotated[str | None, typer.Option("--error", metavar="TEXT", help="Refuse every request with TEXT.")]
+RequestTimeout = Annotated[float, duration("--timeout", "Wait up to D for the response.", "10s")]
+RequestCount = Annotated[int | None, count("Stop after N requests.")]
+Error = Annotated[
+    str | None,
+    typer.Option("--error", metavar="TEXT", help="Refuse every request with the error message TEXT."),
+]

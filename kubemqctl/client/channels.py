@@ -54,8 +54,8 @@ def check_answered(client: Client) -> None:
 
 def _lacking(error: KubemqctlError) -> Unsupported:
     return Unsupported(
-        "this server does not answer channel requests",
-        hint="KubeMQ's community server has none of them; `kubemqctl queue list` works there",
+        "this server does not support channel requests",
+        hint="KubeMQ's community server lacks them; use `kubemqctl queue list` there",
         grpc_status=error.grpc_status,
         server_message=error.server_message,
     )
@@ -158,7 +158,7 @@ def _refusal(text: str) -> KubemqctlError:
     error = server_error(text)
     words = text.lower()
     if isinstance(error, InvalidRequest) and ("not found" in words or "not exist" in words):
-        hint = "`kubemqctl channel list` shows what there is"
+        hint = "to list all channels: kubemqctl channel list"
         return NotFound(error.message, hint=hint, server_message=text)
     return error
 
@@ -176,7 +176,7 @@ def samples(body: bytes, kind: ChannelType) -> list[Sample]:
     except RecordError as e:
         raise _nonsense(e.message) from None
     if not isinstance(entries, list | type(None)):
-        raise _nonsense("it is no list")
+        raise _nonsense("it is not a list")
     found = [_sample(entry, kind, at) for at, entry in enumerate(entries or (), start=1)]
     return sorted(found, key=_place)
 
@@ -189,14 +189,14 @@ def _nonsense(why: str) -> KubemqctlError:
     return KubemqctlError(
         f"the server's list of channels cannot be read: {why}",
         code="invalid-response",
-        hint="is it a KubeMQ server that answers there?",
+        hint="check that this is the gRPC port of a KubeMQ server",
     )
 
 
 def _sample(entry: object, kind: ChannelType, at: int) -> Sample:
     name = entry.get("name") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or not isinstance(name, str) or not name:
-        raise _nonsense(f"entry {at} is no channel with a name")
+        raise _nonsense(f"entry {at} has no channel name")
     came, went = _figures(entry, "incoming"), _figures(entry, "outgoing")
     active = entry.get("isActive")
     info = ChannelInfo(
@@ -236,9 +236,7 @@ def _queues(client: Client) -> list[Sample]:
     try:
         found = queues.infos(client)
     except Unsupported as e:
-        e.message = (
-            "this server tells nothing of its channels: it answers neither channel requests nor QueuesInfo"
-        )
+        e.message = "this server cannot list channels: it supports neither channel requests nor QueuesInfo"
         raise
     return [_counted(info) for info in sorted(found, key=lambda info: info.name)]
 

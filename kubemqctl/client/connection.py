@@ -160,7 +160,7 @@ class Client:
     def _mended(self) -> None:
         self.mended += 1
         if self.mended == 1:
-            self._warn("the server sent text that is not UTF-8: its stray bytes are written as \\xHH")
+            self._warn("the server sent text that is not UTF-8: invalid bytes are shown as \\xHH")
 
 
 def _milliseconds(seconds: float) -> int:
@@ -187,7 +187,7 @@ def _reachable(addresses: Sequence[str], timeout: float) -> str:
             return address
     raise Unreachable(
         f"cannot connect to {'; '.join(failures)}",
-        hint="is the server running? `kubemqctl broker run` starts one for development",
+        hint="check that the server is running; to start one for development: kubemqctl broker run",
     )
 
 

@@ -71,12 +71,12 @@ BY_STATUS: dict[grpc.StatusCode, Kind] = {
     grpc.StatusCode.CANCELLED: (ConnectionLost, "connection-lost"),
 }
 HINTS = {
-    "unauthenticated": "give the token this server wants: --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
-    "not-ready": "the server is starting; try again, or wait for it with `kubemqctl ping --wait 30s`",
-    "client-id-in-use": "another subscription uses this client id; give another one with --client-id",
-    "server-broken": "the server's inner connection is gone; only restarting the server mends it",
-    "unsupported": "this server has no such feature; `kubemqctl ping` shows its version",
-    "message-too-large": "a KubeMQ server takes at most 100 MiB a message by default",
+    "unauthenticated": "give the token of this server: --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
+    "not-ready": "the server is starting; try again, or wait for it: kubemqctl ping --wait 30s",
+    "client-id-in-use": "another subscription uses this client ID; use a different --client-id",
+    "server-broken": "the server has lost its internal connection; it must be restarted",
+    "unsupported": "this server lacks the feature; to show its version: kubemqctl ping",
+    "message-too-large": "a KubeMQ server accepts messages of up to 100 MiB by default",
 }
 _NUMBER = re.compile(r"Error (\d+):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
@@ -139,7 +139,7 @@ def unreadable(address: str) -> KubemqctlError:
     return KubemqctlError(
         f"an answer of {address} cannot be read",
         code="invalid-response",
-        hint="is it a KubeMQ server that answers there?",
+        hint="check that this is the gRPC port of a KubeMQ server",
         grpc_status="INTERNAL",
     )
 
@@ -151,14 +151,14 @@ def _unreachable(details: str, address: str) -> Unreachable | None:
         return Unreachable(
             f"no TLS connection to {address}: {why}",
             code="tls-failed",
-            hint="check --tls-ca and --tls-server-name; `kubemqctl doctor` says more",
+            hint="check --tls-ca and --tls-server-name; to diagnose: kubemqctl doctor",
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
     if "Connection refused" in details:
         return Unreachable(
             f"cannot connect to {address}: connection refused",
-            hint="is the server running? `kubemqctl broker run` starts one for development",
+            hint="check that the server is running; to start one for development: kubemqctl broker run",
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
@@ -171,7 +171,7 @@ def _no_grpc(address: str, status: grpc.StatusCode, details: str) -> Unreachable
     """The error for an address that, as a rule, takes connections (that was tried first) but no gRPC."""
     return Unreachable(
         f"cannot connect to {address}",
-        hint="is it the gRPC port? does it want TLS, or a client certificate? `kubemqctl doctor` finds out",
+        hint="check the port, TLS and client certificate; to diagnose: kubemqctl doctor",
         grpc_status=status.name,
         server_message=details,
     )

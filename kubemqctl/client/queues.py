@@ -103,7 +103,10 @@ def ack_all(client: Client, channel: str) -> int:
         total += int(answer.AffectedMessages)
         if not answer.AffectedMessages or (depth is not None and depth.is_sure and total >= depth.waiting):
             return total
-    raise Partial(f"{total} acknowledged, and messages go on coming", hint="is somebody sending to it?")
+    raise Partial(
+        f"{total} acknowledged, and more messages keep arriving",
+        hint="check whether something is sending to it",
+    )
 
 
 def infos(client: Client, channel: str = "") -> list[ChannelInfo]:
@@ -263,7 +266,7 @@ class Downstream:
                 break
         if refused:
             raise Partial(
-                f"the server did not settle what it was told to: {refused.strip()}",
+                f"the server refused to settle messages: {refused.strip()}",
                 code="not-settled",
                 server_message=refused,
             )

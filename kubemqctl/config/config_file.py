@@ -27,7 +27,7 @@ def read(path: str) -> Config:
     literal = any(profile.token and not variable_in(profile.token) for profile in config.profiles.values())
     if literal and readable_by_others(path):
         raise ConfigError(
-            f"{path} holds a token and others can read it", hint=f"mend it with: chmod 600 {path}"
+            f"{path} contains a token and can be read by others", hint=f"to fix it: chmod 600 {path}"
         )
     return config
 
@@ -36,8 +36,8 @@ def check_name(name: str) -> None:
     """Raises ConfigError for a name that no profile can have."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name):
         raise ConfigError(
-            f"{name!r} is no name for a profile",
-            hint="letters and digits, and after the first of them also . _ - @",
+            f"{name!r} is not a valid profile name",
+            hint="use letters and digits, and after the first character also . _ - @",
         )
 
 
@@ -99,7 +99,7 @@ class _Reader:
         }
         tokens = [key for key in ("token", "token_file", "token_command") if said.get(key)]
         if len(tokens) > 1:
-            raise self.error(name_node, f"profile {name} has both {' and '.join(tokens)}", "keep one of them")
+            raise self.error(name_node, f"profile {name} has both {' and '.join(tokens)}", "keep only one")
         said["addresses"] = said.pop("address", ())
         return Profile(name, **said)
 
@@ -112,9 +112,11 @@ class _Reader:
             return self.on_or_off(node, key) is True
         text = self.text(node, key)
         if key == "output" and text and text not in OUTPUTS:
-            raise self.error(node, f"output is {text!r}", f"it takes one of {', '.join(OUTPUTS)}")
+            raise self.error(node, f"output is {text!r}", f"use one of {', '.join(OUTPUTS)}")
         if key == "token" and "${" in text and not variable_in(text):
-            raise self.error(node, "the token has ${ in it", "a variable's value is written ${NAME}, alone")
+            raise self.error(
+                node, "the token contains ${", "to use a variable, write ${NAME} and nothing else"
+            )
         return self.file(text) if key == "token_file" else text
 
     def addresses(self, node: Any) -> tuple[str, ...]:
@@ -152,9 +154,11 @@ class _Reader:
         for key_node, value in node.value:
             key = self.text(key_node, "a key")
             if key in seen:
-                raise self.error(key_node, f"{key!r} stands twice in {what}")
+                raise self.error(key_node, f"{key!r} is given twice in {what}")
             if known and key not in known:
-                raise self.error(key_node, f"unknown key {key!r} in {what}", f"known: {', '.join(known)}")
+                raise self.error(
+                    key_node, f"unknown key {key!r} in {what}", f"known keys: {', '.join(known)}"
+                )
             seen.add(key)
             self.lines[(*above, key)] = key_node.start_mark.line + 1
             yield key, key_node, value
@@ -167,7 +171,7 @@ class _Reader:
     def on_or_off(self, node: Any, what: str) -> bool | None:
         text = self.text(node, what).lower()
         if text not in ("", *_TRUE, *_FALSE):
-            raise self.error(node, f"{what} is {text!r}", "it takes true or false")
+            raise self.error(node, f"{what} is {text!r}", "use true or false")
         return text in _TRUE if text else None
 
     def place(self, node: Any) -> str:
@@ -201,7 +205,7 @@ def write(config: Config) -> None:
     """
     path = os.path.realpath(config.path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ConfigError(f"cannot write the configuration file {config.path}: it is no plain file")
+        raise ConfigError(f"cannot write the configuration file {config.path}: it is not a regular file")
     with _cannot_write(config.path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         _replace(path, _yaml(config).encode())

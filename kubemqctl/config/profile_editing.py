@@ -31,7 +31,9 @@ def previous(environ: Mapping[str, str], config: str) -> str:
     """The name of the profile that was current before in the file `config`. Raises NotFound without one."""
     name = _known(state_path(environ)).get(os.path.realpath(config))
     if not name:
-        raise NotFound("no profile was current before", hint="choose one with: kubemqctl profile use NAME")
+        raise NotFound(
+            "there is no previous profile", hint="to set the current profile: kubemqctl profile use NAME"
+        )
     return name
 
 
@@ -100,16 +102,16 @@ def change(
 
 def _refuse_unstorable(flags: Flags, token_command: str | None) -> None:
     if flags.profile is not None:
-        raise UsageError("-p/--profile has no place here", hint="the profile to change is NAME")
+        raise UsageError("-p/--profile cannot be used here", hint="the profile to change is NAME")
     if flags.connect_timeout != CONNECT_TIMEOUT:
-        raise UsageError("--connect-timeout cannot be stored in a profile", hint="leave it out")
+        raise UsageError("--connect-timeout cannot be stored in a profile")
     if flags.token_file is not None and token_command is not None:
-        raise UsageError("--token-file and --token-command exclude each other", hint="give one of them")
+        raise UsageError("--token-file and --token-command cannot be used together")
 
 
 def _without(profile: Profile, key: str) -> Profile:
     if key not in KEYS:
-        raise UsageError(f"--unset {key}: there is no such key", hint=f"one of {', '.join(KEYS)}")
+        raise UsageError(f"--unset {key}: unknown setting", hint=f"use one of {', '.join(KEYS)}")
     field = "addresses" if key == "address" else key
     return profile._replace(**{field: getattr(_EMPTY, field)})
 
@@ -131,7 +133,10 @@ def _changed_tls(old: Tls, flags: Flags) -> Tls:
         raise UsageError("--no-tls and the other TLS options contradict each other", hint="leave one out")
     tls = old._replace(**given)
     if bool(tls.cert) != bool(tls.key):
-        raise UsageError("a client certificate and its key go together", hint="give --tls-cert and --tls-key")
+        raise UsageError(
+            "a client certificate needs its key, and a key its certificate",
+            hint="give --tls-cert and --tls-key",
+        )
     enabled = True if given else flags.tls
     return tls if enabled is None else tls._replace(enabled=enabled)
 
@@ -143,7 +148,7 @@ def _path(option: str, path: str) -> str:
 
 def _filled(option: str, text: str) -> str:
     if not text:
-        raise UsageError(f"{option} is empty", hint=f"to take it out of the profile: --unset {_key(option)}")
+        raise UsageError(f"{option} is empty", hint=f"to remove it from the profile: --unset {_key(option)}")
     return text
 
 
@@ -161,7 +166,9 @@ def _command(text: str) -> str:
 
 def _form(text: str) -> str:
     if text not in OUTPUTS:
-        raise UsageError(f"--default-output {text} is no form", hint=f"one of {', '.join(OUTPUTS)}")
+        raise UsageError(
+            f"--default-output {text} is not an output format", hint=f"use one of {', '.join(OUTPUTS)}"
+        )
     return text
 
 

@@ -47,7 +47,7 @@ def _is_port(text: str) -> bool:
 def _what_to_write(text: str) -> str:
     """The hint for an address that is none: what was probably meant."""
     if "@" in text:
-        return "who you are is told by a token or a client certificate, not in the address"
+        return "addresses have no user: use a token or a client certificate"
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
         host = quoted(text[scheme.end() :].partition("/")[0]) or "localhost"
         return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"
@@ -104,10 +104,10 @@ def find(config: Config, name: str) -> Profile:
     if profile := config.profiles.get(name):
         return profile
     if not config.profiles:
-        hint = "make it with: kubemqctl profile set NAME --address HOST:PORT"
-        raise NotFound(f"no profile {name!r}: there is none yet", hint=hint)
+        hint = "to create it: kubemqctl profile set NAME --address HOST:PORT"
+        raise NotFound(f"no profile {name!r}: there are no profiles", hint=hint)
     from difflib import get_close_matches
 
     near = get_close_matches(name, config.profiles)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there is: {', '.join(config.profiles)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"profiles: {', '.join(config.profiles)}"
     raise NotFound(f"no profile {name!r} in {config.path}", hint=hint)

@@ -128,8 +128,8 @@ def _chosen(config: Config, flags: Flags, environ: Mapping[str, str]) -> tuple[P
     if config.current not in config.profiles:
         line = config.lines.get(("current",), 1)
         raise ConfigError(
-            f"{config.path} line {line}: current is {config.current!r}, which is none of the profiles",
-            hint="choose one with: kubemqctl profile use NAME",
+            f"{config.path} line {line}: current is {config.current!r}, which is not a profile",
+            hint="to set the current profile: kubemqctl profile use NAME",
         )
     return config.profiles[config.current], "current profile"
 
@@ -163,11 +163,11 @@ def _notes(profile: Profile | None, token: Token, withheld: str) -> list[str]:
     notes = []
     if profile and withheld:
         notes.append(
-            f"the token of profile {profile.name} is withheld: it is for that profile's address, "
-            f"and {withheld} gives another"
+            f"the token of profile {profile.name} is withheld: it is only for that profile's address, "
+            f"and {withheld} gives a different one"
         )
     if readable_by_others(token.file):
-        notes.append(f"others can read the token file {token.file}; mend it with: chmod 600 {token.file}")
+        notes.append(f"others can read the token file {token.file}; to fix it: chmod 600 {token.file}")
     return notes
 
 
@@ -185,7 +185,7 @@ def plain_text_warning(settings: Settings) -> list[str]:
     if not found:
         return []
     where = " or ".join(found)
-    return [f"the token goes to {where} in plain text, for all on the way to read: speak TLS (--tls)"]
+    return [f"the token is sent to {where} in plain text: use TLS (--tls)"]
 
 
 def is_loopback(host: str) -> bool:

@@ -95,7 +95,7 @@ def of_environment(environ: Mapping[str, str]) -> Source:
 def _on_or_off(text: str, name: str) -> bool:
     word = text.strip().lower()
     if word not in ("true", "1", "yes", "on", "false", "0", "no", "off"):
-        raise ConfigError(f"{name} is {text!r}", hint="it takes true or false, 1 or 0, yes or no, on or off")
+        raise ConfigError(f"{name} is {text!r}", hint="use true or false, 1 or 0, yes or no, on or off")
     return word in ("true", "1", "yes", "on")
 
 

@@ -57,7 +57,7 @@ def _usable(text: str, what: str) -> str:
     if not token:
         raise ConfigError(f"{what} is empty")
     if not (token.isascii() and token.isprintable()):
-        raise ConfigError(f"{what} is no token: a token is one line of printable ASCII")
+        raise ConfigError(f"{what} is not a token: tokens are one line of printable ASCII")
     return token
 
 
@@ -76,7 +76,7 @@ def _output_of(command: str) -> str:
             code="token-command-failed",
         ) from error
     except FileNotFoundError as error:
-        raise NotFound(f"the token_command is not there: {argv[0]}") from error
+        raise NotFound(f"the token_command does not exist: {argv[0]}") from error
     except (OSError, ValueError) as error:
         raise ConfigError(f"the token_command {argv[0]} cannot be run: {reason(error)}") from error
     if code := done.returncode:

@@ -33,18 +33,16 @@ def _check_channel(name: str, kind: ChannelType, wildcards: bool) -> None:
     _check_name(what, name)
     for char in "*>":
         if char in name and not wildcards:
-            raise _bad_name(what, name, f"has {char}: wildcards are for subscribing to events and requests")
+            raise _bad_name(
+                what, name, f"contains {char}: wildcards are only for subscribing to events and requests"
+            )
     words = name.split(".")
     if "" in words:
-        raise _bad_name(
-            what, name, "has a dot at its start, its end or next to another: words stand between dots"
-        )
+        raise _bad_name(what, name, "has an empty word: dots can only stand between words")
     if "/" in name:
-        raise _bad_name(what, name, "has /: the server cannot store it; use a dot or a dash")
+        raise _bad_name(what, name, "contains /, which the server cannot store: use a dot or a dash")
     if ":" in name and kind == "queues":
-        raise _bad_name(
-            what, name, "has a colon: a queue of that name can be sent to but never received from"
-        )
+        raise _bad_name(what, name, "contains a colon: such a queue can be sent to but never received from")
     if wildcards:
         _check_wildcards(name, words)
 
@@ -61,35 +59,39 @@ def check_group(name: str, kind: ChannelType = "events") -> None:
     """Raise InvalidRequest for a group that the server refuses; `:` only for events_store."""
     _check_name("group", name)
     if ":" in name and kind == "events_store":
-        raise _bad_name("group", name, "has a colon: groups of stored events cannot have one")
+        raise _bad_name("group", name, "contains a colon, which groups of stored events cannot have")
 
 
 def check_client_id(name: str, store: bool = False) -> None:
     """Raise InvalidRequest for a client id that cannot be; `store` is for subscribers to stored events."""
     if not name:
-        raise InvalidRequest("the client id is empty: give it a name, or leave it out for a random one")
+        raise InvalidRequest("the client ID is empty: leave it out for a random one")
     if not is_utf8(name):
-        raise _bad_name("client id", name, "is not valid UTF-8")
+        raise _bad_name("client ID", name, "is not valid UTF-8")
     control = next(filter(_is_control, name), "")
     if control:
-        raise _bad_name("client id", name, f"has a control character, {quoted(control)}")
+        raise _bad_name("client ID", name, f"contains a control character, {quoted(control)}")
     if store and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise _bad_name("client id", name, "is not one for stored events: only letters, digits, - and _ are")
+        raise _bad_name(
+            "client ID", name, "cannot be used for stored events: only letters, digits, - and _ are allowed"
+        )
 
 
 def _check_name(what: str, name: str) -> None:
     if not name:
-        raise InvalidRequest(f"the {what} is empty: give its name")
+        raise InvalidRequest(f"the {what} name is empty")
     if not is_utf8(name):
         raise _bad_name(what, name, "is not valid UTF-8")
     for char in name:
         if _is_control(char):
-            raise _bad_name(what, name, f"has a control character, {quoted(char)}: it can break the server")
+            raise _bad_name(
+                what, name, f"contains a control character, {quoted(char)}, which can break the server"
+            )
         if char.isspace():
-            raise _bad_name(what, name, f"has white space ({_space_name(char)}): use a dot or a dash")
+            raise _bad_name(what, name, f"contains white space ({_space_name(char)}): use a dot or a dash")
     size = len(name.encode())
     if size > MAX_NAME_BYTES:
-        raise _bad_name(what, name, f"is {size} bytes long: {MAX_NAME_BYTES} is the most that is safe")
+        raise _bad_name(what, name, f"is too long: {size} bytes, the maximum is {MAX_NAME_BYTES}")
 
 
 def _bad_name(what: str, name: str, problem: str) -> InvalidRequest:

@@ -18,6 +18,7 @@ KubemqctlError                      1  unexpected
 ├── NotReady                        8  not-ready           the server is there; try again
 ├── Refused                         9  refused             a responder answered executed=false
 ├── HandlerFailed                  10  handler-failed
+├── ExpectationFailed              11  expectation-failed  an assertion or a check does not hold
 ├── Stopped                      128+n interrupted         a signal
 └── ReaderGone                     141  broken-pipe         nobody reads our output any more
 
@@ -31,7 +32,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The process exit codes; 0 to 8 mean what the vendor's tool says by the same number."""
+    """The process exit codes; 0 to 8 mean the same in the vendor's tool."""
 
     OK = 0
     UNEXPECTED = 1
@@ -44,6 +45,7 @@ class ExitCode(IntEnum):
     RETRYABLE = 8
     REFUSED = 9
     HANDLER = 10
+    EXPECTATION = 11
     SIGINT = 130
     SIGPIPE = 141
     SIGTERM = 143
@@ -132,7 +134,7 @@ class NothingArrived(TimedOut):
     @classmethod
     def on(cls, channel: str) -> NothingArrived:
         """For a wait for messages of `channel` that was in vain."""
-        return cls(f"nothing arrived on {channel}", hint="wait longer with --wait 30s")
+        return cls(f"nothing arrived on {channel}", hint="to wait longer: --wait 30s")
 
 
 class Partial(KubemqctlError):
@@ -156,6 +158,13 @@ class HandlerFailed(KubemqctlError):
     code = "handler-failed"
 
 
+class ExpectationFailed(KubemqctlError):
+    """What the user has stated about messages, a server or a benchmark is not so."""
+
+    exit_code = ExitCode.EXPECTATION
+    code = "expectation-failed"
+
+
 class Stopped(KubemqctlError):
     """A signal ended the run (its number in `signum`); printed nowhere, only turned into an exit code."""
 
@@ -173,7 +182,7 @@ class ReaderGone(KubemqctlError):
     exit_code = ExitCode.SIGPIPE
 
     def __init__(self) -> None:
-        super().__init__("the reader of the output has left")
+        super().__init__("the reader of the output has closed it")
 
 
 class RecordError(UsageError):

@@ -100,7 +100,8 @@ def parse_path(text: str, known: Iterable[str]) -> Path:
     found = _NAME.match(text)
     if not found:
         raise UsageError(
-            f"{quoted(text)} names no field", hint="as in id, tags.kind, tags[a.b] or body.items[0].price"
+            f"{quoted(text)} is not a field",
+            hint="write a field like id, tags.kind, tags[a.b] or body.items[0].price",
         )
     path = Path(found[0], _steps(text, found.end()))
     _check_field(path.field, tuple(known))
@@ -114,7 +115,7 @@ def _steps(text: str, at: int) -> tuple[str, ...]:
         step = _STEP.match(text, at)
         if not step:
             raise UsageError(
-                f"{quoted(text)} is no path from column {at + 1} on",
+                f"{quoted(text)} is not a path from column {at + 1} on",
                 hint="a step is .name, or [KEY] for a key with dots or blanks and for an index",
             )
         steps.append(step[1] or step[2])
@@ -127,7 +128,7 @@ def _check_field(name: str, known: tuple[str, ...]) -> None:
         known = (*known, SIZE)
     if known and name not in known:
         raise UsageError(
-            f"there is no field {quoted(name)} here; there are {', '.join(known)}", hint=nearest(name, known)
+            f"there is no field {quoted(name)} here; use {', '.join(known)}", hint=nearest(name, known)
         )
 
 
@@ -135,7 +136,7 @@ def _check_depth(path: Path) -> None:
     if not path.steps or path.field == "body":
         return
     if path.field not in ("tags", "policy"):
-        raise UsageError(f"{path.field} has no keys", hint="tags, policy and a JSON body have")
+        raise UsageError(f"{path.field} has no keys", hint="only tags, policy and a JSON body have")
     if len(path.steps) > 1:
         key = ".".join(path.steps)
         raise UsageError(
@@ -144,7 +145,7 @@ def _check_depth(path: Path) -> None:
         )
     if path.field == "policy" and path.steps[0] not in POLICY_FIELDS:
         raise UsageError(
-            f"there is no policy.{quoted(path.steps[0])}; there are {', '.join(POLICY_FIELDS)}",
+            f"there is no policy.{quoted(path.steps[0])}; use {', '.join(POLICY_FIELDS)}",
             hint=nearest(path.steps[0], POLICY_FIELDS),
         )
 

@@ -74,7 +74,7 @@ def message_from_record(record: object, keep_id: bool) -> Message:
     metadata = _text("metadata", get("metadata", ""))
     body = _body(given)
     if not body and not metadata:
-        raise RecordError("neither body nor metadata: a server takes no such message")
+        raise RecordError("neither body nor metadata: the server does not accept such a message")
     message_id = _text("id", get("id", ""))
     tags = get("tags")
     policy = get("policy")
@@ -108,7 +108,7 @@ def reply_from_line(line: bytes) -> Reply:
 def _checked(record: object) -> dict[str, Any]:
     """`record`, once every field of it is known and of the right type."""
     if type(record) is not dict:
-        raise RecordError(f"a record is an object, not {_type_name(record)}")
+        raise RecordError(f"a record is a JSON object, not {_type_name(record)}")
     for name, value in record.items():
         if type(value) is not TYPES.get(name):
             raise _misfit(name, value, TYPES, "")
@@ -127,7 +127,9 @@ def _utf8(name: str, value: str) -> bytes:
         return value.encode()
     except UnicodeEncodeError as error:
         code = ord(value[error.start])
-        raise RecordError(f"{name} holds \\u{code:04x}, half of a surrogate pair: no UTF-8 for it") from None
+        raise RecordError(
+            f"{name} contains \\u{code:04x}, half of a surrogate pair, which UTF-8 cannot encode"
+        ) from None
 
 
 def _body(record: Record) -> bytes:
@@ -137,7 +139,7 @@ def _body(record: Record) -> bytes:
     if encoded is None:
         return b"" if text is None else _utf8("body", text)  # type: ignore[arg-type]
     if text is not None:
-        raise RecordError("body and body_base64: give one of them")
+        raise RecordError("body and body_base64 cannot be used together")
     return _from_base64(encoded)  # type: ignore[arg-type]
 
 
@@ -149,7 +151,7 @@ def _from_base64(text: str) -> bytes:
         raise RecordError(f"body_base64 is not base64: {str(error).lower()}") from None
     padding = len(text) - len(text.rstrip("="))
     if len(text) % 4 or len(body) != len(text) // 4 * 3 - padding:
-        raise RecordError("body_base64 is not base64: a foreign character, or an end cut off")
+        raise RecordError("body_base64 is not base64: it has an invalid character, or was cut off")
     return body
 
 
@@ -199,7 +201,7 @@ def _misfit(name: object, value: object, types: Mapping[str, type], prefix: str)
     where = prefix + quoted(str(name))
     if isinstance(name, str) and name in types:
         return RecordError(f"{where} must be {_TYPE_NAMES[types[name]]}, not {_type_name(value)}")
-    hint = nearest(str(name), types) or f"known here: {', '.join(types)}"
+    hint = nearest(str(name), types) or f"known fields: {', '.join(types)}"
     return RecordError(f"unknown field {where}", hint=hint)
 
 
@@ -220,7 +222,7 @@ def parse(line: bytes) -> object:
     except ValueError as error:
         raise _not_json(error, line) from None
     if end != len(text):
-        raise RecordError(f"not JSON: more follows the value at column {end + 1}")
+        raise RecordError(f"not JSON: unexpected text after the value, at column {end + 1}")
     return value
 
 
@@ -254,4 +256,4 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _no_constant(name: str) -> object:
-    raise RecordError(f"not JSON: {name} is no JSON number")
+    raise RecordError(f"not JSON: {name} is not a JSON number")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterable
 from functools import lru_cache
@@ -51,6 +52,19 @@ def _code(character: str) -> str:
     if code < 0x100:
         return _SHORT.get(character) or f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def docstring(documented: object) -> str:
+    """The docstring of a function or class, also where `python -OO` has taken it away: help is made of it."""
+    from inspect import cleandoc, getsource
+
+    text = getattr(documented, "__doc__", None)
+    if sys.flags.optimize >= 2:
+        import ast
+
+        (defined,) = ast.parse(cleandoc("\n" + getsource(documented))).body  # type: ignore[arg-type]
+        text = ast.get_docstring(defined)  # type: ignore[arg-type]
+    return cleandoc(text or "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
@@ -159,15 +173,16 @@ def quoted(text: str, limit: int = 60) -> str:
 
 def argument_bytes(text: str) -> bytes:
     """The exact bytes of a command-line argument, whether they are text or not."""
-    return os.fsencode(text)
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        return text_bytes(text)
 
 
 def check_text(option: str, text: str) -> None:
     """Refuse what the wire cannot carry as text: a command line may hold any bytes, a string only UTF-8."""
     if not is_utf8(text):
-        raise UsageError(
-            f"{option} {quoted(text)} is not valid UTF-8: bytes that are no text belong in the body"
-        )
+        raise UsageError(f"{option} {quoted(text)} is not valid UTF-8: only a body can hold other bytes")
 
 
 def is_utf8(text: str) -> bool:

@@ -16,6 +16,7 @@ from kubemqctl.model.limits import LARGEST, MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.model.text import argument_bytes, check_text, quoted
 
 _DURATION_UNITS = {
+    "w": 604_800 * SECOND,
     "d": 86_400 * SECOND,
     "h": 3_600 * SECOND,
     "m": 60 * SECOND,
@@ -38,7 +39,7 @@ _LONGEST_NUMBER = 40
 
 
 def parse_duration(text: str) -> float:
-    """`500ms`, `1.5s`, `1h30m`, `1d` in seconds: units fall from d to ms, each at most once, up to 36500d."""
+    """`500ms`, `1.5s`, `10min`, `1h30m`, `1w` in seconds: each unit once, the largest first, up to 36500d."""
     return duration_ns(text) / SECOND
 
 
@@ -50,19 +51,22 @@ def duration_ns(text: str) -> int:
 @lru_cache(maxsize=256)
 def _duration_ns(text: str) -> int:
     if text[:1] == "-":
-        raise UsageError(f"{quoted(text)} is negative: a duration is 0s or more, as 30s")
+        raise UsageError(f"{quoted(text)} is negative: a duration is 0s or more, such as 30s")
     if _is_number(text):
-        raise UsageError(f"{quoted(text)} has no unit: write {quoted(text)}s, or one of ms, m, h, d")
-    part = r"([0-9]+)(?:\.([0-9]+))?(ms|[smhd])"
+        raise UsageError(f"{quoted(text)} has no unit: write {quoted(text)}s, or use ms, min, h, d or w")
+    # `m` is how durations are printed and `min` what most people write; no other unit has two names.
+    part = r"([0-9]+)(?:\.([0-9]+))?(ms|min|[smhdw])"
     if len(text) > _LONGEST_NUMBER or not re.fullmatch(f"(?:{part})+", text):
-        raise UsageError(f"{quoted(text)} is not a duration: write it as 500ms, 2s, 1h30m or 1d")
-    parts: list[tuple[str, str, str]] = re.findall(part, text)
+        raise UsageError(f"{quoted(text)} is not a duration: write it as 500ms, 2s, 10min, 1h30m or 1d")
+    parts = [(whole, rest, unit.replace("min", "m")) for whole, rest, unit in re.findall(part, text)]
     units = [unit for _, _, unit in parts]
     if units != [unit for unit in _DURATION_UNITS if unit in units]:
-        raise UsageError(f"{quoted(text)} mixes its units up: each once, the greatest first, as 1h30m")
+        raise UsageError(
+            f"{quoted(text)} has its units in the wrong order: the largest first, each once, as in 1h30m"
+        )
     total = sum(_scaled(whole, fraction, _DURATION_UNITS[unit]) for whole, fraction, unit in parts)
     if total > 36_500 * _DURATION_UNITS["d"]:
-        raise UsageError(f"{quoted(text)} is too long: 36500d is the longest duration")
+        raise UsageError(f"{quoted(text)} is too long: the maximum is 36500d")
     return total
 
 
@@ -73,9 +77,9 @@ def whole_seconds(text: str, option: str, *, maximum: int = MAX_QUEUE_SECONDS, m
         raise UsageError(f"{option} {text} is a fraction of a second: the server counts in whole seconds")
     if seconds > maximum:
         most = format_duration(maximum)
-        raise UsageError(f"{option} {text} is over the server's maximum: {most} ({maximum} seconds)")
+        raise UsageError(f"{option} {text} is over the server's maximum of {most} ({maximum} seconds)")
     if seconds < minimum:
-        raise UsageError(f"{option} {text} is too short: write {format_duration(minimum)} or more")
+        raise UsageError(f"{option} {text} is too short: the minimum is {format_duration(minimum)}")
     return seconds
 
 
@@ -127,12 +131,12 @@ def parse_size(text: str) -> int:
         raise UsageError(f"{quoted(text)} is not a size: write it as 512B, 4KiB or 1MB")
     whole, fraction, name = found.groups(default="")
     if not name:
-        raise UsageError(f"{text} has no unit: write {text}B for bytes, or one of KB, KiB, MB, MiB, GB, GiB")
+        raise UsageError(f"{text} has no unit: write {text}B for bytes, or use KB, KiB, MB, MiB, GB or GiB")
     if name.lower() not in _SIZE_NAMES:
-        raise UsageError(f"{text} has an unknown unit, {name}: write one of {', '.join(_SIZE_UNITS)}")
+        raise UsageError(f"{text} has an unknown unit, {name}: use one of {', '.join(_SIZE_UNITS)}")
     size = _scaled(whole, fraction, _SIZE_NAMES[name.lower()])
     if size >= 2**63:
-        raise UsageError(f"{text} is more than can be counted")
+        raise UsageError(f"{text} is too large")
     return size
 
 
@@ -144,7 +148,7 @@ def parse_rate(text: str) -> float:
     if not slash:
         raise UsageError(f"{text} has no unit: write {text}/s, or {text}/m, or {text}/h")
     if float(number) == 0:
-        raise UsageError(f"{text} would never send anything: leave the option out to send without a limit")
+        raise UsageError(f"{text} would send nothing: leave the option out to send without a limit")
     return float(number) / _RATE_UNITS[unit]
 
 
@@ -167,7 +171,7 @@ def parse_tags(texts: Iterable[str]) -> dict[str, str]:
     tags: dict[str, str] = {}
     for key, value in map(parse_tag, texts):
         if key in tags:
-            raise UsageError(f"tag {quoted(key)} is given twice: a message has one value for a key")
+            raise UsageError(f"tag {quoted(key)} is given twice: a tag has one value")
         tags[key] = value
     return tags
 
@@ -182,7 +186,7 @@ def parse_delimiter(text: str) -> bytes:
         elif escape in _ESCAPES:
             out += _ESCAPES[escape]
         else:
-            raise UsageError(f"\\{quoted(escape)} is not an escape: write one of \\n \\t \\r \\0 \\\\ \\xHH")
+            raise UsageError(f"\\{quoted(escape)} is not an escape: use one of \\n \\t \\r \\0 \\\\ \\xHH")
         out += argument_bytes(literal)
     return out
 
@@ -206,13 +210,15 @@ def parse_time(text: str) -> int:
     try:
         days = date(year, month, day).toordinal() - date(1970, 1, 1).toordinal()
     except ValueError as error:
-        raise UsageError(f"{text} is no day of the calendar: {error}") from error
+        raise UsageError(f"{text} is not a date: {error}") from error
     if hour > 23 or minute > 59 or second > 60 or offset >= 24 * 60 or int(offset_minutes) > 59:
-        raise UsageError(f"{text} is no time of day: 00:00:00 to 23:59:59, offsets to 23:59")
+        raise UsageError(
+            f"{text} has an invalid time of day: it must be 00:00:00 to 23:59:59, and the offset up to 23:59"
+        )
     minutes = days * 1440 + hour * 60 + minute + (offset if sign == "-" else -offset)
     time = (minutes * 60 + second) * SECOND + int(fraction.ljust(9, "0"))
     if not -(2**63) <= time < 2**63:
-        raise UsageError(f"{text} is out of range: times go from the year 1678 to 2262")
+        raise UsageError(f"{text} is out of range: the years 1678 to 2262 are supported")
     return time
 
 
@@ -228,8 +234,8 @@ def parse_start(text: str) -> Start:
         return Start("ago", duration_ns(text))
     except UsageError:
         raise UsageError(
-            f"{quoted(text)} is no place to begin: write new, first, last, a sequence such as 42,"
-            " a time such as 2024-05-31T08:30:00Z, or how long ago, such as 2h"
+            f"{quoted(text)} is not a start position: use new, first, last, a sequence such as 42,"
+            " a time such as 2024-05-31T08:30:00Z, or a duration ago such as 2h"
         ) from None
 
 
@@ -242,7 +248,7 @@ def parse_end(text: str) -> End:
     if _looks_like_time(text):
         return End("time", parse_time(text))
     raise UsageError(
-        f"{quoted(text)} is no place to end: write now, a sequence such as 42, or a time such as"
+        f"{quoted(text)} is not an end position: use now, a sequence such as 42, or a time such as"
         " 2024-05-31T08:30:00Z"
     )
 
@@ -250,7 +256,7 @@ def parse_end(text: str) -> End:
 def check_order(start: Start, end: End) -> None:
     """Refuse an end before its start, as far as that can be known without a server."""
     if start.kind == end.kind and start.value > end.value:
-        raise UsageError("--until is before --from: nothing lies between them")
+        raise UsageError("--until is before --from")
 
 
 def _is_sequence(text: str) -> bool:
@@ -259,7 +265,7 @@ def _is_sequence(text: str) -> bool:
 
 def _sequence(text: str) -> int:
     if len(text) > 19 or not 1 <= int(text) <= LARGEST:
-        raise UsageError(f"{quoted(text)} is no sequence: they begin at 1 and end at {LARGEST}")
+        raise UsageError(f"{quoted(text)} is not a sequence: the range is 1 to {LARGEST}")
     return int(text)
 
 
@@ -288,4 +294,4 @@ LONGEST_TIMEOUT = (2**31 - 1) / 1000
 def check_timeout(seconds: float) -> None:
     """Raise UsageError for a timeout that no server takes."""
     if not 0.001 <= seconds <= LONGEST_TIMEOUT:
-        raise UsageError("--timeout takes 1ms to 24d: how long to wait for the answer")
+        raise UsageError("--timeout must be between 1ms and 24d")

@@ -43,7 +43,7 @@ def decide(output: str | None, template: str | None, profile_output: str, stdout
     """
     if template is not None:
         if output is not None:
-            raise UsageError("-o/--output and --format exclude each other", hint="give one of them")
+            raise UsageError("-o/--output and --format cannot be used together")
         return Form("template", template)
     wanted = output
     if wanted is None:
@@ -57,7 +57,7 @@ def _known(name: str) -> FormName:
     for form in ("human", "json", "yaml", "raw"):
         if name == form:
             return form
-    raise UsageError(f"unknown output form {escaped(name)}", hint=f"one of {', '.join(FORMS)}")
+    raise UsageError(f"unknown output format {escaped(name)}", hint=f"use one of {', '.join(FORMS)}")
 
 
 def make_renderer(

@@ -43,8 +43,8 @@ def _parts(text: str, noun_type: type) -> Iterator[Part]:
             yield _constant(match[0][:1].encode())
         else:
             raise UsageError(
-                f"--format: the {match[0]} at column {match.start() + 1} stands alone",
-                hint="a field is {name}; for a brace itself write {{ or }}",
+                f"--format: unmatched {match[0]} at column {match.start() + 1}",
+                hint="write a field like {name}, and a brace as {{ or }}",
             )
     yield _constant(parse_delimiter(text[at:]))
 

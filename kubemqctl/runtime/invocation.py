@@ -169,14 +169,16 @@ class Invocation:
             protected = self.settings().protected
         if confirm is not None:
             if confirm != name:
-                raise UsageError(f"--confirm {confirm} does not name {name}", hint=f"write --confirm {name}")
+                raise UsageError(
+                    f"--confirm {confirm} is not the name {name}", hint=f"to confirm, use --confirm {name}"
+                )
             return
         if yes and not protected:
             return
         flag = f"--confirm {name}" if protected else "--yes"
         if not self.may_ask:
-            why = "its profile is protected" if protected else "there is nobody to ask"
-            raise UsageError(f"this would {doing}: {why}", hint=f"say {flag} to go on")
+            why = "the profile is protected" if protected else "prompting is not possible here"
+            raise UsageError(f"this would {doing}: {why}", hint=f"to confirm, use {flag}")
         self._ask(doing, name if protected else "y")
 
     def _ask(self, doing: str, answer: str) -> None:

@@ -116,20 +116,20 @@ def test_a_group_shares_what_another_sees_whole(start: Start, stub: Stub, channe
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "say how to answer in one way"),
-        (["--ok", "--error", "x"], "say how to answer in one way"),
-        (["--ok", "--", "true"], "say how to answer in one way"),
+        ([], "exactly one kind of response is required"),
+        (["--ok", "--error", "x"], "exactly one kind of response is required"),
+        (["--ok", "--", "true"], "exactly one kind of response is required"),
         (["--error", ""], "--error is empty"),
-        (["--ok", "--concurrency", "2"], "--concurrency is for a handler"),
-        (["--ok", "--handler-timeout", "2s"], "--handler-timeout is for a handler"),
-        (["--ok", "--handler-output", "json"], "--handler-output is for a handler"),
-        (["--ok", "--grace", "2s"], "--grace is for a handler"),
+        (["--ok", "--concurrency", "2"], "--concurrency needs a handler"),
+        (["--ok", "--handler-timeout", "2s"], "--handler-timeout needs a handler"),
+        (["--ok", "--handler-output", "json"], "--handler-output needs a handler"),
+        (["--ok", "--grace", "2s"], "--grace needs a handler"),
         (["--handler-input", "xml", "--", "true"], "--handler-input takes body or json"),
         (["--handler-output", "xml", "--", "true"], "--handler-output takes body or json"),
         (["--ok", "--format", "{nonsense}"], "no field nonsense"),
         (["--ok", "--group", "a b"], "white space"),
         (["--ok", "--count", "0"], "--count"),
-        (["--"], "no command behind --"),
+        (["--"], "the command after -- is missing"),
     ],
 )
 def test_what_is_wrong_is_refused_before_it_connects(run: Run, words: list[str], said: str) -> None:

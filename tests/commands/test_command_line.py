@@ -83,8 +83,6 @@ def test_what_stands_behind_the_double_dash_is_no_common_option(run: Run, channe
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "missing command"),
-        (("queue",), "missing command"),
         (("quue",), "queue"),
         (("queue", "sned"), "send"),
         (("queue", "send"), "CHANNEL"),
@@ -246,7 +244,10 @@ def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     env = environment("", {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(main.__file__).parents[1]}"})
     done = subprocess.run([sys.executable, "-m", "kubemqctl", "ping"], capture_output=True, env=env)
     assert done.returncode == 1
-    assert done.stderr.decode().splitlines()[0] == "error: kubemqctl is not whole: No module named 'typer'"
+    assert (
+        done.stderr.decode().splitlines()[0]
+        == "error: the installation of kubemqctl is incomplete: No module named 'typer'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -258,32 +259,38 @@ def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
     ],
 )
 def test_the_usage_shows_what_a_command_takes(
-    words: str, usage: str, capsys: pytest.CaptureFixture[str]
+    words: str, usage: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main.main([*words.split(), "--help"]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"
+    assert capfd.readouterr().out.splitlines()[0] == f"Usage: kubemqctl {words} {usage}"
 
 
-def test_a_missing_command_is_answered_with_those_that_there_are(capfd: pytest.CaptureFixture[str]) -> None:
-    assert main.main([]) == 2
-    assert f"one of {', '.join(COMMANDS)}; see" in capfd.readouterr().err
-    assert main.main(["store"]) == 2
-    assert "one of pub, sub; see" in capfd.readouterr().err
+@pytest.mark.parametrize("words", [(), ("store",), ("-q", "queue"), ("queue", "-p", "x")], ids=" ".join)
+def test_without_a_command_the_help_is_shown_on_stderr(run: Run, words: tuple[str, ...]) -> None:
+    bare, asked = run(*words, address=""), run(*words, "--help", address="")
+    assert (bare.code, bare.out) == (2, b"")
+    assert bare.err == asked.text
+
+
+def test_without_a_command_programs_get_an_error(run: Run) -> None:
+    result = run("store", "-o", "json", address="")
+    assert result.code == 2
+    assert json.loads(result.err)["hint"].startswith("one of pub, sub; see")
 
 
 def test_a_handler_without_its_dashes_is_told_where_it_belongs(capfd: pytest.CaptureFixture[str]) -> None:
     assert main.main(["queue", "receive", "orders", "cat"]) == 2
-    assert "a command to run stands behind `--`" in capfd.readouterr().err
+    assert "a handler command goes after `--`" in capfd.readouterr().err
     assert main.main(["queue", "peek", "orders", "cat"]) == 2
     assert "`--`" not in capfd.readouterr().err
 
 
 def test_the_help_lists_the_commands_by_use_and_defaults_as_they_are_typed(
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     assert main.main(["--help"]) == 0
-    shown = capsys.readouterr().out
-    listed = shown.partition("Commands:\n")[2].partition("\n\n")[0]
+    shown = capfd.readouterr().out
+    listed = shown.partition("\nCommands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in listed.splitlines()] == list(COMMANDS)
     assert "[default: 5s]" in shown
 

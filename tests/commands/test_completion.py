@@ -309,7 +309,7 @@ def test_install_writes_the_script_to_where_the_shell_looks_and_nothing_else(
     assert [file for file in home.rglob("*") if file.is_file()] == [home / path]
     assert (home / path).read_text() == run("completion", shell, address="").text
     assert result.err.splitlines()[0] == f"wrote {home / path}"
-    assert "new shells have it" in result.err.splitlines()[1]
+    assert "to use it" in result.err.splitlines()[1]
 
 
 def test_install_says_what_stands_in_the_way(run: Run) -> None:

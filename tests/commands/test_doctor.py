@@ -131,7 +131,7 @@ def test_a_configuration_that_others_can_change_is_a_warning(run: Run, home: Pat
     file.chmod(0o666)
     check = checks(run("doctor", "-o", "json", address=""))["permissions"]
     assert check["outcome"] == "warning"
-    assert check["advice"] == f"mend it with: chmod o-w {file}"
+    assert check["advice"] == f"to fix it: chmod o-w {file}"
 
 
 def test_a_token_withheld_is_a_warning(run: Run, home: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_key_that_others_can_read_is_a_warning(run: Run, new_broker: NewBroker
     )
     result = run("doctor", "-o", "json", *line, address=address)
     assert result.code == 0, result.err
-    assert checks(result)["permissions"]["advice"] == f"mend it with: chmod 600 {certificates.client_key}"
+    assert checks(result)["permissions"]["advice"] == f"to fix it: chmod 600 {certificates.client_key}"
 
 
 @pytest.mark.builtin
@@ -188,7 +188,7 @@ def test_a_token_is_told_to_be_checked_or_not_and_is_never_shown(
     token.chmod(0o600)
     strict = new_broker("--ephemeral", "--token-file", token)
     for env, code, says in (
-        ({"KUBEMQ_AUTH_TOKEN": SECRET}, 0, "the token is taken, and none is refused"),
+        ({"KUBEMQ_AUTH_TOKEN": SECRET}, 0, "the token is accepted, and calls without one are refused"),
         ({"KUBEMQ_AUTH_TOKEN": SECRET + "x"}, 4, "token"),
         ({}, 4, "token"),
     ):
@@ -225,7 +225,7 @@ def test_what_a_community_server_lacks_is_a_warning_and_still_0(run: Run) -> Non
     features = checks(result)["features"]
     assert features["outcome"] == "warning"
     assert features["found"] == "not supported: channel requests"
-    assert "no version given" in checks(result)["server"]["found"]
+    assert "version not reported" in checks(result)["server"]["found"]
 
 
 def test_a_server_without_queuesinfo_is_told_to_lack_it(run: Run) -> None:

@@ -181,7 +181,7 @@ def test_a_handler_that_is_not_there_is_3_before_anything(run: Run, channel: str
 def test_options_of_handlers_need_one(run: Run, channel: str) -> None:
     ended = run("events", "sub", channel, "--concurrency", "2", address="127.0.0.1:1")
     assert ended.code == 2
-    assert "--concurrency is for a handler" in ended.err
+    assert "--concurrency needs a handler" in ended.err
 
 
 def test_a_signal_waits_for_the_handler_that_runs(

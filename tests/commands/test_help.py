@@ -73,9 +73,9 @@ def test_a_topic_fits_on_a_terminal_and_begins_with_what_it_is_about(topic: str)
 @pytest.mark.parametrize(
     "words", [[], *[[name] for name, command in TREE.items() if hasattr(command, "commands")]]
 )
-def test_no_summary_is_cut_on_a_terminal(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_summary_is_cut_on_a_terminal(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0
-    listed = capsys.readouterr().out.partition("Commands:")[2]
+    listed = capfd.readouterr().out.partition("Commands:")[2]
     assert listed
     assert "..." not in listed
 
@@ -115,7 +115,7 @@ def test_help_of_a_command_is_what_its_help_option_prints(run: Run, words: tuple
 def test_an_unknown_topic_is_exit_2_with_the_nearest(run: Run, words: tuple[str, ...], hint: str) -> None:
     result = run("help", *words, address="")
     assert (result.code, result.out) == (2, b"")
-    assert result.err.startswith(f"error: there is no help on {' '.join(words)}\nhint: ")
+    assert result.err.startswith(f"error: there is no help topic or command {' '.join(words)}\nhint: ")
     assert hint in result.err.splitlines()[1]
 
 

@@ -86,14 +86,14 @@ def test_top_with_a_form_is_printed_once() -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("events sub {} --for 200ms", "listening on {}"),
-        ("store sub {} --for 200ms", "listening on {}"),
-        ("queue receive {} --follow --for 200ms", "waiting for messages of {}"),
-        ("queue receive {} --follow --for 200ms -- cat", "waiting for messages of {}"),
+        ("events sub {} --for 200ms", "subscribed to {}"),
+        ("store sub {} --for 200ms", "subscribed to {}"),
+        ("queue receive {} --follow --for 200ms", "waiting for messages on {}"),
+        ("queue receive {} --follow --for 200ms -- cat", "waiting for messages on {}"),
     ],
 )
 def test_whoever_watches_is_told_that_it_is_live(words: str, told: str, channel: str, run: Run) -> None:
-    line = f"{told.format(channel)}: Ctrl-C ends it"
+    line = f"{told.format(channel)}; press Ctrl-C to stop"
     command = words.format(channel).split()
     assert line in lines(on_terminal(*command))
     assert line not in run(*command).err
@@ -109,4 +109,4 @@ def test_a_responder_says_that_it_is_live(channel: str, stub: Stub) -> None:
     thread.start()
     told = lines(on_terminal("query", "respond", channel, "--echo", "--count", "1"))
     thread.join(15)
-    assert told[0] == f"responding on {channel}: Ctrl-C ends it"
+    assert told[0] == f"responding on {channel}; press Ctrl-C to stop"

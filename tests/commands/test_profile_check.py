@@ -74,7 +74,7 @@ def test_it_is_the_profile_that_is_checked_and_not_an_address_in_the_environment
 def test_without_a_profile_there_is_nothing_to_check(profile: Callable[..., Result]) -> None:
     result = profile("check")
     assert result.code == 3
-    assert "no profile is current" in result.err
+    assert "there is no current profile" in result.err
 
 
 def test_an_unknown_profile_fails_at_the_configuration(profile: Callable[..., Result]) -> None:
@@ -132,16 +132,16 @@ def test_every_way_for_tls_to_fail_is_told_apart(
     plain = by_name(new_broker("--ephemeral").address)
     ways: list[tuple[str, list[Argument], str]] = [
         (good, ["--tls-ca", expired.ca], "signed by trustme"),
-        (good, ["--tls"], "whom gRPC does not know"),
-        (good, [], "the server speaks TLS, and this side does not"),
-        (plain, ["--tls-ca", certs.ca], "the server speaks without TLS"),
+        (good, ["--tls"], "which gRPC does not know"),
+        (good, [], "the server uses TLS, but TLS is off here"),
+        (plain, ["--tls-ca", certs.ca], "the server does not use TLS"),
         (served(elsewhere), ["--tls-ca", elsewhere.ca], "is for broker.example.org, not for localhost"),
         (served(expired), ["--tls-ca", expired.ca], "expired 3d ago"),
         (served(future), ["--tls-ca", future.ca], "not valid before"),
         (
             served(certs, "--tls-ca", certs.ca),
             ["--tls-ca", certs.ca],
-            "wants a client certificate",
+            "require a client certificate",
         ),
     ]
     for at, (address, options, says) in enumerate(ways):
@@ -210,7 +210,7 @@ def test_use_minus_goes_back_and_forth(profile: Callable[..., Result], home: Pat
         result = profile("use", "-")
         assert result.code == 0
         seen.append(current(home))
-        assert result.err == f"profile {current(home)} is current\n"
+        assert result.err == f"profile {current(home)} is now the current one\n"
     assert seen == ["a", "b", "a"]
 
 
@@ -235,7 +235,7 @@ def test_set_current_counts_as_well(profile: Callable[..., Result], home: Path) 
 def test_without_a_previous_profile_it_is_exit_3(profile: Callable[..., Result]) -> None:
     result = profile("use", "-")
     assert result.code == 3
-    assert "no profile was current before" in result.err
+    assert "there is no previous profile" in result.err
 
 
 @pytest.mark.usefixtures("three")
@@ -281,5 +281,5 @@ def test_a_state_directory_that_cannot_be_written_is_a_warning(
     (home / ".local").write_text("a file in the way")
     result = profile("use", "b")
     assert result.code == 0
-    assert "warning: `profile use -` will not know of profile a" in result.err
+    assert "warning: `profile use -` will not remember profile a" in result.err
     assert current(home) == "b"

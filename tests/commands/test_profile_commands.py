@@ -72,7 +72,7 @@ def test_a_list_says_when_the_environment_overrides_the_current_profile(
     two: Path, profiles: Profiles
 ) -> None:
     assert profiles("list", env={"KUBEMQCTL_PROFILE": "dev"}).err == (
-        "KUBEMQCTL_PROFILE is set: profile dev applies here\n"
+        "KUBEMQCTL_PROFILE is set: profile dev is in effect here\n"
     )
 
 
@@ -106,7 +106,7 @@ def test_show_without_a_name_shows_what_applies(two: Path, profiles: Profiles) -
 
 
 def test_show_without_a_name_and_a_current_profile_is_not_found(profiles: Profiles) -> None:
-    assert "no profile is current" in profiles("show", code=3).err
+    assert "there is no current profile" in profiles("show", code=3).err
 
 
 def test_effective_tells_what_counts_and_where_it_comes_from(two: Path, profiles: Profiles) -> None:
@@ -175,7 +175,7 @@ def test_set_stores_what_every_option_gives(path: Path, profiles: Profiles, tmp_
     options = "--tls-ca ca --tls-cert cert --tls-key key --tls-server-name n --client-id me --protected"
     more = ["--token-command", "pass 'a b'", "--default-output", "yaml"]
     result = profiles("set", "p", "-a", "a:1", "--address=b:2,c:3", *options.split(), *more)
-    assert (result.out, result.err) == (b"", "profile p made, and is current\n")
+    assert (result.out, result.err) == (b"", "profile p created, now the current one\n")
     files = [str(tmp_path / name) for name in ("ca", "cert", "key")]
     assert stored(path, "p") == Profile(
         "p",
@@ -208,7 +208,7 @@ def test_a_new_source_of_the_token_takes_the_place_of_the_old(
     two: Path, profiles: Profiles, tmp_path: Path
 ) -> None:
     result = profiles("set", "prod", "--token-file", "t")
-    assert f"warning: {tmp_path / 't'} is not there yet" in result.err
+    assert f"warning: {tmp_path / 't'} does not exist yet" in result.err
     assert stored(two, "prod")[3:6] == ("", str(tmp_path / "t"), "")
     profiles("set", "prod", "--token-command", "pass")
     assert stored(two, "prod")[3:6] == ("", "", "pass")
@@ -241,18 +241,18 @@ def test_what_set_writes_is_for_its_owner_alone(path: Path, profiles: Profiles) 
 
 REFUSED = [
     ("-a localhost", "localhost is not HOST:PORT"),
-    ("--client-id=", "client id is empty"),
+    ("--client-id=", "client ID is empty"),
     ("--token-file=", "--token-file is empty"),
     ("--tls-ca=", "--tls-ca is empty"),
     ("--token-command=", "--token-command is empty"),
     ("--token-command '", "no closing quotation"),
-    ("--token-file x --token-command y", "exclude each other"),
-    ("--default-output xml", "--default-output xml is no form"),
+    ("--token-file x --token-command y", "cannot be used together"),
+    ("--default-output xml", "--default-output xml is not an output format"),
     ("--no-tls --tls-ca x", "contradict"),
-    ("--tls-cert x", "go together"),
-    ("--unset adress", "no such key"),
+    ("--tls-cert x", "needs its key"),
+    ("--unset adress", "unknown setting"),
     ("--connect-timeout 2s", "cannot be stored"),
-    ("-p dev", "-p/--profile has no place here"),
+    ("-p dev", "-p/--profile cannot be used here"),
     ("", "nothing to change"),
     ("--token s3cret", "o such option: --token"),
 ]
@@ -267,7 +267,7 @@ def test_set_refuses_what_it_cannot_store(options: str, says: str, two: Path, pr
 
 @pytest.mark.parametrize("name", ["-", ".x", "a b", "a/b", "", "é"])
 def test_set_refuses_a_bad_name(name: str, profiles: Profiles, path: Path) -> None:
-    assert "no name for a profile" in profiles("set", "-a", "a:1", "--", name, code=2).err
+    assert "not a valid profile name" in profiles("set", "-a", "a:1", "--", name, code=2).err
     assert not path.exists()
 
 
@@ -283,7 +283,7 @@ def test_environment_is_not_stored(path: Path, profiles: Profiles) -> None:
 
 def test_use_makes_a_profile_current(two: Path, profiles: Profiles) -> None:
     result = profiles("use", "dev")
-    assert (result.out, result.err) == (b"", "profile dev is current\n")
+    assert (result.out, result.err) == (b"", "profile dev is now the current one\n")
     assert load(str(two)).current == "dev"
 
 
@@ -312,23 +312,23 @@ def test_copy_makes_a_second_one(two: Path, profiles: Profiles) -> None:
 @pytest.mark.parametrize("verb", ["rename", "copy"])
 def test_no_profile_takes_the_place_of_another(verb: str, two: Path, profiles: Profiles) -> None:
     before = two.read_bytes()
-    assert "there is a profile dev already" in profiles(verb, "prod", "dev", code=2).err
-    assert "no name for a profile" in profiles(verb, "prod", "a/b", code=2).err
+    assert "profile dev already exists" in profiles(verb, "prod", "dev", code=2).err
+    assert "not a valid profile name" in profiles(verb, "prod", "a/b", code=2).err
     assert two.read_bytes() == before
 
 
 def test_remove_needs_a_word_where_nobody_can_be_asked(two: Path, profiles: Profiles) -> None:
-    assert "say --yes to go on" in profiles("remove", "dev", code=2).err
+    assert "to confirm, use --yes" in profiles("remove", "dev", code=2).err
     assert set(load(str(two)).profiles) == {"prod", "dev"}
-    assert profiles("remove", "dev", "--yes").err == "profile dev removed\n"
+    assert profiles("remove", "dev", "--yes").err == "profile dev deleted\n"
     assert set(load(str(two)).profiles) == {"prod"}
 
 
 def test_remove_of_a_protected_profile_needs_its_name(two: Path, profiles: Profiles) -> None:
-    assert "say --confirm prod to go on" in profiles("remove", "prod", "--yes", code=2).err
-    assert "does not name prod" in profiles("remove", "prod", "--confirm", "dev", code=2).err
+    assert "to confirm, use --confirm prod" in profiles("remove", "prod", "--yes", code=2).err
+    assert "is not the name prod" in profiles("remove", "prod", "--confirm", "dev", code=2).err
     result = profiles("remove", "prod", "--confirm", "prod")
-    assert result.err == "profile prod removed; no profile is current now\n"
+    assert result.err == "profile prod deleted; there is no current profile now\n"
     assert load(str(two)).current == ""
 
 

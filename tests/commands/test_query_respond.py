@@ -75,14 +75,14 @@ def test_error_refuses_every_query(start: Start, stub: Stub, channel: str) -> No
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ([], 2, "say how to answer in one way"),
-        (["--reply", "x", "--echo"], 2, "say how to answer in one way"),
-        (["--reply", "x", "--reply-file", "/dev/null"], 2, "say how to answer in one way"),
-        (["--echo", "--", "cat"], 2, "say how to answer in one way"),
+        ([], 2, "exactly one kind of response is required"),
+        (["--reply", "x", "--echo"], 2, "exactly one kind of response is required"),
+        (["--reply", "x", "--reply-file", "/dev/null"], 2, "exactly one kind of response is required"),
+        (["--echo", "--", "cat"], 2, "exactly one kind of response is required"),
         (["--reply-file", "/no/such/file"], 3, "/no/such/file does not exist"),
         (["--reply-file", "/"], 2, "is a directory"),
         (["--", "/no/such/handler"], 3, "no handler /no/such/handler"),
-        (["--ok"], 2, "No such option"),
+        (["--ok"], 2, "no such option"),
     ],
 )
 def test_what_is_wrong_is_refused_before_it_connects(

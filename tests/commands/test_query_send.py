@@ -82,12 +82,12 @@ def test_a_cached_answer_says_so_and_needs_no_responder(run: Run, stub: Stub, ch
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--cache-key", "k"], "--cache-key and --cache-ttl belong together"),
-        (["--cache-ttl", "5s"], "--cache-key and --cache-ttl belong together"),
+        (["--cache-key", "k"], "--cache-key and --cache-ttl must be used together"),
+        (["--cache-ttl", "5s"], "--cache-key and --cache-ttl must be used together"),
         (["--cache-key", "k", "--cache-ttl", "1.5s"], "whole seconds"),
         (["--cache-key", "k", "--cache-ttl", "0s"], "too short"),
         (["--cache-key", "k", "--cache-ttl", "5"], "has no unit"),
-        (["--timeout", "0ms"], "--timeout takes 1ms to 24d"),
+        (["--timeout", "0ms"], "--timeout must be between 1ms and 24d"),
     ],
 )
 def test_what_is_wrong_is_refused_before_it_connects(run: Run, words: list[str], said: str) -> None:

@@ -170,7 +170,7 @@ def test_what_makes_no_sense_is_2(options: list[str], run: Run, channel: str, ta
 
 def test_a_queue_cannot_be_moved_to_itself(run: Run, channel: str) -> None:
     done = run("queue", "move", channel, channel, "--all", address="")
-    assert (done.code, "source and the target" in done.err) == (2, True)
+    assert (done.code, "source and target are the same" in done.err) == (2, True)
 
 
 # ---- pace and interruption ----

@@ -103,9 +103,9 @@ def test_doubt_is_worded_for_one_and_for_many(run: Run) -> None:
     with fake_queue_server(lose_the_answer) as server:
         many = send(run, server, "--lines")
     assert "error: line 1: the connection" in one.err
-    assert "whether the server took it is unknown" in one.err
+    assert "it is unknown whether the server accepted it" in one.err
     assert "error: lines 1 to 3: the connection" in many.err
-    assert "whether the server took them is unknown" in many.err
+    assert "it is unknown whether the server accepted them" in many.err
 
 
 def test_nothing_taken_before_the_connection_was_lost_is_exit_5(run: Run, kept: Kept) -> None:

@@ -106,16 +106,16 @@ def test_one_bad_file_of_several_sends_none(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--lines", "--id", "x"], "--id is for one message"),
+        (["--lines", "--id", "x"], "--id can only be used for a single message"),
         (["--json-lines", "--id", "x"], "--keep-id"),
-        (["--lines", "-0"], "exclude each other"),
-        (["--lines", "--json-lines"], "exclude each other"),
-        (["--lines", "--keep-id"], "--keep-id is for --json-lines"),
-        (["--lines", "--file", "a", "--file", "b"], "leave out"),
+        (["--lines", "-0"], "cannot be used together"),
+        (["--lines", "--json-lines"], "cannot be used together"),
+        (["--lines", "--keep-id"], "--keep-id needs --json-lines"),
+        (["--lines", "--file", "a", "--file", "b"], "cannot be split"),
         (["body", "--file", "a", "--file", "b"], "twice"),
-        (["--delimiter", ""], "separates nothing"),
+        (["--delimiter", ""], "--delimiter is empty"),
         (["--delimiter", r"\q"], "not an escape"),
-        (["--lines", "--rate", "0/s"], "never send"),
+        (["--lines", "--rate", "0/s"], "would send nothing"),
         (["--lines", "--rate", "5"], "no unit"),
     ],
 )
@@ -176,7 +176,7 @@ def test_the_command_line_beats_the_record(run: Run, stub: Stub, channel: str) -
 GOOD = {"body": "good"}
 BAD = [
     (b"{", "not JSON"),
-    (b"[1]", "a record is an object"),
+    (b"[1]", "a record is a JSON object"),
     (b'{"body":"x","tgas":{}}', "unknown field tgas"),
     (b'{"body":1}', "body must be a string"),
     (b'{"body":"x","policy":{"dead_letter":"a\\tb"}}', "policy.dead_letter"),

@@ -141,7 +141,7 @@ def test_the_last_reject_says_where_the_message_went(dead: str, run: Run, stub: 
     stub.send(channel, "a", Policy=Policy(MaxReceiveCount=1, MaxReceiveQueue=queue))
     done = run("queue", "tx", channel, "--reject")
     assert done.code == 0
-    assert (f"it is now in {queue}" if dead else "it was dropped by the server") in done.err
+    assert (f"it is now in {queue}" if dead else "it was discarded by the server") in done.err
     assert waiting(stub, channel) == 0
     if dead:
         assert the_one(stub, queue).Body == b"a"

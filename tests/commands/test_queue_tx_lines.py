@@ -171,22 +171,22 @@ def test_giving_back_at_the_maximum_says_where_it_went(dead: str, run: Run, stub
     stub.send(channel, "a", Policy=pb.QueueMessagePolicy(MaxReceiveCount=1, MaxReceiveQueue=queue))
     done = run("queue", "tx", channel)
     assert done.code == 2
-    assert (f"it is now in {queue}" if dead else "it was dropped by the server") in done.err
+    assert (f"it is now in {queue}" if dead else "it was discarded by the server") in done.err
     assert waiting(stub, channel) == 0
 
 
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("akc", "akc is no decision"),
+        ("akc", "akc is not a control line"),
         ("extend", "is not a duration"),
         ("extend 1.5s", "fraction"),
         ("extend 0s", "too short"),
-        ("resend", "channel is empty"),
+        ("resend", "channel name is empty"),
         ("resend a b", "white space"),
-        ("ack now", "stands alone"),
-        ("next", "not decided yet"),
-        ("modify", "takes a record"),
+        ("ack now", "takes no arguments"),
+        ("next", "has no decision yet"),
+        ("modify", "needs a record"),
         ("modify {", "not JSON"),
         ('modify {"bdy":"x"}', "unknown field"),
         ('modify {"channel":"a/b"}', "/"),
@@ -283,7 +283,7 @@ def test_a_prompt_understands_the_same_words(
     with prompt(tmp_path, broker, channel) as terminal:
         terminal.wait_for_text("Ctrl-D to end> ")
         terminal.type(b"what\n")
-        terminal.wait_for_text("is no decision")
+        terminal.wait_for_text("is not a control line")
         terminal.wait_for_text("Ctrl-D to end> ")
         terminal.type(b"extend 1m\n")
         terminal.wait_for_text("Ctrl-D to end> ")

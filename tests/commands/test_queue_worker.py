@@ -216,7 +216,7 @@ def test_following_a_queue_where_every_message_fails_is_no_hot_loop(
     fill(stub, channel, 1)
     log = tmp_path / "log"
     worker = start("queue", "receive", channel, "--follow", "--", "sh", "-c", f"echo x >> {log}; exit 1")
-    worker.wait_for_stderr("going slower")
+    worker.wait_for_stderr("slowing down")
     time.sleep(1.0)
     assert worker.stop().code == 143
     # At once twice, then after 0.1, 0.2, 0.4, 0.8 s …

@@ -97,7 +97,7 @@ def test_a_duration_is_so_long_ago_by_the_clock_of_the_server(run: Run, stub: St
 def test_a_place_to_begin_that_is_none_is_refused(run: Run, channel: str) -> None:
     ended = run("store", "sub", channel, "--from", "yesterday")
     assert ended.code == 2
-    assert "--from: yesterday is no place to begin: write new, first, last, a sequence" in ended.err
+    assert "--from: yesterday is not a start position: use new, first, last, a sequence" in ended.err
 
 
 def test_sequence_and_time_are_in_every_record(run: Run, five: str) -> None:
@@ -189,7 +189,7 @@ def test_until_has_no_meaning_where_the_server_keeps_the_position(
 ) -> None:
     ended = run("store", "sub", channel, keeper, "x", "--until", "now")
     assert ended.code == 2
-    assert f"--until cannot be had with {keeper}" in ended.err
+    assert f"--until cannot be used with {keeper}" in ended.err
 
 
 def test_an_end_before_the_start_is_refused(run: Run, channel: str) -> None:
@@ -212,7 +212,7 @@ def test_an_end_before_the_start_is_refused(run: Run, channel: str) -> None:
 def test_only_one_can_keep_the_position(run: Run, channel: str, pair: tuple[str, ...]) -> None:
     ended = run("store", "sub", channel, *pair)
     assert ended.code == 2
-    assert "exclude each other" in ended.err
+    assert "cannot be used together" in ended.err
 
 
 def test_two_subscribers_of_the_same_client_id_do_not_disturb_each_other(run: Run, five: str) -> None:

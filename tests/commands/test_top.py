@@ -52,7 +52,7 @@ def loaded(new_broker: NewBroker) -> Broker:
 def test_in_a_pipe_it_prints_the_names_once_in_order(run: Run, loaded: Broker) -> None:
     result = run(*TOP, "--sort", "name", address=loaded.address)
     assert (result.code, result.text) == (0, "jobs\nnews\norders\n")
-    assert result.err == "measuring the rates for 0.1 s\n"
+    assert result.err == "measuring rates for 0.1 s\n"
     assert run(*TOP, "--sort", "waiting", "-q", address=loaded.address).err == ""
 
 

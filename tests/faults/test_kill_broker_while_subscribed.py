@@ -109,7 +109,7 @@ def test_events_come_again_after_a_restart_and_the_gap_is_said(
     assert start("events", "pub", channel, "before", address=address).wait().code == 0
     sub.wait_for_stdout(b"before\n")
     broker = restarted(new_broker, broker, tmp_path / "data")
-    sub.wait_for_stderr("connected again; what was published meanwhile did not come")
+    sub.wait_for_stderr("reconnected; events published in the meantime were not received")
     assert start("events", "pub", channel, "after", address=address).wait().code == 0
     sub.wait_for_stdout(b"after\n")
     ended = sub.stop()

@@ -78,7 +78,7 @@ def test_what_a_slow_reader_had_not_read_when_the_server_went_away_comes_again_a
     result = started.stop()
     os.close(reader)
     assert (result.code, data) == (143, b"one\none\n")
-    assert "warning: 1 message printed but not confirmed" in result.err
+    assert "warning: 1 message printed, but the acknowledgement is not confirmed" in result.err
     with Stub(again.address) as stub:
         assert not stub.receive(channel).Messages
 

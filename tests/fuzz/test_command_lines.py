@@ -107,7 +107,7 @@ def _nobody_listens(monkeypatch: pytest.MonkeyPatch, home: Path) -> Iterator[Non
 
 
 def tidied() -> None:
-    """No line finds what another one left."""
+    """No line finds what not the expected one left."""
     shutil.rmtree(Path(os.environ["XDG_CONFIG_HOME"]), ignore_errors=True)
     for file in Path().iterdir():
         if file.name != "present" and not file.is_dir():

@@ -13,49 +13,49 @@ from kubemqctl.cli import options as o
 from kubemqctl.cli.command_tree import F
 from kubemqctl.model.values import parse_rate, parse_size
 
-group = command_tree.CommandGroup("bench", "Measure throughput and latency, pattern by pattern.")
+group = command_tree.CommandGroup("bench")
 register = group.register
 MOST_WORKERS = 64
 Own = Annotated[
     str,
     typer.Option(
-        "--channel", metavar="NAME", help="Use this channel, not one of its own.", show_default=False
+        "--channel", metavar="NAME", help="Use this channel instead of a new one.", show_default=False
     ),
 ]
 Producers = Annotated[
-    int, typer.Option("--producers", metavar="N", min=1, max=MOST_WORKERS, help="So many processes send.")
+    int,
+    typer.Option("--producers", metavar="N", min=1, max=MOST_WORKERS, help="Number of sending processes."),
 ]
 Consumers = Annotated[
-    int, typer.Option("--consumers", metavar="N", min=1, max=MOST_WORKERS, help="So many processes receive.")
+    int,
+    typer.Option("--consumers", metavar="N", min=1, max=MOST_WORKERS, help="Number of receiving processes."),
 ]
 Size = Annotated[
     int,
     typer.Option(
         "--size",
         metavar="SIZE",
-        help="The size of a body: 32B or more.",
+        help="Size of a message body, at least 32B.",
         show_default="1KiB",
         parser=o.valued("--size", parse_size),
     ),
 ]
-Count = Annotated[
-    int | None, typer.Option("--count", metavar="N", min=1, help="Measure N messages, however long it takes.")
-]
-Duration = Annotated[float | None, o.duration("--duration", "Measure for so long.", "5s")]
-WarmUp = Annotated[float, o.duration("--warm-up", "Before that, send for so long without measuring.", "1s")]
+Count = Annotated[int | None, o.count("Measure N messages, instead of --duration.")]
+Duration = Annotated[float | None, o.duration("--duration", "How long to measure.", "5s")]
+WarmUp = Annotated[float, o.duration("--warm-up", "How long to send before the measurement begins.", "1s")]
 BatchSize = Annotated[
-    int, typer.Option("--batch", metavar="N", min=1, max=10_000, help="So many messages a request.")
+    int, typer.Option("--batch", metavar="N", min=1, max=10_000, help="Messages in a request.")
 ]
 InFlight = Annotated[
     int,
     typer.Option(
-        "--in-flight", metavar="N", min=1, max=10_000, help="So many unanswered at a time, a producer."
+        "--in-flight", metavar="N", min=1, max=10_000, help="Unanswered messages of a producer at a time."
     ),
 ]
 Asking = Annotated[
     int,
     typer.Option(
-        "--in-flight", metavar="N", min=1, max=256, help="So many unanswered at a time, a producer."
+        "--in-flight", metavar="N", min=1, max=256, help="Unanswered messages of a producer at a time."
     ),
 ]
 Rate = Annotated[
@@ -63,24 +63,27 @@ Rate = Annotated[
     typer.Option(
         "--rate",
         metavar="N/s",
-        help="Send so many a second in all, at even intervals.",
+        help="Send at this total rate, at even intervals, for example 500/s.",
         parser=o.valued("--rate", parse_rate),
     ),
 ]
 Assert = Annotated[
     list[str] | None,
-    typer.Option("--assert", metavar="EXPR", help="Fail unless this holds, like 'p99<20ms'; repeatable."),
+    typer.Option(
+        "--assert", metavar="EXPR", help="Fail if this does not hold, for example 'p99<20ms'; repeatable."
+    ),
 ]
 _RESULT = """
-Prints a table with a histogram on a terminal and the rate alone into a pipe; -o json has all of it.
-With --rate, latency counts from when a message was to be sent, whatever held it up; without, from when
-it was sent, and a server that stalls hides its worst moments by slowing its senders down. Each producer
-and consumer is a process of its own: one process of Python does some 10,000 single messages a second,
-and the result says when that was the limit. Its channel is a fresh one, deleted at the end.
+Prints a table with a histogram on a terminal, and only the rate in a pipe; -o json prints everything. With
+--rate, latency is measured from the time at which a message was due, so that delays of the sender count.
+Without, it is measured from sending: then a server that stalls also slows the senders down, and its worst
+times are missing from the percentiles. Each producer and consumer is a process. If the processes themselves
+were the limit (about 10,000 single messages a second each), the result says so. Messages go through a new
+channel, which is deleted at the end.
 
 --assert takes p50, p99.9 and other percentiles, min, mean, max, throughput, bandwidth, send_rate, sent,
-received, {counts}errors, with < <= = != >= >, and ends with 7, naming what
-does not hold.
+received, {counts}errors, with < <= = != >= or >. If one does not hold, it is
+named, and the exit code is 11.
 
 """
 
@@ -110,11 +113,10 @@ def queue(
     check: Assert = None,
     channel: Own = "",
 ) -> int:
-    """Measure a queue: batches sent, received and acknowledged.
+    """Measure a queue: messages sent, received and acknowledged.
 
-    A producer sends --batch messages a request, with --rate those that are due, and waits for the answer. A
-    consumer takes as many as are there under a transaction, up to --batch: a server that is asked for more
-    waits for its full second.
+    A producer sends --batch messages in a request (with --rate, those that are due), and waits for the
+    response. A consumer receives the messages that are waiting, up to --batch, in a transaction.
 
     Examples:
       kubemqctl bench queue
@@ -141,9 +143,9 @@ def events(
     check: Assert = None,
     channel: Own = "",
 ) -> int:
-    """Measure events: a stream, all of which every consumer gets.
+    """Measure events: a stream that every consumer receives.
 
-    Events are not kept: one that a subscriber is too slow for is lost, and counted.
+    Events are not stored: those that a subscriber is too slow for are lost, and counted.
 
     Examples:
       kubemqctl bench events
@@ -171,9 +173,9 @@ def store(
     check: Assert = None,
     channel: Own = "",
 ) -> int:
-    """Measure stored events: each answered, and got by every consumer.
+    """Measure stored events: each one confirmed, and received by every consumer.
 
-    A producer has up to --in-flight events unanswered.
+    A producer has up to --in-flight unconfirmed events.
 
     Examples:
       kubemqctl bench store
@@ -204,10 +206,10 @@ def cmd(
     check: Assert = None,
     channel: Own = "",
 ) -> int:
-    """Measure commands: they are sent, carried out and answered.
+    """Measure commands: requests that are sent and confirmed.
 
-    Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
-    of them. An answer that does not come within --timeout is an error.
+    Latency is the round-trip time. Consumers are the responders; each request goes to one of them. A
+    request that is not answered within --timeout is an error.
 
     Examples:
       kubemqctl bench cmd
@@ -248,10 +250,10 @@ def query(
     check: Assert = None,
     channel: Own = "",
 ) -> int:
-    """Measure queries: they are sent and answered with their own body.
+    """Measure queries: requests that are answered with their own body.
 
-    Latency is the round trip, as the producer sees it; consumers are the responders, each request is for one
-    of them. An answer that does not come within --timeout is an error.
+    Latency is the round-trip time. Consumers are the responders; each request goes to one of them. A
+    request that is not answered within --timeout is an error.
 
     Examples:
       kubemqctl bench query

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from kubemqctl.broker.server import BrokerEnded, Tls
 
 
-group = command_tree.CommandGroup("broker", "Serve KubeMQ clients without a KubeMQ server, for tests.")
+group = command_tree.CommandGroup("broker")
 register = group.register
-_DATA = "Keep messages in this directory."
+_DATA = "Store messages in DIR."
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
 KeptData = Annotated[
     str | None,
@@ -35,43 +35,46 @@ KeptData = Annotated[
 def run_broker(
     ctx: typer.Context,
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Where to listen; port 0 takes a free one.")
+        str,
+        typer.Option("--listen", metavar="HOST:PORT", help="Address to listen on; port 0 picks a free port."),
     ] = "127.0.0.1:50000",
     data: KeptData = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep messages in memory only.")] = False,
     ready_file: o.ReadyFile = None,
 ) -> int:
-    """Serve KubeMQ clients from this machine, until SIGINT or SIGTERM.
+    """Run a broker that KubeMQ clients can use, until SIGINT or SIGTERM.
 
-    Messages are kept in $XDG_STATE_HOME/kubemqctl/broker: what was acknowledged to a sender is on disk
-    and survives a kill. With --token-file callers must bring that token; with --tls-cert and --tls-key
-    it speaks TLS, and with --tls-ca clients must show a certificate of that CA. --ready-file holds
-    HOST:PORT once the broker answers.
+    Messages are stored in $XDG_STATE_HOME/kubemqctl/broker. A message that was confirmed to its sender is
+    on disk, and survives a kill of the broker. With --token-file clients must send that token. With
+    --tls-cert and --tls-key the broker uses TLS; with --tls-ca clients need a certificate of that CA.
+    --ready-file is written when the broker accepts calls, and contains HOST:PORT.
 
-    It answers as KubeMQ 2.4 does, errors, waits and order included. It differs on purpose:
+    The broker behaves like KubeMQ 2.4, including errors, waiting times and order. It differs on purpose:
 
     \b
-    - Names with control characters are refused; on the server they hang callers.
-    - A dead-letter queue that nothing could be stored in is refused with the message.
-    - After a kill nothing is stuck: what consumers held is back, in order and uncounted.
-    - What a consumer took and was never sent is given back when its call is cancelled,
-      also by a plain receive. A waiting Get ends with its stream.
-    - Delayed messages neither overwrite nor hold up one another.
-    - Any number of streams may wait at once. QueuesUpstream may end as it likes.
-    - HaveErrors says true when a message of a batch failed.
-    - QueuesInfo shows whole names, and 0 for a queue that never had a message.
-    - A subscription says with initial metadata that it is live. The client id of one that
-      ended is free at once.
-    - A stored event is on disk before it is answered; a name that it could not be stored
-      under is refused. No two events of a channel have one time.
-    - A subscriber that takes nothing delays nobody. Behind its first 100 it loses an event
-      every 2 seconds, as on the server, and of unstored ones what is over 32 MiB.
-    - What a member of a store group was dealt and not sent goes to the others when it ends.
-    - Successful answers to queries with a cache key are kept, by channel and key, for the
-      time to live that the first asked for; later ones show CacheHit.
+    - Names with control characters are refused; on the server they block callers.
+    - A message with a dead-letter queue that cannot exist is refused.
+    - After a kill, messages that consumers held are back in order, and their delivery is
+      not counted; on the server they are stuck.
+    - Messages taken for a call that is cancelled before they were sent are returned, also
+      those of a plain receive. A waiting Get ends with its stream.
+    - Delayed messages do not overwrite or delay one another.
+    - Any number of streams can wait at the same time. QueuesUpstream can end in any way.
+    - HaveErrors is true if a message of a batch failed.
+    - QueuesInfo shows full names, and 0 for a queue that never had a message.
+    - A subscription sends initial metadata when it is live. The client ID of one that has
+      ended can be used again at once.
+    - A stored event is on disk before it is confirmed; a channel name under which it could
+      not be stored is refused. No two events of a channel have the same time.
+    - A subscriber that does not read delays nobody. Beyond its first 100 events it loses
+      one every 2 seconds, as on the server, and of unstored events those beyond 32 MiB.
+    - Events assigned to a member of a store group but not sent go to the other members
+      when it ends.
+    - Successful responses to queries with a cache key are cached, by channel and key, for
+      the time to live of the first one; later responses have CacheHit set.
     - Channels can be listed, created and deleted.
-    - Tokens and client certificates are checked when it was told to.
-    - Messages do not grow old: nothing is dropped after 24 hours.
+    - Tokens and client certificates are checked if configured.
+    - Messages are not discarded after 24 hours.
     - Text that is not UTF-8 is refused.
 
     Examples:
@@ -81,11 +84,11 @@ def run_broker(
     """
     run: Invocation = ctx.obj
     if ephemeral and data is not None:
-        raise UsageError("--ephemeral keeps nothing: it excludes --data")
+        raise UsageError("--ephemeral and --data cannot be used together")
     directory = None if ephemeral else Path(data) if data is not None else default_data(run.environ)
     flags = run.common.flags
     if flags.addresses:
-        raise UsageError("broker run takes no --address", hint="name where to listen with --listen")
+        raise UsageError("broker run has no --address", hint="use --listen HOST:PORT")
     ended = _serve(run, listen, directory, flags, ready_file)
     waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
     run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
@@ -94,12 +97,12 @@ def run_broker(
 
 @group.command("exec", handler=True)
 def execute(ctx: typer.Context, data: Data = None) -> int:
-    """Run a command with a broker of its own, and end as it ends.
+    """Run a command together with a temporary broker.
 
-    The broker listens on a free port, which the command finds in KUBEMQ_ADDRESS; other KUBEMQ_*
-    variables are taken away and no profile applies. Nothing is kept, unless --data names a directory.
-    Signals are passed on to the command, and its exit code is this one's. The broker is that of
-    `kubemqctl broker run`.
+    The broker listens on a free port; the command finds its address in KUBEMQ_ADDRESS. Other KUBEMQ_*
+    variables are removed, and no profile applies. Messages are discarded at the end, unless --data is
+    given. Signals are passed on to the command, and its exit code becomes that of `broker exec`. See
+    `kubemqctl broker run --help` for how the broker behaves.
 
     Examples:
       kubemqctl broker exec -- sh -c 'kubemqctl queue send jobs one && kubemqctl queue receive jobs'
@@ -107,10 +110,10 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
     """
     run: Invocation = ctx.obj
     if not run.words:
-        raise UsageError("broker exec runs a command", hint="write it behind --: broker exec -- make test")
+        raise UsageError("the command to run is missing", hint="it goes after --: broker exec -- make test")
     flags = run.common.flags
     if flags.token_file or flags.tls or _tls_files(flags):
-        raise UsageError("the broker of broker exec speaks plainly", hint="broker run takes tokens and TLS")
+        raise UsageError("broker exec does not support tokens and TLS", hint="use broker run")
     from kubemqctl.broker.exec import run_command
 
     return run_command(run.words, run.environ, Path(data) if data is not None else None)
@@ -149,10 +152,10 @@ def _token(flags: Flags) -> str:
 def _tls(flags: Flags) -> Tls | None:
     if not flags.tls_cert or not flags.tls_key:
         if flags.tls or _tls_files(flags):
-            raise UsageError("serving TLS takes both --tls-cert and --tls-key")
+            raise UsageError("TLS needs both --tls-cert and --tls-key")
         return None
     if flags.tls is False:
-        raise UsageError("--no-tls excludes --tls-cert and --tls-key")
+        raise UsageError("--no-tls cannot be used with --tls-cert and --tls-key")
     from kubemqctl.broker import server
 
     return server.load(flags.tls_cert, flags.tls_key, flags.tls_ca or "")

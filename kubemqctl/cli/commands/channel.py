@@ -14,10 +14,10 @@ from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
 from kubemqctl.runtime.invocation import Invocation
 
-group = command_tree.CommandGroup("channel", "List, create and delete channels of every type.")
+group = command_tree.CommandGroup("channel")
 register = group.register
 TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
-LACK = "this server does not answer channel requests"
+LACK = "this server does not support channel requests"
 # The groups of commands that work on them.
 SHORT: dict[str, ChannelType] = {
     "queue": "queues",
@@ -35,12 +35,12 @@ def kind(text: str) -> ChannelType:
     if text in SHORT:
         return SHORT[text]
     raise UsageError(
-        f"{escaped(text)} is no type of channels",
-        hint=nearest(text, [*TYPES, *SHORT]) or f"one of {', '.join(TYPES)}",
+        f"there is no channel type {escaped(text)}",
+        hint=nearest(text, [*TYPES, *SHORT]) or f"use one of {', '.join(TYPES)}",
     )
 
 
-_HELP = "queues, events, events_store, commands or queries (or queue, store, cmd, query)."
+_HELP = "queues, events, events_store, commands, queries; or queue, store, cmd, query."
 Type = Annotated[
     ChannelType, typer.Argument(metavar="TYPE", help=_HELP, show_default=False, parser=o.valued("TYPE", kind))
 ]
@@ -50,16 +50,21 @@ AnyType = Annotated[
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Filter = Annotated[
-    str, typer.Option("--filter", metavar="TEXT", help="Only names that hold TEXT.", show_default=False)
+    str,
+    typer.Option("--filter", metavar="TEXT", help="Show only names that contain TEXT.", show_default=False),
 ]
 
 
 @group.command("list")
 def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "") -> None:
-    """List the channels with what the server tells of them.
+    """List channels with their statistics.
 
-    Those of TYPE, or of all types. KubeMQ's community server tells of its queues alone: without TYPE they
-    are listed with a warning, and another TYPE ends with 2.
+    Lists the channels of TYPE, or of all types. KubeMQ's community server can only list queues: without
+    TYPE they are listed with a warning; with another TYPE the exit code is 2.
+
+    WAITING counts messages of a queue that are not acknowledged yet; MESSAGES and SIZE count all that the
+    server still stores, acknowledged ones included. SUBSCRIBERS counts the consumers that the server
+    remembers, whether or not they are connected. ACTIVE is whether the channel is in use now.
 
     Examples:
       kubemqctl channel create queues orders && kubemqctl channel list
@@ -74,21 +79,21 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
         survey = Survey(client, [type] if type else TYPES)
         found = [sample.info for sample in survey.read()]
     if survey.is_partial and type:
-        run.note(f"{LACK}: its queues are listed as QueuesInfo tells of them")
+        run.note(f"{LACK}: queues are listed by QueuesInfo")
     elif survey.is_partial:
-        run.warn(f"{LACK}: only its queues are listed")
+        run.warn(f"{LACK}: only queues are listed")
     found = [info for info in found if filter in info.name]
     if not found:
-        run.note_on_terminal("no channels" + (f" whose names hold {filter}" if filter else ""))
+        run.note_on_terminal("no channels" + (f" whose names contain {filter}" if filter else ""))
     run.write(render.all(found))
 
 
 @group.command("create")
 def create(ctx: typer.Context, type: Type, name: Name) -> None:
-    """Create a channel, so that it is there before its first use.
+    """Create a channel.
 
-    Channels also spring into being when they are used. One that is there already stays as it is.
-    KubeMQ's community server does not take this: exit 2.
+    Channels are also created by their first use. A channel that exists stays as it is. KubeMQ's community
+    server does not support this: the exit code is then 2.
 
     Examples:
       kubemqctl channel create queues orders
@@ -107,10 +112,11 @@ def create(ctx: typer.Context, type: Type, name: Name) -> None:
 
 @group.command("delete")
 def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confirm: o.Confirm = None) -> None:
-    """Delete a channel with all that is in it.
+    """Delete a channel and its messages.
 
-    Asks first on a terminal; elsewhere it wants --yes, or --confirm NAME where the profile is protected.
-    Ends with 3 when there is no such channel. KubeMQ's community server does not take this: exit 2.
+    Asks for confirmation on a terminal, and needs --yes elsewhere, or --confirm NAME if the profile is
+    protected. The exit code is 3 if the channel does not exist. KubeMQ's community server does not support
+    this: the exit code is then 2.
 
     Examples:
       kubemqctl channel create queues tmp && kubemqctl channel delete queues tmp --yes
@@ -119,7 +125,7 @@ def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confi
     check_channel(name, "events")
     run: Invocation = ctx.obj
     render = run.renderer(ChannelInfo)
-    run.confirm(f"delete {name} ({type}) with all that is in it", name, yes=yes, confirm=confirm)
+    run.confirm(f"delete the channel {name} ({type}) and its messages", name, yes=yes, confirm=confirm)
     with run.client() as client:
         from kubemqctl.client import channels
 

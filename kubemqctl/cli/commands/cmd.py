@@ -13,7 +13,7 @@ from kubemqctl.model.messages import NO_TAGS, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
-group = command_tree.CommandGroup("cmd", "Send commands, which are carried out or refused, and respond.")
+group = command_tree.CommandGroup("cmd")
 register = group.register
 
 
@@ -27,14 +27,14 @@ def send(
     metadata: o.Metadata = "",
     tag: o.Tags = None,
 ) -> int:
-    """Send a command and wait until a responder has carried it out.
+    """Send a command and wait for its result.
 
-    Ends with 9 when the responder refuses, its words on stderr, and with 6 when nobody answers in time.
-    Prints nothing to a pipe; -o json prints the response.
+    The exit code is 9 if the responder refuses the command (its reason is printed to stderr), and 6 if
+    nobody responds in time. In a pipe nothing is printed; -o json prints the response.
 
     Examples:
       kubemqctl cmd send lights.kitchen on --timeout 2s
-      kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo it shines
+      kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo done
       kubemqctl cmd send lights.kitchen off -o json
     """
     from kubemqctl.messaging.requests.ask import AskOptions, ask
@@ -49,7 +49,7 @@ def send(
 def respond(
     ctx: typer.Context,
     channel: o.Channel,
-    ok: Annotated[bool, typer.Option("--ok", help="Say that every command was carried out.")] = False,
+    ok: Annotated[bool, typer.Option("--ok", help="Confirm every command as executed.")] = False,
     error: o.Error = None,
     group: o.SubscriberGroup = "",
     count: o.RequestCount = None,
@@ -62,13 +62,14 @@ def respond(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Respond to commands: with one answer, or by running COMMAND.
+    """Respond to commands: with a fixed response, or by running COMMAND.
 
-    The handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
-    KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT. Exit code 0 says that the command was carried out; any other
-    refuses it with the last line of the handler's stderr. Servers carry no body back for commands, so its
-    stdout goes to stderr. A handler is stopped shortly before the sender gives up, or after
-    --handler-timeout. CHANNEL may have wildcards: * for one word between dots, > for all that follow.
+    COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_CHANNEL, KUBEMQ_ID,
+    KUBEMQ_METADATA, KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT. If it exits with 0, the command is confirmed as
+    executed; otherwise it is refused with the last line of the handler's stderr. Responses to commands
+    have no body, so its stdout goes to stderr. A handler is stopped shortly before the sender's time-out,
+    or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for all
+    following words.
 
     Examples:
       kubemqctl cmd respond lights.kitchen --ok

@@ -17,20 +17,22 @@ from kubemqctl.runtime.invocation import Invocation
 
 SHELLS = ("bash", "zsh", "fish")
 _WORDS = {
-    "bash": "new shells have it through the bash-completion package; without it add to ~/.bashrc: . {path}",
-    "zsh": "new shells have it with this line in ~/.zshrc, before compinit: fpath=({folder} $fpath)",
-    "fish": "new shells have it",
+    "bash": "start a new shell to use it; without the package bash-completion, add to ~/.bashrc: . {path}",
+    "zsh": "to use it, add to ~/.zshrc before compinit: fpath=({folder} $fpath)",
+    "fish": "start a new shell to use it",
 }
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "completion", completion)
 
 
 def _shell(text: str) -> str:
     if text not in SHELLS:
-        raise UsageError(f"there is no completion for {escaped(text)}", hint=f"one of {', '.join(SHELLS)}")
+        raise UsageError(
+            f"there is no completion for {escaped(text)}", hint=f"use one of {', '.join(SHELLS)}"
+        )
     return text
 
 
@@ -45,15 +47,13 @@ def completion(
             parser=options.valued("SHELL", _shell),
         ),
     ],
-    install: Annotated[
-        bool, typer.Option("--install", help="Write it to where that shell looks for it, for this user.")
-    ] = False,
+    install: Annotated[bool, typer.Option("--install", help="Install the script for this user.")] = False,
 ) -> None:
-    """Print a shell's completion script, or install it.
+    """Print or install the completion script of a shell.
 
-    Words and options are in the script; names of channels and profiles are asked for when they are
-    needed, of the server within a second and at most once in ten, and of the configuration file.
-    --install says where it has written to and what is left to do; it changes no other file.
+    The script completes commands and options by itself. Names of channels are requested from the server
+    (for up to a second, and at most once in ten seconds), names of profiles are read from the
+    configuration file. --install prints where the script was written, and changes no other file.
 
     Examples:
       kubemqctl completion bash > kubemqctl.bash && . ./kubemqctl.bash

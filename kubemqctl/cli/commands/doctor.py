@@ -9,18 +9,18 @@ from kubemqctl.model.reports import Check
 from kubemqctl.runtime.invocation import Invocation
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "doctor", doctor)
 
 
 def doctor(ctx: typer.Context) -> None:
-    """Check everything between this machine and the server.
+    """Diagnose the connection to the server, step by step.
 
-    Versions, configuration with its sources, permissions, token, certificates; DNS, TCP, TLS,
-    authentication, round trips; clocks, the server's version and what it does not support. Nothing is
-    changed on the server, and no token is shown. Ends with 0 when all is well, warnings included, else
-    as a command would end that meets the first failure; what comes behind that is skipped.
+    Checks versions, configuration and its sources, file permissions, token and certificates; DNS, TCP,
+    TLS, authentication and round-trip times; clocks, the server's version and the features it lacks.
+    Nothing is changed on the server, and no token is shown. The exit code is 0 if nothing failed (warnings
+    are no failure), otherwise that of a command that meets the first failure. Later steps are then skipped.
 
     Examples:
       kubemqctl doctor

@@ -11,7 +11,7 @@ from kubemqctl.model.messages import NO_TAGS, Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
-group = command_tree.CommandGroup("events", "Publish events to whoever listens, and listen to them.")
+group = command_tree.CommandGroup("events")
 register = group.register
 
 
@@ -34,15 +34,16 @@ def pub(
     unknown: o.UnknownFile = None,
     retry: o.Retry = 0,
 ) -> int:
-    """Publish an event, or many, to those who listen now.
+    """Publish one or more events to current subscribers.
 
-    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many events come from one input
-    with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each. An event
-    that nobody listens to is no error, and of many events none is answered: sent means that the server
-    took all of the stream.
+    The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To publish many events,
+    split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
+    event. An event without subscribers is not an error. Events are not confirmed one by one: "sent" means
+    that the server accepted the whole stream.
 
     Examples:
       kubemqctl events pub alarms.kitchen 'smoke' --tag level=high
+      kubemqctl events pub alarms.kitchen -- "$body"  # whatever it begins with
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
     """
@@ -75,15 +76,15 @@ def sub(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Print events as they are published, or run COMMAND for each.
+    """Subscribe to events: print them, or run COMMAND for each.
 
-    CHANNEL may have wildcards: * for one word between dots, > for all that follow. Members of a --group
-    share what comes. Only what is published while this listens arrives: after a lost connection, which is
-    regained, something may be missing. A handler reads the body on stdin and the rest from KUBEMQ_CHANNEL,
-    KUBEMQ_ID, KUBEMQ_METADATA and KUBEMQ_TAGS (JSON); a failing one is said, and the run ends with 10.
+    CHANNEL can have wildcards: * for one word between dots, > for all following words. Only events that
+    are published while subscribed arrive; after a lost connection it reconnects, and says that events can
+    be missing. COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_CHANNEL,
+    KUBEMQ_ID, KUBEMQ_METADATA and KUBEMQ_TAGS (JSON). If a handler fails, the exit code of the run is 10.
 
-    --ready-file is written once the subscription is live: on a server that does not tell, after half a
-    second.
+    --ready-file is created when the subscription is live; on servers that do not report that, half a
+    second after subscribing.
 
     Examples:
       kubemqctl events sub 'alarms.>' -o json

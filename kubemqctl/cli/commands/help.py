@@ -13,7 +13,7 @@ from kubemqctl.model.text import escaped, nearest
 from kubemqctl.runtime.invocation import Invocation
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "help", help_)
 
@@ -22,14 +22,12 @@ def help_(
     ctx: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[TOPIC]", help="A topic, or the words of a command; none lists them.", show_default=False
-        ),
+        typer.Argument(metavar="[TOPIC]", help="A topic, or a command.", show_default=False),
     ] = None,
 ) -> int:
-    """Explain a topic or a command.
+    """Show help on a topic or a command.
 
-    Without TOPIC it lists the topics. `help queue send` is `queue send --help`.
+    Without TOPIC, lists the topics. `help queue send` is the same as `queue send --help`.
 
     Examples:
       kubemqctl help
@@ -50,9 +48,9 @@ def help_(
 
 def _list(run: Invocation) -> None:
     width = max(map(len, TOPICS))
-    said = ["Topics, each of which `kubemqctl help TOPIC` explains:", ""]
+    said = ["Topics (see `kubemqctl help TOPIC`):", ""]
     said += [f"  {topic:{width}}  {about(topic)}" for topic in TOPICS]
-    said += ["", "`kubemqctl help COMMAND` explains a command; `kubemqctl --help` lists them.", ""]
+    said += ["", "For a command see `kubemqctl help COMMAND`, for all commands `kubemqctl --help`.", ""]
     run.show_document("\n".join(said), {"text": "\n".join(said), "topics": list(TOPICS)})
 
 
@@ -68,12 +66,12 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
             raise _unknown(words, word, [*inner, *(TOPICS if found is tree else ())])
         found = inner[word]
         at = typer.Context(found, parent=at, info_name=word)
-    return f"{found.get_help(at)}\n"
+    return str(found.help_text(at))
 
 
 def _unknown(words: list[str], word: str, known: list[str]) -> UsageError:
-    hint = nearest(word, known) or "`kubemqctl help` lists the topics, `kubemqctl --help` the commands"
-    return UsageError(f"there is no help on {escaped(' '.join(words))}", hint=hint)
+    hint = nearest(word, known) or "to list topics: kubemqctl help; to list commands: kubemqctl --help"
+    return UsageError(f"there is no help topic or command {escaped(' '.join(words))}", hint=hint)
 
 
 TOPICS = (
@@ -89,7 +87,7 @@ TOPICS = (
     "reference",
 )
 """In the order in which one would read them."""
-_REFERENCE = "Every command and option, as Markdown."
+_REFERENCE = "All commands and options, as Markdown."
 
 
 def text(topic: str) -> str:

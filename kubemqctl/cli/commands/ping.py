@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kubemqctl.cli import command_tree
+from kubemqctl.cli.options import count as count_option
 from kubemqctl.cli.options import duration
 from kubemqctl.model.errors import NotReady, TimedOut, Unreachable, UsageError
 from kubemqctl.model.reports import Pong
@@ -23,21 +24,21 @@ if TYPE_CHECKING:
 PAUSE = 0.1
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "ping", ping)
 
 
 def ping(
     ctx: typer.Context,
-    wait: Annotated[float, duration("--wait", "Try for so long until the server answers.")] = 0.0,
-    count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="Ping so many times.")] = 1,
-    interval: Annotated[float | None, duration("--interval", "Pause so long between pings.", "1s")] = None,
+    wait: Annotated[float, duration("--wait", "Keep trying for up to D until the server responds.")] = 0.0,
+    count: Annotated[int, count_option("Send N pings.")] = 1,
+    interval: Annotated[float | None, duration("--interval", "Time between pings.", "1s")] = None,
 ) -> int:
-    """Ask the server whether it is there, and how fast it answers.
+    """Check that the server responds, and how fast.
 
-    Prints the server's host, version, start and the round trip; into a pipe the milliseconds of the
-    round trip alone. Ends with 5 when no server answers.
+    Prints the server's host, version, start time and the round-trip time; in a pipe only the round-trip
+    time in milliseconds. The exit code is 5 if the server does not respond.
 
     Examples:
       kubemqctl ping
@@ -45,7 +46,7 @@ def ping(
       kubemqctl ping --count 5 --interval 200ms -o json
     """
     if interval is not None and count == 1:
-        raise UsageError("--interval is a pause between pings: say how many with --count N")
+        raise UsageError("--interval needs --count N")
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
     with StopSignal() as stop:

@@ -17,7 +17,7 @@ from kubemqctl.config.settings import resolve
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.runtime.invocation import Invocation
 
-group = CommandGroup("profile", "Keep connections under a name: addresses, credentials, TLS.")
+group = CommandGroup("profile")
 register = group.register
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 NewName = Annotated[str, typer.Argument(metavar="NEW", show_default=False)]
@@ -25,7 +25,7 @@ NewName = Annotated[str, typer.Argument(metavar="NEW", show_default=False)]
 
 @group.command("list")
 def list_(ctx: typer.Context) -> None:
-    """List the profiles, and say which one is current.
+    """List all profiles.
 
     Examples:
       kubemqctl profile list
@@ -37,7 +37,7 @@ def list_(ctx: typer.Context) -> None:
     config = load(config_path(run.environ))
     run.show([row(config, profile) for profile in config.profiles.values()], dict)
     if not config.profiles:
-        run.note("no profiles yet; make one with: kubemqctl profile set NAME --address HOST:PORT")
+        run.note("there are no profiles; to create one: kubemqctl profile set NAME --address HOST:PORT")
     _say_what_applies(run, config.current)
 
 
@@ -47,14 +47,14 @@ def show(
     name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
     effective: Annotated[
         bool,
-        typer.Option("--effective", help="What a command would use now, and where each value comes from."),
+        typer.Option("--effective", help="Show the settings in effect now, and where each one comes from."),
     ] = False,
 ) -> None:
-    """Show a profile as it is stored.
+    """Show a profile.
 
-    NAME, or the one that applies now. Tokens are not shown. With --effective, options and variables
-    count as well, in their order: flag; the profile named with -p, or NAME here; environment; the
-    profile of KUBEMQCTL_PROFILE or the current one; default.
+    Without NAME, shows the profile in effect. Tokens are not shown. With --effective, shows the settings
+    that a command would use, which come from, in this order: options; the profile given by -p, or NAME;
+    environment variables; the profile given by KUBEMQCTL_PROFILE, or the current one; defaults.
 
     Examples:
       kubemqctl profile show --effective
@@ -83,25 +83,29 @@ def set_(
     ctx: typer.Context,
     name: Name,
     token_command: Annotated[
-        str | None, typer.Option(metavar="COMMAND", help="Run COMMAND (no shell) for the token.")
+        str | None, typer.Option(metavar="COMMAND", help="Run COMMAND, without a shell, to get the token.")
     ] = None,
     default_output: Annotated[
-        str | None, typer.Option(metavar="FORM", help="The form of output on terminals.")
+        str | None, typer.Option(metavar="FORMAT", help="Default output format on terminals.")
     ] = None,
     protected: Annotated[
         bool | None,
-        typer.Option("--protected/--no-protected", help="Make destructive commands ask for a name."),
+        typer.Option(
+            "--protected/--no-protected",
+            help="Let destructive commands ask for the name of what they delete.",
+        ),
     ] = None,
     unset: Annotated[
-        list[str] | None, typer.Option("--unset", metavar="KEY", help="Take a key out; repeatable.")
+        list[str] | None, typer.Option("--unset", metavar="KEY", help="Remove a setting; repeat for more.")
     ] = None,
-    current: Annotated[bool, typer.Option("--current", help="Make it the current profile.")] = False,
+    current: Annotated[bool, typer.Option("--current", help="Make this the current profile.")] = False,
 ) -> None:
-    """Make a profile, or change what is given of one.
+    """Create a profile, or change settings of one.
 
-    The connection options (--address, --client-id, --token-file, --tls …) are stored instead of used.
-    The first profile becomes the current one. There is no option for a token itself: name a file, a
-    command, or write `token: ${VARIABLE}` into the file. Comments in the file are not kept.
+    The connection options (--address, --client-id, --token-file, --tls and so on) are saved in the
+    profile. The first profile becomes the current one. A token cannot be given as an option: use
+    --token-file or --token-command, or write `token: ${VARIABLE}` into the configuration file. Comments in
+    that file are not kept.
 
     Examples:
       kubemqctl profile set dev --address localhost:50000
@@ -124,23 +128,25 @@ def set_(
             unset=unset or (),
         )
         if profile == old and not current:
-            raise UsageError(f"nothing to change in profile {name}", hint="give --address, for instance")
+            raise UsageError(
+                f"nothing to change in profile {name}", hint="give a setting, such as --address HOST:PORT"
+            )
         chosen = name if current or not config.profiles else config.current
         save(config._replace(current=chosen, profiles={**config.profiles, name: profile}))
     _remember(run, config, chosen)
     for path in sorted(_files(profile) - _files(old)):
         if not os.path.exists(path):
-            run.warn(f"{path} is not there yet")
-    is_current = ", and is current" if chosen == name != config.current else ""
-    run.note(f"profile {name} {'changed' if old else 'made'}{is_current}")
+            run.warn(f"{path} does not exist yet")
+    is_current = ", now the current one" if chosen == name != config.current else ""
+    run.note(f"profile {name} {'changed' if old else 'created'}{is_current}")
 
 
 @group.command("use")
 def use(ctx: typer.Context, name: Name) -> None:
-    """Make a profile the current one.
+    """Set the current profile.
 
-    Commands use it from then on, unless -p or KUBEMQCTL_PROFILE names another. `-` is the one that was
-    current before.
+    Commands use it, unless -p or KUBEMQCTL_PROFILE names another one. `-` switches back to the previous
+    one.
 
     Examples:
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile use dev
@@ -154,7 +160,7 @@ def use(ctx: typer.Context, name: Name) -> None:
         name = previous(run.environ, config.path) if name == "-" else name
         save(config._replace(current=find(config, name).name))
     _remember(run, config, name)
-    run.note(f"profile {name} is current")
+    run.note(f"profile {name} is now the current one")
     _say_what_applies(run, name)
 
 
@@ -163,11 +169,11 @@ def check(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(metavar="[NAME]", show_default=False)] = "",
 ) -> None:
-    """Connect with a profile, and say which step fails.
+    """Test the connection of a profile, step by step.
 
-    NAME, or the one that applies now. The steps are configuration, token, certificates, DNS, TCP, TLS,
-    authentication and ping. One that fails says what to do about it, and those behind it are skipped.
-    Ends as a command with this profile would. `kubemqctl doctor` looks at more.
+    Without NAME, tests the profile in effect. The steps are configuration, token, certificates, DNS, TCP,
+    TLS, authentication and ping. A failed step tells what to do, and the following ones are skipped. The
+    exit code is that of a command that uses this profile. See also `kubemqctl doctor`.
 
     Examples:
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev
@@ -189,7 +195,9 @@ def check(
 
 @group.command("remove")
 def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = None) -> None:
-    """Remove a profile. Asks on a terminal, and needs --yes elsewhere.
+    """Delete a profile.
+
+    Asks for confirmation on a terminal, and needs --yes elsewhere.
 
     Examples:
       kubemqctl profile set old -a localhost:50000 && kubemqctl profile remove old --yes
@@ -203,12 +211,14 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = 
         find(config, name)
         kept = {other: profile for other, profile in config.profiles.items() if other != name}
         save(config._replace(current="" if config.current == name else config.current, profiles=kept))
-    run.note(f"profile {name} removed" + ("; no profile is current now" if config.current == name else ""))
+    run.note(
+        f"profile {name} deleted" + ("; there is no current profile now" if config.current == name else "")
+    )
 
 
 @group.command("rename")
 def rename(ctx: typer.Context, name: Name, new_name: NewName) -> None:
-    """Give a profile another name. It stays current if it was.
+    """Rename a profile. It stays the current one if it was.
 
     Examples:
       kubemqctl profile set tmp -a localhost:50000 && kubemqctl profile rename tmp lab
@@ -223,12 +233,12 @@ def rename(ctx: typer.Context, name: Name, new_name: NewName) -> None:
         save(
             config._replace(current=new_name if config.current == name else config.current, profiles=profiles)
         )
-    run.note(f"profile {name} is now {new_name}")
+    run.note(f"profile {name} renamed to {new_name}")
 
 
 @group.command("copy")
 def copy(ctx: typer.Context, name: Name, new_name: NewName) -> None:
-    """Make a second profile with all that the first one holds.
+    """Copy a profile.
 
     Examples:
       kubemqctl profile set a -a localhost:50000 && kubemqctl profile copy a b
@@ -244,7 +254,7 @@ def copy(ctx: typer.Context, name: Name, new_name: NewName) -> None:
 def path(ctx: typer.Context) -> None:
     """Print the path of the configuration file.
 
-    The file need not exist. KUBEMQCTL_CONFIG names another; XDG_CONFIG_HOME moves it.
+    The file does not have to exist. KUBEMQCTL_CONFIG or XDG_CONFIG_HOME change the path.
 
     Examples:
       kubemqctl profile path
@@ -270,8 +280,8 @@ def _changing_for(run: Invocation, new_name: str) -> Iterator[Config]:
     with changing(config_path(run.environ)) as config:
         if new_name in config.profiles:
             raise UsageError(
-                f"there is a profile {new_name} already",
-                hint=f"remove it with: kubemqctl profile remove {new_name}",
+                f"profile {new_name} already exists",
+                hint=f"to delete it: kubemqctl profile remove {new_name}",
             )
         yield config
 
@@ -280,8 +290,8 @@ def _applying(run: Invocation, config: Config) -> str:
     """The name of the profile that applies. Raises NotFound without one."""
     name = run.common.flags.profile or run.environ.get("KUBEMQCTL_PROFILE") or config.current
     if not name:
-        hint = "name one, or choose one with: kubemqctl profile use NAME"
-        raise NotFound("no profile is current", hint=hint)
+        hint = "give a name, or set the current profile: kubemqctl profile use NAME"
+        raise NotFound("there is no current profile", hint=hint)
     return name
 
 
@@ -294,17 +304,17 @@ def _remember(run: Invocation, before: Config, current: str) -> None:
     try:
         remember(run.environ, before.path, before.current)
     except ConfigError as e:
-        run.warn(f"`profile use -` will not know of profile {before.current}: {e.message}")
+        run.warn(f"`profile use -` will not remember profile {before.current}: {e.message}")
 
 
 def _say_what_applies(run: Invocation, current: str) -> None:
     name = run.environ.get("KUBEMQCTL_PROFILE")
     if name and name != current:
-        run.note(f"KUBEMQCTL_PROFILE is set: profile {name} applies here")
+        run.note(f"KUBEMQCTL_PROFILE is set: profile {name} is in effect here")
 
 
 def _confirm(run: Invocation, profile: Profile, yes: bool, confirm: str | None) -> None:
     """Ask as a command that runs with this profile would: it is its own protection that counts."""
     asking = Invocation({**run.environ, "KUBEMQ_ADDRESS": ""}, None)
     asking.common = run.common._replace(flags=run.common.flags._replace(profile=profile.name, addresses=()))
-    asking.confirm(f"remove profile {profile.name}", profile.name, yes=yes, confirm=confirm)
+    asking.confirm(f"delete profile {profile.name}", profile.name, yes=yes, confirm=confirm)

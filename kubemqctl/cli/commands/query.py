@@ -15,16 +15,19 @@ from kubemqctl.model.messages import NO_TAGS, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
-group = command_tree.CommandGroup("query", "Send queries, which are answered, and respond to them.")
+group = command_tree.CommandGroup("query")
 register = group.register
 CacheKey = Annotated[
     str,
     typer.Option(
-        "--cache-key", metavar="K", help="Let the server answer from its cache.", show_default=False
+        "--cache-key",
+        metavar="K",
+        help="Let the server answer from its cache, under the key K.",
+        show_default=False,
     ),
 ]
 CacheTtl = Annotated[
-    int, o.seconds("--cache-ttl", "How long it may keep this answer there.", 1, MAX_WIRE_SECONDS)
+    int, o.seconds("--cache-ttl", "How long the server caches the response.", 1, MAX_WIRE_SECONDS)
 ]
 
 
@@ -40,10 +43,11 @@ def send(
     cache_key: CacheKey = "",
     cache_ttl: CacheTtl = 0,
 ) -> int:
-    """Send a query and print the answer.
+    """Send a query and print the response.
 
-    To a pipe goes the answer's body, byte for byte; -o json prints the whole response. Ends with 9 when
-    the responder refuses, its words on stderr, and with 6 when nobody answers in time.
+    In a pipe the body of the response is printed, byte for byte; -o json prints all of the response. The
+    exit code is 9 if the responder refuses the query (its reason is printed to stderr), and 6 if nobody
+    responds in time.
 
     Examples:
       kubemqctl query send price.tea 100g
@@ -56,7 +60,7 @@ def send(
     check_text("--metadata", metadata)
     check_text("--cache-key", cache_key)
     if bool(cache_key) != bool(cache_ttl):
-        raise UsageError("--cache-key and --cache-ttl belong together: give both, as --cache-ttl 30s")
+        raise UsageError("--cache-key and --cache-ttl must be used together")
     tags = parse_tags(tag) if tag else NO_TAGS
     request = Request(channel, b"", metadata, tags, timeout, cache_key, cache_ttl)
     return ask(ctx.obj, "queries", AskOptions(request, body, file))
@@ -67,13 +71,16 @@ def respond(
     ctx: typer.Context,
     channel: o.Channel,
     reply: Annotated[
-        str | None, typer.Option("--reply", metavar="BODY", help="Answer every query so; `-` reads stdin.")
+        str | None, typer.Option("--reply", metavar="BODY", help="Respond with this body; `-` reads stdin.")
     ] = None,
     reply_file: Annotated[
-        str | None, typer.Option("--reply-file", metavar="PATH", help="Answer with what this file holds now.")
+        str | None,
+        typer.Option(
+            "--reply-file", metavar="PATH", help="Respond with the content of PATH, as it is at the start."
+        ),
     ] = None,
     echo: Annotated[
-        bool, typer.Option("--echo", help="Answer every query with itself: body, metadata and tags.")
+        bool, typer.Option("--echo", help="Respond with the body, metadata and tags of the query.")
     ] = False,
     error: o.Error = None,
     group: o.SubscriberGroup = "",
@@ -88,13 +95,14 @@ def respond(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Respond to queries: with one answer, or what COMMAND prints.
+    """Respond to queries: with a fixed response, or with what COMMAND prints.
 
-    The handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
-    KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT; its stdout is the answer's body. Any exit code but 0 refuses
-    the query with the last line of the handler's stderr. --handler-output json takes a record instead:
-    body, metadata, tags, error. A handler is stopped shortly before the sender gives up, or after
-    --handler-timeout. CHANNEL may have wildcards: * for one word between dots, > for all that follow.
+    COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_CHANNEL, KUBEMQ_ID,
+    KUBEMQ_METADATA, KUBEMQ_TAGS (JSON) and KUBEMQ_TIMEOUT. Its stdout is the body of the response; with
+    --handler-output json it is a record with body, metadata, tags and error. If it does not exit with 0,
+    the query is refused with the last line of its stderr. A handler is stopped shortly before the sender's
+    time-out, or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for
+    all following words.
 
     Examples:
       kubemqctl query respond price.tea --reply '4.20'

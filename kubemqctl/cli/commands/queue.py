@@ -18,16 +18,24 @@ from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
 
-group = command_tree.CommandGroup("queue", "Send, receive, settle, look into, move and empty queues.")
+group = command_tree.CommandGroup("queue")
 register = group.register
-Expire = Annotated[int, o.seconds("--expire", "Drop it when it was not received within D.")]
-Delay = Annotated[int, o.seconds("--delay", "Hold it back for D.")]
+Expire = Annotated[int, o.seconds("--expire", "Discard the message if it is not received within D.")]
+Delay = Annotated[int, o.seconds("--delay", "Deliver the message only after D.")]
 MaxReceives = Annotated[
     int,
-    typer.Option(metavar="N", min=0, max=1024, help="Give up on it after N receives.", show_default=False),
+    typer.Option(
+        metavar="N",
+        min=0,
+        max=1024,
+        help="Allow at most N deliveries; then dead-letter or discard the message.",
+        show_default=False,
+    ),
 ]
-Wait = Annotated[float | None, o.duration("--wait", "Wait so long for the first message.", "1s")]
-DeadLetter = Annotated[str, typer.Option(metavar="CHANNEL", help="Where it then goes.", show_default=False)]
+Wait = Annotated[float | None, o.duration("--wait", "Wait up to D for the first message.", "1s")]
+DeadLetter = Annotated[
+    str, typer.Option(metavar="CHANNEL", help="Dead-letter queue for --max-receives.", show_default=False)
+]
 
 
 @group.command("send")
@@ -53,13 +61,15 @@ def send(
     unknown: o.UnknownFile = None,
     retry: o.Retry = 0,
 ) -> int:
-    """Send a message to a queue, or many.
+    """Send one or more messages to a queue.
 
-    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many messages come from one
-    input with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each.
+    The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To send many messages,
+    split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
+    message.
 
     Examples:
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
+      kubemqctl queue send orders -- "$body"  # whatever it begins with
       tail -f app.log | kubemqctl queue send logs --lines
       kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
     """
@@ -95,7 +105,10 @@ def receive(
     idle: o.Idle = None,
     lasting: o.For = None,
     ack: Annotated[
-        str, typer.Option("--ack", metavar="WHEN", help="after-output, or auto: at most once.")
+        str,
+        typer.Option(
+            "--ack", metavar="WHEN", help="Acknowledge after-output, or auto: before it (at most once)."
+        ),
     ] = "after-output",
     concurrency: o.Concurrency = None,
     on_fail: OnFail = None,
@@ -107,15 +120,14 @@ def receive(
 ) -> int:
     """Receive messages: print them, or run COMMAND for each.
 
-    One message, unless --count, --all or --follow asks for more. --wait, --idle and --for say when to stop.
+    Receives one message, unless --count, --all or --follow asks for more.
 
-    A message is acknowledged only after its bytes are written; what could not be written, because of a
-    closed pipe, a full disk or a signal, goes back to the queue in order and uncounted. --ack auto
-    leaves acknowledging to the server: each message at most once, and gone when this end breaks.
+    A message is acknowledged only after it has been written to stdout. If that fails (closed pipe, full
+    disk, signal), the message returns to the queue in order, and the delivery is not counted. With
+    --ack auto the server acknowledges on delivery: a message that cannot be written is lost.
 
-    A command behind `--` gets the body on stdin and the rest as KUBEMQ_* variables. Its exit code 0
-    acknowledges the message; else --on-fail says what becomes of it, and the run ends with 10. Under --all
-    what failed is rejected when the run ends, so that each message is handled once.
+    COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_* variables. If it exits
+    with 0, the message is acknowledged; otherwise --on-fail applies, and the exit code of the run is 10.
 
     Examples:
       kubemqctl queue receive orders > order
@@ -160,11 +172,12 @@ def peek(
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
-    """Print the first messages of a queue and leave them there.
+    """Print the first messages of a queue without removing them.
 
-    One message, unless --count or --all asks for more. What others hold, and what is still delayed, is not
-    seen. Beyond 1024 messages the queue is read under a transaction that is then closed: order, sequences
-    and receive counts stay as they are, but nobody else sees those messages meanwhile.
+    Prints one message, unless --count or --all asks for more. Messages that are held by other consumers or
+    still delayed are not visible. To show more than 1024 messages, they are taken in a transaction that is
+    then rolled back: order, sequences and receive counts stay the same, but in the meantime other
+    consumers do not see them.
 
     Examples:
       kubemqctl queue peek orders
@@ -179,16 +192,16 @@ def peek(
     between = _between(nul, delimiter, single=not all and count in (None, 1))
     found = peek_messages(ctx.obj, channel, None if all else count or 1, wait, between)
     if not found and not all:
-        raise NothingArrived(f"{channel} has no message to show", hint="wait longer with --wait 30s")
+        raise NothingArrived(f"{channel} has no message to show", hint="to wait longer: --wait 30s")
     return 0
 
 
 @group.command("ack-all")
 def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm: o.Confirm = None) -> int:
-    """Empty a queue: acknowledge all that waits in it.
+    """Delete all waiting messages of a queue, by acknowledging them.
 
-    What others hold, and what is still delayed, stays. Asks first on a terminal; elsewhere it wants --yes.
-    Prints how many messages are gone.
+    Messages that are held by other consumers or still delayed stay. Asks for confirmation on a terminal,
+    and needs --yes elsewhere. Prints how many messages were acknowledged.
 
     Examples:
       kubemqctl queue ack-all orders --yes
@@ -196,7 +209,7 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
     check_channel(channel)
     run: Invocation = ctx.obj
     render = run.renderer(Affected)
-    run.confirm(f"acknowledge, and so delete, all that waits in {channel}", channel, yes=yes, confirm=confirm)
+    run.confirm(f"delete all waiting messages of {channel}", channel, yes=yes, confirm=confirm)
     with run.client() as client:
         from kubemqctl.client import queues
 
@@ -211,7 +224,11 @@ group.command("move")(move)
 
 @group.command("list")
 def list_queues(ctx: typer.Context) -> int:
-    """List the queues with what the server tells of them.
+    """List all queues with their statistics.
+
+    WAITING counts messages that are not acknowledged yet; MESSAGES and SIZE count all that the server
+    still stores, acknowledged ones included. SUBSCRIBERS counts the consumers that the server remembers,
+    whether or not they are connected.
 
     Examples:
       kubemqctl queue list
@@ -229,7 +246,7 @@ def list_queues(ctx: typer.Context) -> int:
 
 @group.command("info")
 def info(ctx: typer.Context, channel: o.Channel) -> int:
-    """Show one queue's statistics. Ends with 3 when there is no such queue.
+    """Show the statistics of a queue. The exit code is 3 if it does not exist.
 
     Examples:
       kubemqctl queue info orders
@@ -243,9 +260,9 @@ def info(ctx: typer.Context, channel: o.Channel) -> int:
 
         found = queues.named(client, channel)
     if not found:
-        raise NotFound(f"there is no queue {channel}", hint="`kubemqctl queue list` shows what there is")
+        raise NotFound(f"there is no queue {channel}", hint="to list all queues: kubemqctl queue list")
     if len(found) > 1 or found[0].name != channel:
-        run.warn(f"this server trims names: what it shows as {found[0].name} may be another queue")
+        run.warn(f"this server shortens names: {found[0].name} may be a different queue")
     run.write(b"".join(map(render.one, found)))
     return 0
 

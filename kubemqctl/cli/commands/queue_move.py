@@ -17,30 +17,36 @@ def move(
     ctx: typer.Context,
     source: Annotated[str, typer.Argument(metavar="SOURCE", show_default=False)],
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
-    count: Annotated[int | None, typer.Option(metavar="N", min=1, help="Move N messages at most.")] = None,
+    count: Annotated[int | None, o.count("Move up to N messages.")] = None,
     all: o.All = False,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=VALUE", help="Only such messages; repeat it for more conditions."),
+        typer.Option(
+            metavar="FIELD=VALUE",
+            help="Move only messages with this field value; repeat for more conditions.",
+        ),
     ] = None,
     max_receives: Annotated[
-        int, typer.Option(metavar="N", min=0, max=1024, help="A new maximum of receives.", show_default=False)
+        int,
+        typer.Option(metavar="N", min=0, max=1024, help="Set a new limit of deliveries.", show_default=False),
     ] = 0,
     dead_letter: Annotated[
-        str, typer.Option(metavar="CHANNEL", help="A new dead-letter queue.", show_default=False)
+        str, typer.Option(metavar="CHANNEL", help="Set a new dead-letter queue.", show_default=False)
     ] = "",
     rate: o.Rate = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many it would be.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only print how many messages would be moved.")
+    ] = False,
 ) -> int:
-    """Move messages to another queue: dead letters back to work.
+    """Move messages to another queue, for instance dead letters back to work.
 
-    Id, body, metadata and tags stay as they are, and so does what is left of a message's time. A dead letter
-    has lost its policy: give it a new one, or it will not be dead-lettered again. FIELD is a field of the
-    record, as in --format: metadata, tags[kind], re_routed_from. What does not match goes back to its place,
-    uncounted. Prints how many were moved.
+    ID, body, metadata, tags and the remaining time to live stay the same. Dead letters have lost their
+    delivery policy: set a new one with --max-receives and --dead-letter, or they are not dead-lettered
+    again. FIELD is a record field as in --format: metadata, tags[kind], re_routed_from. Messages that do
+    not match stay in place, and their deliveries are not counted. Prints how many messages were moved.
 
-    Nothing is lost, whatever interrupts it; but the batch in flight, 500 messages at most, may then be in
-    both queues.
+    No message is lost if the command is interrupted, but up to 500 messages, the batch in flight, can then
+    be in both queues.
 
     Examples:
       kubemqctl queue move orders.dead orders --all --max-receives 3 --dead-letter orders.dead
@@ -53,9 +59,9 @@ def move(
     for channel in (source, target, *([dead_letter] if dead_letter else [])):
         check_channel(channel)
     if source == target:
-        raise UsageError(f"{source} is the source and the target: a queue cannot be moved to itself")
+        raise UsageError(f"source and target are the same queue: {source}")
     if all == (count is not None):
-        raise UsageError("say how many: --count N or --all", hint="one of the two")
+        raise UsageError("either --count N or --all is required")
     policy = Policy(max_receives=max_receives, dead_letter=dead_letter)
     order = MoveOptions(source, target, count, parse_where(where or []), policy, rate, dry_run)
     return move_messages(run, order)

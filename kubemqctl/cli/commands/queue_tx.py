@@ -26,7 +26,7 @@ Visibility = Annotated[
     typer.Option(
         "--visibility",
         metavar="D",
-        help="Hold it so long; whole seconds.",
+        help="Hold the message for D, in whole seconds.",
         parser=_visibility,
         show_default="60s",
     ),
@@ -36,7 +36,7 @@ OnFail = Annotated[
     typer.Option(
         "--on-fail",
         metavar="WHAT",
-        help="When a handler fails: reject, resend=CHANNEL, or stop (give back, and take no more).",
+        help="If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).",
         show_default="reject",
     ),
 ]
@@ -45,24 +45,21 @@ OnFail = Annotated[
 def tx(
     ctx: typer.Context,
     channel: o.Channel,
-    ack: Annotated[bool, typer.Option("--ack", help="Print it, then acknowledge it.")] = False,
-    reject: Annotated[bool, typer.Option("--reject", help="Print it, then reject it.")] = False,
+    ack: Annotated[bool, typer.Option("--ack", help="Acknowledge the message.")] = False,
+    reject: Annotated[bool, typer.Option("--reject", help="Reject the message.")] = False,
     resend: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="Print it, then move it to CHANNEL.")
+        str | None, typer.Option(metavar="CHANNEL", help="Move the message to CHANNEL.")
     ] = None,
-    modify: Annotated[
-        bool, typer.Option("--modify", help="Print it, then send it changed, in its place.")
-    ] = False,
-    metadata: Annotated[str | None, typer.Option(metavar="M", help="--modify: the metadata.")] = None,
+    modify: Annotated[bool, typer.Option("--modify", help="Replace the message by a changed one.")] = False,
+    metadata: Annotated[str | None, typer.Option(metavar="M", help="New metadata.")] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", metavar="K=V", help="--modify: a tag; repeatable.")
+        list[str] | None, typer.Option("--tag", metavar="K=V", help="Tag to set; repeat for more tags.")
     ] = None,
-    body: Annotated[
-        str | None, typer.Option(metavar="BODY", help="--modify: the body; `-` reads stdin.")
-    ] = None,
-    file: Annotated[str | None, typer.Option(metavar="PATH", help="--modify: the body, from a file.")] = None,
+    body: Annotated[str | None, typer.Option(metavar="BODY", help="New body; `-` reads stdin.")] = None,
+    file: Annotated[str | None, typer.Option(metavar="PATH", help="Read the new body from PATH.")] = None,
     to: Annotated[
-        str | None, typer.Option(metavar="CHANNEL", help="--modify: where to; else the same queue.")
+        str | None,
+        typer.Option(metavar="CHANNEL", help="Queue of the changed message. [default: same queue]"),
     ] = None,
     visibility: Visibility = DEFAULT_VISIBILITY,
     wait: o.Wait = 1.0,
@@ -73,15 +70,17 @@ def tx(
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
-    """Hold one message of a queue, and decide what becomes of it.
+    """Receive one message, hold it, and decide what happens to it.
 
-    While it is held nobody else sees it, for --visibility. What is decided: by a flag, at once; by a handler
-    behind `--`, whose exit code 0 acknowledges and whose visibility is extended for as long as it runs; by
-    lines on stdin; or at a prompt. The lines, and the words of the prompt, are: ack, reject, extend 30s,
-    resend CHANNEL, modify {record}, and next for another message. Under -o json each is answered by one line.
+    The message is printed, and hidden from other consumers for --visibility. The decision comes from a
+    flag; from the exit code of a handler (0 acknowledges; the visibility is extended while it runs); from
+    control lines on stdin; or from a prompt on a terminal. Control lines are: ack, reject, extend 30s,
+    resend CHANNEL, modify {record}, and next for another message. With -o json each one is answered by a
+    record.
 
-    A message that is rejected, given back undecided, or whose visibility runs out goes to the end of its
-    queue and counts as received; at its maximum the server moves it to its dead-letter queue, or drops it.
+    A message that is rejected, that is returned without a decision, or whose visibility expires goes to
+    the end of its queue, and the delivery counts. At its limit of deliveries the server moves it to its
+    dead-letter queue, or discards it if it has none.
 
     Examples:
       kubemqctl queue tx orders --ack > order
@@ -110,6 +109,6 @@ def tx(
         decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True))
     else:
         if is_terminal(0) and not run.may_ask:
-            raise UsageError("there is nobody to ask what becomes of the message", hint=f"give {DECISIONS}")
+            raise UsageError("no decision was given, and prompting is off", hint=f"give {DECISIONS}")
         decide_by = by_lines(run, o.between(nul, delimiter, exact=False), prompting=is_terminal(0))
     return transact(run, HoldOptions(channel, visibility, wait), decide_by)

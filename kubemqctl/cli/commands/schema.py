@@ -17,17 +17,17 @@ from kubemqctl.model.record_schema import schemas
 from kubemqctl.runtime.invocation import Invocation
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "schema", schema)
 
 
 def schema(ctx: typer.Context) -> None:
-    """Describe this program for programs, as one JSON document.
+    """Print a machine-readable description of this program.
 
-    It has all commands with their arguments, options, types, defaults and environment variables; the exit
-    codes and error codes; and JSON Schemas of all records, with which command prints which. -o json puts
-    it on one line.
+    A JSON document with all commands, their arguments, options, types, defaults and environment
+    variables; exit codes and error codes; and JSON Schemas of all records, with the commands that print
+    them. -o json prints it on one line.
 
     Examples:
       kubemqctl schema > kubemqctl.schema.json
@@ -39,7 +39,7 @@ def schema(ctx: typer.Context) -> None:
 
     run: Invocation = ctx.obj
     if run.common.template is not None:
-        raise UsageError("the schema is one document: --format has no place here", hint="leave it out")
+        raise UsageError("schema does not support --format")
     found = document(describe(build()))
     run.show_document(json.dumps(found, indent=2, ensure_ascii=False) + "\n", found)
 
@@ -49,37 +49,37 @@ FORMAT = 1
 """Counted up when something in the document changes its place or its meaning."""
 MEANINGS = {
     ExitCode.OK: "done",
-    ExitCode.UNEXPECTED: "unexpected failure; stdout cannot be written",
-    ExitCode.USAGE: "usage, configuration, or a request that is invalid as written",
-    ExitCode.NOT_FOUND: "not found: profile, channel, file, handler command",
-    ExitCode.AUTH: "authentication or authorization refused",
-    ExitCode.UNREACHABLE: "cannot connect, or the connection was lost and not regained",
-    ExitCode.TIMEOUT: "timed out: nothing arrived, nobody answered, a held message's visibility ran out",
-    ExitCode.PARTIAL: "partly done: some failed, or their outcome is unknown, or stored events are gone;"
-    " an assertion of bench does not hold",
-    ExitCode.RETRYABLE: "retryable: the server is there but not ready or overloaded",
-    ExitCode.REFUSED: "refused by the peer: a command or query answered executed=false",
-    ExitCode.HANDLER: "the handler command failed for at least one message",
+    ExitCode.UNEXPECTED: "unexpected failure, or stdout cannot be written",
+    ExitCode.USAGE: "wrong usage or configuration, or an invalid request",
+    ExitCode.NOT_FOUND: "not found: profile, channel, file or handler command",
+    ExitCode.AUTH: "authentication or authorization failed",
+    ExitCode.UNREACHABLE: "cannot connect, or the connection was lost for good",
+    ExitCode.TIMEOUT: "timed out: nothing arrived, nobody responded, or a visibility expired",
+    ExitCode.PARTIAL: "partly done: some messages failed or may have, or stored events are gone",
+    ExitCode.RETRYABLE: "try again: the server is not ready or overloaded",
+    ExitCode.REFUSED: "refused by the responder: executed=false",
+    ExitCode.HANDLER: "a handler failed for at least one message",
+    ExitCode.EXPECTATION: "an expectation does not hold: `expect`, `bench --assert` or `check`",
     ExitCode.SIGINT: "ended by SIGINT",
-    ExitCode.SIGPIPE: "ended by SIGPIPE: nobody reads stdout any more",
+    ExitCode.SIGPIPE: "ended by SIGPIPE: the reader of stdout has closed it",
     ExitCode.SIGTERM: "ended by SIGTERM",
 }
 VARIABLES = {
-    "KUBEMQ_ADDRESS": "HOST:PORT of the server; several with commas between are tried in order",
-    "KUBEMQ_CLIENT_ID": "the name to speak to the server in",
-    "KUBEMQ_AUTH_TOKEN": "the token to send",
-    "KUBEMQ_TLS_ENABLED": "true or false: whether to speak TLS",
-    "KUBEMQ_TLS_CA": "the file of the CA to trust; turns TLS on",
-    "KUBEMQ_TLS_CERT": "the file of the client certificate to show; turns TLS on",
-    "KUBEMQ_TLS_KEY": "the file of its private key; turns TLS on",
-    "KUBEMQCTL_PROFILE": "the profile to use in place of the current one",
-    "KUBEMQCTL_CONFIG": "the configuration file",
-    "XDG_CONFIG_HOME": "where the configuration file is: kubemqctl/config.yaml",
-    "XDG_STATE_HOME": "where `broker run` keeps messages: kubemqctl/broker",
-    "XDG_CACHE_HOME": "where completion keeps names for ten seconds: kubemqctl",
-    "NO_COLOR": "no colours",
-    "FORCE_COLOR": "colours, also where stdout is no terminal",
-    "CI": "true: never ask",
+    "KUBEMQ_ADDRESS": "address of the server, HOST:PORT; several, separated by commas, are tried in order",
+    "KUBEMQ_CLIENT_ID": "client ID that the server sees",
+    "KUBEMQ_AUTH_TOKEN": "authentication token",
+    "KUBEMQ_TLS_ENABLED": "true or false: use TLS or not",
+    "KUBEMQ_TLS_CA": "CA certificate file; turns TLS on",
+    "KUBEMQ_TLS_CERT": "client certificate file; turns TLS on",
+    "KUBEMQ_TLS_KEY": "file of its private key; turns TLS on",
+    "KUBEMQCTL_PROFILE": "profile to use instead of the current one",
+    "KUBEMQCTL_CONFIG": "path of the configuration file",
+    "XDG_CONFIG_HOME": "directory of the configuration file, kubemqctl/config.yaml",
+    "XDG_STATE_HOME": "directory of the messages of `broker run`, kubemqctl/broker",
+    "XDG_CACHE_HOME": "directory of channel names that completion caches for ten seconds, kubemqctl",
+    "NO_COLOR": "turns colors off",
+    "FORCE_COLOR": "turns colors on, also if stdout is not a terminal",
+    "CI": "true: never prompt",
 }
 
 
@@ -209,7 +209,7 @@ def _value(value: Value) -> Document:
 
 # The codes that rooms give of their own; those of the server's errors are in client/status.py.
 OF_ROOMS: dict[str, type[KubemqctlError]] = {
-    "assertion-failed": errors.Partial,
+    "assertion-failed": errors.ExpectationFailed,
     "cannot-listen": KubemqctlError,
     "damaged-data": KubemqctlError,
     "data-in-use": KubemqctlError,

@@ -14,7 +14,7 @@ from kubemqctl.model.messages import NO_TAGS, Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import End, Start, parse_tags
 
-group = command_tree.CommandGroup("store", "Publish events that are kept, and read them from any point.")
+group = command_tree.CommandGroup("store")
 register = group.register
 
 
@@ -35,7 +35,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="START",
-        help="new, first, last, a sequence, a time, or so long ago (2h).",
+        help="Start position: new, first, last, a sequence, a time, or a duration ago (2h).",
         show_default="new",
         parser=o.valued("--from", _start),
     ),
@@ -45,15 +45,16 @@ Until = Annotated[
     typer.Option(
         "--until",
         metavar="END",
-        help="now, a sequence or a time, inclusive.",
+        help="End position, inclusive: now, a sequence or a time.",
         parser=o.valued("--until", _end),
     ),
 ]
 Durable = Annotated[
-    str | None, typer.Option("--durable", metavar="NAME", help="Let the server keep the position of NAME.")
+    str | None,
+    typer.Option("--durable", metavar="NAME", help="Let the server remember the position under NAME."),
 ]
 CheckpointFile = Annotated[
-    str | None, typer.Option("--checkpoint", metavar="FILE", help="Keep the position in FILE.")
+    str | None, typer.Option("--checkpoint", metavar="FILE", help="Remember the position in FILE.")
 ]
 
 
@@ -76,13 +77,15 @@ def pub(
     unknown: o.UnknownFile = None,
     retry: o.Retry = 0,
 ) -> int:
-    """Publish an event, or many, to be stored.
+    """Publish one or more events that are stored.
 
-    The body is BODY, the bytes of --file, or stdin, exactly as they are. Many events come from one input
-    with --lines, -0, --delimiter or --json-lines, or from several --file. Prints the id of each.
+    The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To publish many events,
+    split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
+    event.
 
     Examples:
       kubemqctl store pub orders 'order 1' --tag kind=new
+      kubemqctl store pub orders -- "$body"  # whatever it begins with
       tail -f audit.log | kubemqctl store pub audit --lines
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
@@ -119,23 +122,23 @@ def sub(
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
-    """Print stored events from a point on, or run COMMAND for each.
+    """Read stored events from any position: print them, or run COMMAND for each.
 
-    It goes on with what is published, until --until, --count, --idle or --for ends it. None is lost, none
-    comes twice, and they come in order, also over lost connections and restarts of the server. What the
-    server itself has no longer is said, and the run ends with 7.
+    Continues with new events until --until, --count, --idle or --for ends it. Events arrive in order,
+    without gaps or duplicates, across lost connections and server restarts. If the server no longer has
+    some of them, that is reported, and the exit code is 7.
 
-    --checkpoint saves the position in FILE once an event is written or its handler has succeeded; the next
-    run goes on behind it, whatever --from says. A failing handler ends the run there.
+    --checkpoint saves the position in FILE after an event was written or its handler succeeded. The next
+    run continues there, and --from is ignored. If a handler fails, the run ends at that event.
 
-    --durable leaves the position to the server, under NAME: one subscriber at a time, --from counts the
-    first time only, and what was on its way when a subscriber went away is not sent again. So it is with
-    --group, whose members share what comes.
+    --durable and --group let the server remember the position, under NAME or for the members of G. Then
+    --from counts only the first time, and events that were in transit when a subscriber disconnected are
+    not sent again. A durable name can have one subscriber at a time.
 
-    A handler reads the body on stdin and the rest from KUBEMQ_CHANNEL, KUBEMQ_ID, KUBEMQ_METADATA,
-    KUBEMQ_SEQUENCE, KUBEMQ_TIMESTAMP and KUBEMQ_TAGS (JSON); a failing one is said, and the run ends with
-    10. --ready-file is written once the subscription is live: on a server that does not tell, after half a
-    second.
+    COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_CHANNEL, KUBEMQ_ID,
+    KUBEMQ_METADATA, KUBEMQ_SEQUENCE, KUBEMQ_TIMESTAMP and KUBEMQ_TAGS (JSON). If a handler fails, the exit
+    code of the run is 10. --ready-file is created when the subscription is live; on servers that do not
+    report that, half a second after subscribing.
 
     Examples:
       kubemqctl store sub orders --from first --until now -o json
@@ -183,11 +186,13 @@ def _check_position(group: str, durable: str | None, checkpoint: str | None, unt
     }
     given = [name for name, is_given in keepers.items() if is_given]
     if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other: each keeps the position in its own way")
+        raise UsageError(
+            f"{' and '.join(given)} cannot be used together: each keeps the position in its own way"
+        )
     if until and (group or durable is not None):
         raise UsageError(
-            f"--until cannot be had with {given[0]}: where it begins is known to the server alone",
-            hint="leave one of them out; --idle and --count end such a run",
+            f"--until cannot be used with {given[0]}: only the server knows where that starts",
+            hint="use --idle or --count to end the run",
         )
     if group:
         check_group(group, "events_store")

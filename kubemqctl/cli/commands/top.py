@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 
 
 SHORTEST = 0.1
-LACK = "this server does not answer channel requests: only its queues are shown"
+LACK = "this server does not support channel requests: only its queues are shown"
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "top", top)
 
 
 def _order(text: str) -> str:
     if text not in SORTS:
-        hint = nearest(text, SORTS) or f"one of {', '.join(SORTS)}"
+        hint = nearest(text, SORTS) or f"use one of {', '.join(SORTS)}"
         raise UsageError(f"there is no column {escaped(text)}", hint=hint)
     return text
 
@@ -45,21 +45,29 @@ def top(
     sort: Annotated[
         str,
         typer.Option(
-            "--sort", metavar="COLUMN", help=f"{', '.join(SORTS)}.", parser=o.valued("--sort", _order)
+            "--sort",
+            metavar="COLUMN",
+            help=f"Sort by: {', '.join(SORTS)}.",
+            parser=o.valued("--sort", _order),
         ),
     ] = "in",
     filter: Annotated[
-        str, typer.Option("--filter", metavar="TEXT", help="Only names that hold TEXT.", show_default=False)
+        str,
+        typer.Option(
+            "--filter", metavar="TEXT", help="Show only names that contain TEXT.", show_default=False
+        ),
     ] = "",
-    interval: Annotated[float, o.duration("--interval", "Ask the server so often.", "1s")] = 1.0,
+    interval: Annotated[float, o.duration("--interval", "Time between two updates.", "1s")] = 1.0,
 ) -> int:
-    """Watch the channels: what comes in, goes out and waits.
+    """Show message rates and backlogs of channels, live.
 
-    On a terminal the table stays and changes. Its keys are s and S for the next and the last column to
-    sort by, r to reverse the order, / for a filter, and q to end. When the server is lost the last table
-    stays until it is back. In a pipe, and with -o or --format, it is printed once, after one --interval:
-    rates, which are messages a second, need two samples. `out` counts what left a queue for good, and of
-    other channels what was delivered.
+    Keys: s and S sort by the next or previous column, r reverses the order, / filters by name, q quits.
+    If the connection is lost, the last table stays until the server is back. In a pipe, and with -o or
+    --format, one table is printed after one --interval, since rates (messages a second) need two samples.
+
+    OUT/S counts messages that were removed from a queue, and of other channels those that were delivered.
+    MESSAGES and SIZE include acknowledged messages that a server still stores. SUBSCRIBERS counts the
+    consumers that the server remembers. ACTIVE is the time since the last activity.
 
     Examples:
       kubemqctl top
@@ -68,7 +76,7 @@ def top(
       kubemqctl top --sort waiting --format '{name} {waiting} {rate_in} {rate_out}'
     """
     if interval < SHORTEST:
-        raise UsageError("--interval is under 100ms: that would keep the server busy with us alone")
+        raise UsageError("--interval must be 100ms or more")
     run: Invocation = ctx.obj
     form = run.form()
     render = run.renderer(ChannelInfo)
@@ -87,7 +95,7 @@ def top(
             return _live(run, client, survey, table, interval, stop)
         if survey.is_partial:
             run.warn(LACK)
-        run.note(f"measuring the rates for {interval:g} s")
+        run.note(f"measuring rates for {interval:g} s")
         stop.wait(interval)
         stop.check()
         table.take(survey.read(), time.monotonic())
@@ -121,7 +129,7 @@ def _live(
         survey.start_over()
 
     def draw() -> None:
-        board.note = "queues only: no channel requests here" if survey.is_partial else ""
+        board.note = "queues only: the server does not support channel requests" if survey.is_partial else ""
         screen.draw(board.lines(client.address, *screen.size))
 
     board = Dashboard(table, colour_wanted(run.environ, True))

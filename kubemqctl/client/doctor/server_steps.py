@@ -40,7 +40,7 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
         diagnosis.resolved += (address,)
         found.append(host if numbers == [host] else f"{host} is {', '.join(numbers)}")
     if not found:
-        hint = "is the name right, and does this machine reach its name server?"
+        hint = "check the name, and that this machine can reach its name server"
         raise Unreachable("; ".join(failures), hint=hint)
     return _some(found, failures)
 
@@ -57,7 +57,7 @@ def _looked_up(host: str, timeout: float) -> list[str]:
             found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             answer.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
         except (OSError, UnicodeError) as e:
-            answer.append(e if isinstance(e, OSError) else OSError(f"no name of a host: {e}"))
+            answer.append(e if isinstance(e, OSError) else OSError(f"not a valid host name: {e}"))
 
     aside = threading.Thread(target=look_up, daemon=True)
     aside.start()
@@ -84,10 +84,8 @@ def tcp(diagnosis: DiagnosisRun) -> StepResult:
             continue
         diagnosis.endpoint = at
         took = (time.monotonic() - began) * 1000
-        return _some([f"{address} ({peer}) takes connections, within {took:.1f} ms"], failures)
-    hint = (
-        "is the server running, is that its gRPC port (50000 by default), and does no firewall stand between?"
-    )
+        return _some([f"{address} ({peer}) accepts connections, within {took:.1f} ms"], failures)
+    hint = "check that the server is running, that this is its gRPC port (50000 by default), and firewalls"
     raise Unreachable("; ".join(failures), hint=hint)
 
 
@@ -99,7 +97,7 @@ def _some(found: list[str], failures: list[str]) -> StepResult:
     """A finding where one address is enough, but every one is worth a word."""
     if not failures:
         return StepResult("; ".join(found))
-    advice = "take the address out, or mend it: it is tried first each time"
+    advice = "remove or correct this address: it is tried first each time"
     return StepResult("; ".join([*failures, *found]), advice, warning=True)
 
 
@@ -127,15 +125,15 @@ def _left(until: int, now: int) -> str:
 def _without_tls(diagnosis: DiagnosisRun) -> StepResult:
     at = diagnosis.endpoint
     if speaks_plainly(at):
-        return StepResult("off: what is sent can be read on its way")
+        return StepResult("off: traffic is not encrypted")
     if speaks_tls(at):
         raise Unreachable(
-            "the server speaks TLS, and this side does not",
-            hint="connect with --tls, and with --tls-ca where its authority is not a public one",
+            "the server uses TLS, but TLS is off here",
+            hint="use --tls, and --tls-ca if its CA is not a public one",
             code="tls-failed",
         )
     raise Unreachable(
-        f"what listens at {at.address} does not speak gRPC", hint="is that the server's gRPC port?"
+        f"the service at {at.address} does not use gRPC", hint="check that this is the server's gRPC port"
     )
 
 
@@ -148,15 +146,17 @@ def authentication(diagnosis: DiagnosisRun) -> StepResult:
     except AuthError as e:
         if has_token:
             where = diagnosis.settings.sources["token"]
-            e.hint = f"the token sent is that of {where}: is it another server's, or has it expired?"
+            e.hint = (
+                f"the token sent is that of {where}: check that it is for this server, and has not expired"
+            )
         raise
     if not has_token:
-        return StepResult("calls are taken without a token")
+        return StepResult("calls are accepted without a token")
     try:
         _harmless(diagnosis, diagnosis.connected(Token()))
     except AuthError:
-        return StepResult("the token is taken, and none is refused")
-    return StepResult("calls are taken, but without a token as well: this server checks none")
+        return StepResult("the token is accepted, and calls without one are refused")
+    return StepResult("calls are accepted, but also without a token: this server checks none")
 
 
 def _harmless(diagnosis: DiagnosisRun, client: Client) -> None:
@@ -188,15 +188,15 @@ def ping(diagnosis: DiagnosisRun) -> StepResult:
 def clock(diagnosis: DiagnosisRun) -> StepResult:
     """How far the server's clock is from ours, as far as whole seconds of start and uptime tell."""
     if not diagnosis.pong.started_at:
-        return StepResult("the server does not tell its time")
+        return StepResult("the server does not report its time")
     # Each of the two whole seconds has lost half a second on average.
     ahead = round(diagnosis.pong.started_at + diagnosis.pong.uptime + 1 - diagnosis.pinged_at)
     if abs(ahead) <= CLOCK:
-        return StepResult("the server's clock agrees with this one, as far as whole seconds tell")
+        return StepResult("the server's clock agrees with this one, to the second")
     where = "ahead of" if ahead > 0 else "behind"
     return StepResult(
         f"the server's clock is {span_text(abs(ahead))} {where} this one, give or take a second",
-        "set both by NTP: `--from 5m`, expiry and certificates go by them",
+        "synchronize both by NTP: `--from 5m`, expiry and certificates depend on them",
         warning=True,
     )
 
@@ -205,10 +205,12 @@ def server(diagnosis: DiagnosisRun) -> StepResult:
     """Who the server says it is."""
     pong = diagnosis.pong
     version = (
-        f"version {escaped(pong.version)}" if pong.version else "no version given, as community builds do"
+        f"version {escaped(pong.version)}"
+        if pong.version
+        else "version not reported, as with community builds"
     )
     return StepResult(
-        f"{escaped(pong.host) or 'a nameless host'}, {version}, up {span_text(max(0, pong.uptime))}"
+        f"{escaped(pong.host) or 'an unnamed host'}, {version}, up {span_text(max(0, pong.uptime))}"
     )
 
 
@@ -219,13 +221,13 @@ def features(diagnosis: DiagnosisRun) -> StepResult:
     lacks, means = [], []
     if not diagnosis.has_queues_info:
         lacks.append("QueuesInfo")
-        means.append("`queue list` and `queue info` cannot work")
+        means.append("`queue list` and `queue info` do not work")
     try:
         check_answered(diagnosis.client)
     except (Unsupported, TimedOut):
         lacks.append("channel requests")
         means.append(
-            "`channel create` and `delete` cannot work, and `channel list` and `top` show queues only"
+            "`channel create` and `delete` do not work, and `channel list` and `top` show only queues"
         )
     if lacks:
         return StepResult(f"not supported: {', '.join(lacks)}", "; ".join(means), warning=True)

@@ -122,7 +122,7 @@ def configuration(diagnosis: DiagnosisRun) -> StepResult:
     diagnosis.settings = settings = resolve(diagnosis.flags, diagnosis.environ)
     path = config_path(diagnosis.environ)
     sources = settings.sources
-    file = path if os.path.lexists(path) else f"{path}, which is not there"
+    file = path if os.path.lexists(path) else f"{path}, which does not exist"
     profile = f"profile {settings.profile}" if settings.profile else "no profile"
     chosen = f", by {sources['profile']}" if sources["profile"] == "KUBEMQCTL_PROFILE" else ""
     values = [f"address {', '.join(settings.addresses)} from {_from(sources['addresses'])}"]
@@ -149,8 +149,8 @@ def permissions(diagnosis: DiagnosisRun) -> StepResult:
     if key and _mode(key) & 0o044:
         weak[f"others can read the key {key}"] = f"chmod 600 {key}"
     if weak:
-        return StepResult("; ".join(weak), f"mend it with: {' && '.join(weak.values())}", warning=True)
-    return StepResult("nothing of ours can be changed by others")
+        return StepResult("; ".join(weak), f"to fix it: {' && '.join(weak.values())}", warning=True)
+    return StepResult("no file of this program can be changed by others")
 
 
 def _mode(path: str) -> int:
@@ -168,24 +168,24 @@ def token(diagnosis: DiagnosisRun) -> StepResult:
     settings = diagnosis.settings
     where = settings.sources["token"]
     if not read_token(settings):
-        return StepResult("none is sent")
+        return StepResult("none is used")
     if seen := plain_text_addresses(settings):
         return StepResult(
-            f"there is one ({where}), and it goes to {seen[0]} in plain text",
-            "speak TLS, so that nobody on the way can read it",
+            f"set by {where}, and sent to {seen[0]} in plain text",
+            "use TLS, so that it is encrypted",
             warning=True,
         )
-    return StepResult(f"there is one ({where})")
+    return StepResult(f"set by {where}")
 
 
 def certificates(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the files that TLS needs can be used."""
     tls = diagnosis.settings.tls
     if not tls.enabled:
-        return StepResult("none are needed: TLS is off")
+        return StepResult("not needed: TLS is off")
     made = context(tls)
-    trusted = tls.ca or "the authorities that gRPC brings"
+    trusted = tls.ca or "the CAs that gRPC includes"
     return StepResult(
-        f"trusted is {trusted} ({made.cert_store_stats()['x509_ca']} in all), "
-        f"shown is {tls.cert or 'no client certificate'}"
+        f"trusted: {trusted} ({made.cert_store_stats()['x509_ca']} certificates);"
+        f" client certificate: {tls.cert or 'none'}"
     )

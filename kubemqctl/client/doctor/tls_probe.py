@@ -168,18 +168,16 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: Endpoint, tls: Tls, name
     seen = _seen(at, name)
     if error.verify_code in _WRONG_NAME:
         names = ", ".join(map(escaped, seen.names[:8])) if seen else "another name"
-        hint = f"connect to it by that name, or expect it with --tls-server-name {names.partition(',')[0]}"
+        hint = f"connect by that name, or use --tls-server-name {names.partition(',')[0]}"
         return _failure(f"the certificate is for {names}, not for {escaped(name)}", hint)
     if error.verify_code == _EXPIRED:
         return _expired(seen)
     if error.verify_code == _NOT_YET_VALID:
         when = f"before {second_text(seen.since)}" if seen else "yet"
-        return _failure(f"the certificate is not valid {when}", "is the clock of this machine right?")
-    signed = (
-        f"the certificate is signed by {seen.issuer}" if seen else "the certificate is signed by somebody"
-    )
-    trusted = f"whom {tls.ca} does not hold" if tls.ca else "whom gRPC does not know"
-    return _failure(f"{signed}, {trusted}", "give the certificate of the server's authority with --tls-ca")
+        return _failure(f"the certificate is not valid {when}", "check the clock of this machine")
+    signed = f"the certificate is signed by {seen.issuer}" if seen else "the certificate is signed by a CA"
+    trusted = f"which {tls.ca} does not contain" if tls.ca else "which gRPC does not know"
+    return _failure(f"{signed}, {trusted}", "give the certificate of the server's CA with --tls-ca")
 
 
 def _expired(seen: Peer | None) -> Unreachable:
@@ -196,9 +194,11 @@ def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
     """Why there was no TLS at all, or why the server hung up with a reason."""
     said = error.reason or ""
     if said in _NO_TLS and speaks_plainly(at):
-        return _failure("the server speaks without TLS", "connect with --no-tls, and without --tls-… options")
+        return _failure("the server does not use TLS", "use --no-tls, and leave out the --tls-… options")
     if said in _NO_TLS:
-        return _failure("what listens there does not speak TLS", "is it the port of a KubeMQ server's gRPC?")
+        return _failure(
+            "the service there does not use TLS", "check that this is the gRPC port of a KubeMQ server"
+        )
     if "ALERT" in said and not any(word in said for word in ("VERSION", "INTERNAL")):
         return _certificate_refused(tls, openssl_words(error))
     if isinstance(error, ssl.SSLEOFError):
@@ -208,16 +208,20 @@ def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
 
 def _hung_up(error: OSError, at: Endpoint, tls: Tls) -> KubemqctlError:
     if isinstance(error, TimeoutError):
-        return _failure(f"no TLS answer within {at.timeout:g} s", "is it the port of a KubeMQ server's gRPC?")
+        return _failure(
+            f"no TLS answer within {at.timeout:g} s", "check that this is the gRPC port of a KubeMQ server"
+        )
     if speaks_tls(at):
-        return _certificate_refused(tls, "it hung up behind the handshake")
-    return _failure(f"the server hung up in the handshake: {reason(error)}", "does it speak TLS at all?")
+        return _certificate_refused(tls, "it closed the connection after the handshake")
+    return _failure(
+        f"the server closed the connection during the handshake: {reason(error)}", "check that it uses TLS"
+    )
 
 
 def _certificate_refused(tls: Tls, why: str) -> Unreachable:
     if tls.cert:
-        hint = "its authority must be one that the server trusts, and it must not have expired"
-        return _failure(f"the server does not take the client certificate {tls.cert}: {why}", hint)
+        hint = "it must be signed by a CA that the server trusts, and must not have expired"
+        return _failure(f"the server does not accept the client certificate {tls.cert}: {why}", hint)
     return _failure(
-        f"the server wants a client certificate, it seems: {why}", "give one with --tls-cert and --tls-key"
+        f"the server seems to require a client certificate: {why}", "give one with --tls-cert and --tls-key"
     )

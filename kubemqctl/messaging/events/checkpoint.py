@@ -41,8 +41,8 @@ class Checkpoint:
         self.position = _read(path)
         if self.position and self.position.channel != channel:
             raise ConfigError(
-                f"the checkpoint {path} is of the channel {quoted(self.position.channel)}, not {channel}",
-                hint="use a file of its own for each channel",
+                f"the checkpoint {path} belongs to channel {quoted(self.position.channel)}, not {channel}",
+                hint="use a separate file for each channel",
             )
         self._channel = channel
         _check_folder(path)
@@ -82,7 +82,8 @@ def _read(path: str) -> CheckpointPosition | None:
     found = _parsed(data)
     if found is None:
         raise ConfigError(
-            f"{path} is no checkpoint of kubemqctl", hint="delete it to begin anew, with --from saying where"
+            f"{path} is not a checkpoint of kubemqctl",
+            hint="to start over, delete it, and give the position with --from",
         )
     return found
 
@@ -105,4 +106,6 @@ def _parsed(data: bytes) -> CheckpointPosition | None:
 def _check_folder(path: str) -> None:
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError(f"the checkpoint {path} cannot be written", hint="name a file in a folder of yours")
+        raise ConfigError(
+            f"the checkpoint {path} cannot be written", hint="use a file in a directory that you can write to"
+        )

@@ -50,7 +50,7 @@ class SequenceTracker:
 
     def start_over(self, newer: bool = True) -> None:
         """The server's events are not those of before: go on with what is `newer` than the last that came."""
-        self._say("the server came back without the events that it had: its sequences start over")
+        self._say("the server has lost its stored events: its sequences start over")
         self._wanted = None
         self.begin = Start("time", self.last.timestamp + 1) if newer and self.last else Start("first")
 

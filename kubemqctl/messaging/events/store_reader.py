@@ -58,7 +58,7 @@ def _check_position(store: Store, path: str, position: CheckpointPosition) -> No
         return
     found = store.first(Start("sequence", position.sequence))
     what = f"the checkpoint {path} is at event {position.sequence} of {store.channel}"
-    hint = f"delete {path} to begin anew, with --from saying where"
+    hint = f"to start over, delete {path}, and give the position with --from"
     if found is None or found.sequence < position.sequence:
         newest = store.first(NEWEST)
         has = f"none after event {newest.sequence}" if newest else "no event of that channel"

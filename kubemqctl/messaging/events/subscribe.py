@@ -78,7 +78,7 @@ def subscribe_events(run: Invocation, options: SubscribeOptions, timing: Timing 
     def plan(client: Client) -> Plan:
         from kubemqctl.client import events
 
-        again = "connected again; what was published meanwhile did not come"
+        again = "reconnected; events published in the meantime were not received"
         return Plan(
             lambda notify: events.subscribe_events(client, options.channel, options.group, notify), again
         )
@@ -102,11 +102,11 @@ def subscribe_store(
         keep = checkpoint.save if checkpoint else None
         if options.group or store_options.durable:
             reader = StoreReader(store, None, start, store_options.durable)
-            again = "connected again; what was on its way may be lost"
+            again = "reconnected; events in transit may be lost"
             return Plan(reader.open, again, None, reader, end_condition, keep, True)
         tracker = SequenceTracker(start, run.warn)
         reader = StoreReader(store, tracker, start, "")
-        hint = "events from before this run need --from first" if start.kind == "new" else ""
+        hint = "to read events stored before this run: --from first" if start.kind == "new" else ""
         return Plan(reader.open, "connected again", tracker, reader, end_condition, keep, True, hint)
 
     return _run(run, options, plan, timing)
@@ -185,7 +185,7 @@ class Subscriber:
             reconnect=options.reconnect,
             ready_file=options.ready_file,
             again=plan.again,
-            on_live=lambda: run.note_on_terminal(f"listening on {options.channel}: Ctrl-C ends it"),
+            on_live=lambda: run.note_on_terminal(f"subscribed to {options.channel}; press Ctrl-C to stop"),
             out=out.stdout,
             timing=timing,
         )
@@ -318,7 +318,7 @@ class Subscriber:
             return self._delivery.failure()
         if tracker and tracker.missing:
             were = "event was" if tracker.missing == 1 else "events were"
-            return Partial(f"{tracker.missing} {were} gone from {channel} before they could be read")
+            return Partial(f"{tracker.missing} {were} removed from {channel} before they could be read")
         if not self.arrived and self._options.limits.lasting is None:
             return NothingArrived(f"nothing arrived on {channel}", hint=self._plan.hint)
         return None

@@ -26,7 +26,7 @@ def find(words: Sequence[str], environ: Mapping[str, str]) -> Executable:
     if "/" in name:
         raise NotFound(f"there is no handler {name}")
     near = f"; write ./{name} for the file here" if name and os.path.isfile(words[0]) else ""
-    raise NotFound(f"there is no command {name or repr(name)} in PATH to run as handler{near}")
+    raise NotFound(f"there is no command {name or repr(name)} on PATH{near}")
 
 
 def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
@@ -68,7 +68,7 @@ def handler_options(
     if words is None:
         for option, value in given.items():
             if value is not None:
-                raise UsageError(f"{option} is for a handler", hint="put its command behind --")
+                raise UsageError(f"{option} needs a handler", hint="its command goes after --")
         return None
     return HandlerOptions(
         find(words, environ),

@@ -31,11 +31,11 @@ def single_body(
     Raises UsageError, NotFound, TooLarge, or InvalidRequest for a message with nothing in it.
     """
     if len(files) > 1:
-        raise UsageError(f"{len(files)} files were given: one message has one body")
+        raise UsageError(f"{len(files)} files were given, but a message has one body")
     with body_source(argument, files, stdin_is_terminal=stdin_is_terminal, stdin_fd=stdin_fd) as source:
         body = source if isinstance(source, bytes) else _read_all(source, files[0] if files else "stdin")
     if not body and not has_metadata:
-        raise InvalidRequest("the message is empty: give it a body or --metadata")
+        raise InvalidRequest("the message is empty: it needs a body or --metadata")
     return body
 
 
@@ -48,9 +48,9 @@ def body_source(
     Raises UsageError if it is given twice or not at all, or is more than one file; NotFound.
     """
     if argument is not None and files:
-        raise UsageError("the body is given twice, as an argument and with --file: leave one of them out")
+        raise UsageError("the body is given twice: as an argument and with --file")
     if len(files) > 1:
-        raise UsageError(f"{len(files)} files were given where one can be read")
+        raise UsageError(f"{len(files)} files were given, but only one can be used here")
     if files:
         fd = _open(files[0])
         try:
@@ -65,13 +65,13 @@ def body_source(
 
 
 def _check_stdin(fd: int, no_body: bool) -> None:
-    ways = "give one as an argument, with --file PATH, or on stdin: COMMAND | kubemqctl …"
+    ways = "pass it as an argument, with --file PATH, or on stdin: COMMAND | kubemqctl …"
     if no_body:
-        raise UsageError(f"there is no body: {ways}")
+        raise UsageError(f"the body is missing: {ways}")
     try:
         os.fstat(fd)
     except OSError as error:
-        raise UsageError(f"there is no body, as stdin is closed: {ways}") from error
+        raise UsageError(f"the body is missing, as stdin is closed: {ways}") from error
 
 
 def _open(path: str) -> int:
@@ -116,7 +116,7 @@ def _read_patiently(fd: int, size: int, name: str) -> bytes:
 
 
 def _too_large(name: str) -> TooLarge:
-    return TooLarge(f"{quoted(name, 1000)} is too large: a message has room for {MAX_BODY} bytes of body")
+    return TooLarge(f"{quoted(name, 1000)} is too large: the maximum is {MAX_BODY} bytes")
 
 
 # Files, a message each

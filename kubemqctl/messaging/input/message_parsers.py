@@ -119,5 +119,5 @@ def _mixed(mine: Policy, theirs: Policy) -> Policy:
 
 
 def _oversize(batch: InputBatch) -> list[tuple[int, KubemqctlError]]:
-    why = f"too large: a message has room for {MAX_BODY} bytes of body"
+    why = f"too large: the maximum is {MAX_BODY} bytes"
     return [(line, TooLarge(why)) for line in batch.oversize]

@@ -59,11 +59,11 @@ def unreadable(name: str, error: OSError) -> KubemqctlError:
     if isinstance(error, (FileNotFoundError, NotADirectoryError)):
         return NotFound(f"{name} does not exist")
     if isinstance(error, IsADirectoryError):
-        return UsageError(f"{name} is a directory: give the files in it one by one")
+        return UsageError(f"{name} is a directory: give its files one by one")
     if isinstance(error, PermissionError):
         return UsageError(f"{name} cannot be read: permission denied")
     if error.errno == errno.EBADF:
-        return UsageError(f"{name} is closed: there is nothing to read from")
+        return UsageError(f"{name} is closed")
     return KubemqctlError(f"{name} cannot be read: {error.strerror}")
 
 
@@ -181,7 +181,7 @@ class PieceBuffer:
 
     def __init__(self, delimiter: bytes, max_count: int, max_bytes: int, max_piece: int) -> None:
         if not delimiter:
-            raise UsageError("the delimiter is empty: input can only be split at one of a byte or more")
+            raise UsageError("the delimiter is empty")
         self.oversize: list[int] = []
         self._delimiter = delimiter
         self._edge = len(delimiter) - 1

@@ -49,7 +49,7 @@ def after_reject(message: Received) -> str:
     times = f"received {count_text(message.receive_count, 'time')}, its maximum"
     if message.policy.dead_letter:
         return f"{times}, it is now in {message.policy.dead_letter}"
-    return f"{times}, it was dropped by the server, as it has no dead-letter queue"
+    return f"{times}, it was discarded by the server, as it has no dead-letter queue"
 
 
 def modified(held: Received, **changes: Any) -> Message:
@@ -92,9 +92,9 @@ def by_flags(
         if is_given
     ]
     if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} exclude each other: a message is decided once")
+        raise UsageError(f"{' and '.join(given)} cannot be used together")
     if changes.given and not modify:
-        raise UsageError(f"{changes.given[0]} says what --modify changes", hint="add --modify")
+        raise UsageError(f"{changes.given[0]} needs --modify", hint="add --modify")
     if modify:
         return _modifying(changes)
     if resend is not None:
@@ -109,7 +109,7 @@ def _modifying(changes: Changes) -> Decide:
     """Read and check all of it now, before a message is taken."""
     if not changes.given:
         raise UsageError(
-            "--modify changes nothing", hint="say what: --metadata, --tag, --body, --file or --to CHANNEL"
+            "--modify needs a change", hint="use --metadata, --tag, --body, --file or --to CHANNEL"
         )
     fixed: dict[str, object] = {}
     if changes.metadata is not None:
@@ -147,8 +147,8 @@ def on_fail(text: str | None, channel: str, has_handler: bool) -> Settlement:
     check_channel(target)
     if target == channel:
         raise UsageError(
-            f"--on-fail resend={target} would bring the message back for ever",
-            hint="`--on-fail reject` puts it back and counts",
+            f"--on-fail resend={target} would deliver the message again and again",
+            hint="use --on-fail reject, which counts deliveries",
         )
     return Settlement("resend", target)
 
@@ -156,11 +156,11 @@ def on_fail(text: str | None, channel: str, has_handler: bool) -> Settlement:
 def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False) -> None:
     """Refuse what has no meaning with a handler."""
     if nul or delimiter is not None:
-        raise UsageError("a handler prints what it prints: leave out -0 and --delimiter")
+        raise UsageError("-0 and --delimiter cannot be used with a handler")
     if auto_ack:
-        raise UsageError("--ack auto would not wait for the handler: leave it out")
+        raise UsageError("--ack auto cannot be used with a handler: it would not wait for it")
 
 
 def _check_handler(text: str | None, has_handler: bool) -> None:
     if text is not None and not has_handler:
-        raise UsageError("--on-fail is for a handler", hint="put its command behind --")
+        raise UsageError("--on-fail needs a handler", hint="its command goes after --")

@@ -44,7 +44,9 @@ def _condition(text: str) -> Wanted:
 
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"--where takes FIELD=VALUE, not {text}", hint="as in --where 'tags[kind]=new'")
+        raise UsageError(
+            f"--where takes FIELD=VALUE, not {text}", hint="for example --where 'tags[kind]=new'"
+        )
     try:
         render = compile_template(f"{{{name}}}", Received)
     except UsageError as e:
@@ -232,7 +234,7 @@ class Mover:
             raise
         if unsettled:
             self._doubt(len(unsettled), "in the target, and in the source as well")
-            raise Partial("the server did not take an acknowledgement", code="not-settled")
+            raise Partial("the server did not accept an acknowledgement", code="not-settled")
 
     def _send(self, wanted: Sequence[Received]) -> list[Received]:
         """Send; returns what arrived. What was refused is named."""

@@ -40,9 +40,11 @@ def receive_options(
 ) -> ReceiveOptions:
     """The options of `queue receive`, None where not given, as what they mean together."""
     if everything and (count is not None or follow):
-        raise UsageError("--all excludes --count and --follow")
+        raise UsageError("--all cannot be used with --count or --follow")
     if follow and wait is not None:
-        raise UsageError("--follow waits without an end: --wait does not go with it", hint="write --idle D")
+        raise UsageError(
+            "--wait cannot be used with --follow", hint="to stop when nothing arrives, use --idle D"
+        )
     endless = follow or (lasting is not None and not everything)
     first = wait if wait is not None else idle
     if first is None and not endless:
@@ -65,7 +67,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
     with closing(Stdout()) as stdout, run.client() as client, StopSignal() as stop:
         stdout.stop_fd = stop.fd
         if options.follow:
-            run.note_on_terminal(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+            run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
         fetcher = Fetcher(printer_calls(client, options.channel), options, stop, run.note)
         printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
         try:
@@ -92,7 +94,7 @@ def _summarize(run: Invocation, summary: ReceiveSummary, options: ReceiveOptions
         run.note(", ".join(parts))
     if summary.unconfirmed:
         what = count_text(summary.unconfirmed, "message")
-        run.warn(f"{what} printed but not confirmed as acknowledged: this may come again")
+        run.warn(f"{what} printed, but the acknowledgement is not confirmed: they may be delivered again")
 
 
 # How much is written in one go: a signal is looked for in between.
@@ -146,7 +148,7 @@ class UnackedOutput:
             down.ack(p.held, p.sequences[:count])
         last, count = done[-1]
         if down.barrier(last.held).intersection(last.sequences[:count]):
-            raise Partial("the server did not take an acknowledgement", code="not-settled")
+            raise Partial("the server did not accept an acknowledgement", code="not-settled")
         self._summary.acked += sum(count for _, count in done)
         for _ in done:
             self._open.popleft()

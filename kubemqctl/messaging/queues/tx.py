@@ -170,7 +170,7 @@ class ControlLineSession:
             else:
                 self._answered(held, said, self._hold.decide(said))
         except NothingArrived:
-            self._session.run.note("nothing more arrived")
+            self._session.run.note("no more messages arrived")
             return False
         except UsageError as e:
             self._refuse(e)
@@ -203,14 +203,14 @@ class ControlLineSession:
         if self._answer:
             self._session.print(self._answer(Decided(held.id, held.sequence, outcome)))
         raise UsageError(
-            f"the input ended before {name(held)} was decided: it was given back",
+            f"the input ended before a decision on {name(held)}: it was given back to its queue",
             code="undecided",
-            hint=f"decide with one line: {WORDS}",
+            hint=f"send one of these lines: {WORDS}",
         )
 
     def _name_rest(self) -> None:
         if self._name_bad.more:
-            self._session.run.warn(f"{self._name_bad.more} more lines could not be done")
+            self._session.run.warn(f"{self._name_bad.more} more lines failed")
 
 
 # --- a handler ---

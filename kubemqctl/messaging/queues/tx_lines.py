@@ -26,17 +26,19 @@ def decision(line: bytes, held: Received | None) -> Settlement:
     word, _, rest = line.decode("utf-8", "surrogateescape").strip().partition(" ")
     rest = rest.strip()
     if word not in _PARSERS:
-        raise UsageError(f"{escaped(word[:60])} is no decision", hint=f"one of {WORDS}")
+        raise UsageError(f"{escaped(word[:60])} is not a control line", hint=f"use one of {WORDS}")
     if held is None and word != "next":
-        raise UsageError(f"there is no message to {word}", hint="`next` takes one")
+        raise UsageError(f"there is no message to {word}", hint="use `next` to receive one")
     if held is not None and word == "next":
-        raise UsageError("the message is not decided yet", hint=f"one of {WORDS.removesuffix(', next')}")
+        raise UsageError(
+            "the current message has no decision yet", hint=f"one of {WORDS.removesuffix(', next')}"
+        )
     return _PARSERS[word](rest, held)
 
 
 def _bare(kind: str, rest: str, held: Received) -> Settlement:
     if rest:
-        raise UsageError(f"{kind} stands alone: {escaped(rest[:60])} is too much")
+        raise UsageError(f"{kind} takes no arguments: {escaped(rest[:60])}")
     return Settlement(kind)  # type: ignore[arg-type]
 
 
@@ -51,7 +53,7 @@ def _resend(rest: str, held: Received) -> Settlement:
 
 def _modify(rest: str, held: Received) -> Settlement:
     if not rest:
-        raise UsageError("modify takes a record", hint='as in: modify {"body":"new"}')
+        raise UsageError("modify needs a record", hint='as in: modify {"body":"new"}')
     return Settlement("modify", changed(held, rest.encode("utf-8", "surrogateescape")))
 
 
@@ -67,7 +69,7 @@ def changed(held: Received, line: bytes) -> Message:
     """`held` with the fields that a record gives; what the record leaves out stays as it is."""
     given = parse(line)
     if type(given) is not dict:
-        raise RecordError("a record is an object")
+        raise RecordError("a record is a JSON object")
     record = to_record(modified(held))
     if "body" in given or "body_base64" in given:
         record.pop("body", None)
@@ -103,7 +105,7 @@ class LineReader:
         self._rest += chunk
         self._at_end = not chunk
         if len(self._rest) > LONGEST_LINE:
-            raise UsageError(f"line {self.number + 1} is longer than any decision")
+            raise UsageError(f"line {self.number + 1} is too long for a control line")
 
     def next(self) -> bytes | None:
         """The next line that says something; None when it is not there yet, or there is none."""

@@ -177,7 +177,7 @@ class MessageHold:
             self._tx.reject()
         except KubemqctlError:
             # A stream that ends, for whatever reason, gives it back as well.
-            self._note(f"{name(held)} goes back when the server sees that this end is gone")
+            self._note(f"{name(held)} returns to its queue when the server notices that this client is gone")
         else:
             self._tell(held, "given back")
         self.held = None
@@ -206,8 +206,8 @@ def _lost(held: Received, error: KubemqctlError, deciding: str) -> str:
         late = f" before it was {deciding}" if deciding else ""
         return f"the visibility of {name(held)} ran out{late}: {after_reject(held)}"
     if not deciding:
-        return f"{error.message}: {name(held)} was not decided, and goes back to its queue"
-    doubt = f"whether {name(held)} was {deciding} is unknown; if not, it goes back to its queue"
+        return f"{error.message}: {name(held)} was not decided, and returns to its queue"
+    doubt = f"it is unknown whether {name(held)} was {deciding}; if not, it returns to its queue"
     if isinstance(error, ConnectionLost):
         return f"{error.message} before the server confirmed: {doubt}"
     return f"{error.message}: {doubt}"

@@ -220,7 +220,7 @@ class Worker:
         if self._on_fail.kind == "return":
             self._budget.over = True
         elif self._budget.failed(self._handler.concurrency):
-            self._run.note("every message fails: going slower")
+            self._run.note("all messages fail: slowing down")
         return self._on_fail
 
     def _name(self, message: Received, outcome: HandlerOutcome) -> None:
@@ -305,7 +305,7 @@ def handle_messages(
     ):
         stdout.stop_fd = stop.fd
         if options.follow:
-            run.note_on_terminal(f"waiting for messages of {options.channel}: Ctrl-C ends it")
+            run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
         calls = worker_calls(client, options.channel, wakeup.notify)
         worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
         try:
@@ -330,7 +330,7 @@ def _summarize_handled(run: Invocation, options: ReceiveOptions, worker: Worker)
         run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
     if worker.settlements.unconfirmed:
         what = count_text(worker.settlements.unconfirmed, "message")
-        run.warn(f"{what} handled but not confirmed as acknowledged: may come again")
+        run.warn(f"{what} handled, but the acknowledgement is not confirmed: they may be delivered again")
 
 
 class HandledOutput:

@@ -198,7 +198,7 @@ class AnswerSender:
             self._settled(pending, error)
         sent, self._sent = self._sent, []
         for pending, _ in sent:
-            self._settled(pending, TimedOut("the server did not take it in time"))
+            self._settled(pending, TimedOut("the server did not accept it in time"))
 
     def _failed(self, pending: PendingAnswer, error: KubemqctlError) -> None:
         again = time.monotonic() + PAUSE

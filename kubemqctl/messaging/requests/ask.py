@@ -41,7 +41,7 @@ def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
         run.write(render.one(response))
     if not response.executed:
         raise Refused(
-            response.error or f"{response.channel} refused it and gave no reason",
+            response.error or f"{response.channel} refused the request without a reason",
             server_message=response.error,
         )
     return 0

@@ -84,11 +84,13 @@ def _check(
     if choice.error is not None:
         check_text("--error", choice.error)
         if not choice.error:
-            raise UsageError("--error is empty: say why the request is refused")
+            raise UsageError("--error is empty: give the reason")
     ways = [choice.ok, choice.error is not None, choice.reply is not None, choice.reply_file is not None]
     if sum((*ways, choice.echo, words is not None)) != 1:
         known = "--ok" if subscription.kind == "commands" else "--reply, --reply-file, --echo"
-        raise UsageError(f"say how to answer in one way: {known}, --error, or a handler's command behind --")
+        raise UsageError(
+            f"exactly one kind of response is required: {known}, --error, or a handler command after --"
+        )
 
 
 def _options(
@@ -103,7 +105,7 @@ def _options(
         grace=flags.grace,
     )
     if flags.output is not None and not handler:
-        raise UsageError("--handler-output is for a handler", hint="put its command behind --")
+        raise UsageError("--handler-output needs a handler", hint="its command goes after --")
     form = parse_form("--handler-output", flags.output)
     rule = None if handler else _rule(choice, given)
     return RespondOptions(rule, handler, form, given, count, stdout_is_body=kind == "queries")
@@ -171,7 +173,7 @@ def _listen(
             run.note,
             reconnect=reconnect,
             ready_file=ready_file,
-            on_live=lambda: run.note_on_terminal(f"responding on {channel}: Ctrl-C ends it"),
+            on_live=lambda: run.note_on_terminal(f"responding on {channel}; press Ctrl-C to stop"),
             out=out,
         )
         with live:

@@ -124,7 +124,7 @@ class Responder:
             if self._options.rule:
                 self._answer_sender.begin(PendingAnswer(came, self._options.rule(came.request)))
             elif len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES_WAITING:
-                self._refuse(came, f"the responder is busy: {len(self._waiting)} requests wait already")
+                self._refuse(came, f"the responder is busy: {len(self._waiting)} requests are waiting")
             else:
                 self._waiting.append(came)
                 self._bytes += len(came.body)
@@ -261,7 +261,7 @@ class Responder:
         while not self._outcomes.empty():
             self._ended(self._outcomes.get())
         while self._waiting:
-            self._refuse(self._next(), "the responder has ended")
+            self._refuse(self._next(), "the responder has stopped")
         end = time.monotonic() + LAST_ANSWERS
         while self._answer_sender.under_way and time.monotonic() < end:
             self._wait(None, end)

@@ -87,8 +87,10 @@ def is_unknown(error: KubemqctlError) -> bool:
 def in_doubt(error: KubemqctlError, count: int) -> KubemqctlError:
     """`error`, saying what it means for `count` messages."""
     what = "it" if count == 1 else "them"
-    out = worded(error, f"{error.message}; whether the server took {what} is unknown")
-    out.hint = f"sending {what} again may double {what}: --unknown FILE keeps {what}, --retry N sends again"
+    out = worded(error, f"{error.message}; it is unknown whether the server accepted {what}")
+    out.hint = (
+        f"sending {what} again can duplicate {what}: --unknown FILE saves {what}, --retry N sends again"
+    )
     return out
 
 

@@ -121,11 +121,9 @@ def _sent(run: Invocation, message: Message, retry: int, opened: Open) -> SendRe
 
 def _check_single(out: SendOptions) -> None:
     if out.rate is not None:
-        raise UsageError(
-            "--rate is for many messages", hint="say how they are separated: --lines, -0, --delimiter"
-        )
+        raise UsageError("--rate needs many messages", hint="split the input with --lines, -0 or --delimiter")
     if out.keep_id:
-        raise UsageError("--keep-id is for --json-lines")
+        raise UsageError("--keep-id needs --json-lines")
 
 
 def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
@@ -176,17 +174,20 @@ def _conclude(run: Invocation, sender: Sender, stop: StopSignal) -> int:
 
 def _check_many(out: SendOptions) -> None:
     if out.template.id:
-        raise UsageError("--id is for one message", hint="records of --json-lines keep theirs with --keep-id")
+        raise UsageError(
+            "--id can only be used for a single message",
+            hint="to keep the IDs of records: --json-lines --keep-id",
+        )
     if out.separators > 1:
-        raise UsageError("--lines, -0, --delimiter and --json-lines exclude each other")
+        raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
     if out.separators and len(out.files) > 1:
         raise UsageError(
-            "several --file are a message each: leave out --lines, -0, --delimiter and --json-lines"
+            "several --file, a message each, cannot be split by --lines, -0, --delimiter or --json-lines"
         )
     if out.keep_id and not out.json_lines:
-        raise UsageError("--keep-id is for --json-lines")
+        raise UsageError("--keep-id needs --json-lines")
     if not out.between:
-        raise UsageError("an empty --delimiter separates nothing")
+        raise UsageError("--delimiter is empty")
 
 
 def _unsent(out: SendOptions) -> UnsentFiles:
@@ -198,7 +199,7 @@ def _batches(out: SendOptions, stop: StopSignal) -> Iterator[tuple[int | None, I
     """The input in batches, from wherever it comes, and its descriptor where there is one."""
     if len(out.files) > 1:
         if out.body is not None:
-            raise UsageError("the body is given twice, as an argument and with --file: leave one of them out")
+            raise UsageError("the body is given twice: as an argument and with --file")
         yield None, file_batches(out.files, has_metadata=bool(out.template.metadata))
         return
     with body_source(out.body, out.files, stdin_is_terminal=is_terminal(0)) as source:

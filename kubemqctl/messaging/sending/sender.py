@@ -267,7 +267,7 @@ class SendSummary:
             return Partial(f"{gone.message}; {self.stopping()}: {self.summary()}", hint=gone.hint)
         if self.bad and not (self.accepted or self.failed or self.unknown):
             return UsageError(
-                "nothing was sent: no line is a message",
-                hint="a record looks like what `kubemqctl queue peek CHANNEL -o json` prints",
+                "nothing was sent: no line is a valid record",
+                hint="to see what records look like: kubemqctl queue peek CHANNEL -o json",
             )
         return Partial(self.summary()) if self.failed or self.unknown or self.bad else None

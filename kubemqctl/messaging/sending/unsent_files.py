@@ -97,9 +97,7 @@ def _write(fd: int, path: str, data: bytes) -> None:
 
 
 def _failure(path: str, e: OSError) -> KubemqctlError:
-    return OutputError(
-        f"cannot write {path}: {_reason(e)}", hint="some messages that it should hold are not in it"
-    )
+    return OutputError(f"cannot write {path}: {_reason(e)}", hint="some messages are missing in it")
 
 
 def _reason(e: OSError) -> str:

@@ -10,12 +10,12 @@ from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, RED, ViewOpt
 
 PERCENTILES = ("min", "p50", "p90", "p95", "p99", "p999", "max")
 LIMITS = {
-    "rate": "held the rate that was asked for",
-    "tool": "this tool was the limit: one of its processes was busy {busy:.0%} of the time; try more"
+    "rate": "the requested rate was held",
+    "tool": "limited by this program: one of its processes used {busy:.0%} of a processor; try more"
     " --producers or --consumers",
-    "machine": "this machine was the limit: all its processors were busy, with this tool and all else here",
-    "server": "waiting for the server was the limit (busiest process of the tool: {busy:.0%}): its speed, or"
-    " round trips of too few requests at a time",
+    "machine": "limited by this machine: all its processors were busy",
+    "server": "limited by the server, or by the round-trip time with so few requests in flight (no process of"
+    " this program used more than {busy:.0%} of a processor)",
 }
 EIGHTHS = " ▏▎▍▌▋▊▉█"
 WIDEST_BAR = 60
@@ -40,7 +40,7 @@ def _heading(result: BenchResult, view: ViewOptions) -> list[str]:
     if result.in_flight:
         said.append(f"{result.in_flight:,} in flight")
     if result.target_rate:
-        said.append(f"{result.target_rate:,.10g}/s asked for")
+        said.append(f"{result.target_rate:,.10g}/s requested")
     said.append(f"{result.elapsed / 1e9:.3g} s")
     return [view.paint(f"bench {escaped(result.pattern)}", BOLD), *_flowing(said, view)]
 

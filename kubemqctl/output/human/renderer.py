@@ -61,7 +61,7 @@ def _draw_sent(result: SendResult, view: ViewOptions) -> str:
     if result.error:
         return f"{view.paint('not sent', RED)} {where}: {escaped(result.error)}\n"
     now = view.now()
-    due = f", due {moment_text(result.delayed_to, now)}" if result.delayed_to else ""
+    due = f", delivered {moment_text(result.delayed_to, now)}" if result.delayed_to else ""
     expires = f", expires {moment_text(result.expires_at, now)}" if result.expires_at else ""
     return f"{view.paint('sent', GREEN)} {where}{view.paint(due + expires, DIM)}\n"
 

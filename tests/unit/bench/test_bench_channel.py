@@ -34,7 +34,9 @@ def test_where_no_channel_can_be_deleted_it_is_left_empty_and_that_is_said(
     ):
         assert notes == []
     assert emptied == (["c"] if waiting else [])
-    assert notes == ([] if was_there else ["this server cannot delete channels: c stays until it expires"])
+    assert notes == (
+        [] if was_there else ["this server cannot delete channels: c stays until the server removes it"]
+    )
 
 
 def test_a_channel_that_could_not_be_cleaned_up_is_named() -> None:
@@ -43,4 +45,4 @@ def test_a_channel_that_could_not_be_cleaned_up_is_named() -> None:
         bench_channel = BenchChannel(client, "queues", "mine", False, notes.append)
     with bench_channel:
         pass
-    assert [note.partition(":")[0] for note in notes] == ["mine may be left behind"]
+    assert [note.partition(":")[0] for note in notes] == ["the channel mine may still exist"]

@@ -78,7 +78,7 @@ def test_what_no_server_would_take_ends_the_run() -> None:
     ("answer", "says"),
     [
         (lambda r: pb.Response(RequestID=r.RequestID, Executed=False, Error="not me"), "not me"),
-        (lambda r: pb.Response(RequestID=r.RequestID, Executed=True, Body=b"else"), "another one"),
+        (lambda r: pb.Response(RequestID=r.RequestID, Executed=True, Body=b"else"), "not the expected one"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error(answer: Callable[[pb.Request], pb.Response], says: str) -> None:

@@ -14,7 +14,7 @@ from kubemqctl.bench.result import compute_result, hold, parse
 from kubemqctl.bench.workload import MEASURED as COUNTS
 from kubemqctl.bench.workload import SMALLEST, WARM, Due, writer
 from kubemqctl.model.errors import (
-    Partial,
+    ExpectationFailed,
     UsageError,
 )
 from kubemqctl.model.limits import SECOND
@@ -119,7 +119,7 @@ def test_an_assertion_that_holds_says_nothing(text: str) -> None:
 def test_an_assertion_that_does_not_hold_is_named_with_what_it_was(text: str, says: str) -> None:
     latencies = Latencies()
     found = compute_result(measured([producer(6)], [consumer([0, 2, 1, 1, 3])]), workload(), latencies)
-    with pytest.raises(Partial, match=r".*") as caught:
+    with pytest.raises(ExpectationFailed, match=r".*") as caught:
         hold(parse([text]), found, latencies.at)
     assert says in caught.value.message
     assert caught.value.code == "assertion-failed"
@@ -128,7 +128,7 @@ def test_an_assertion_that_does_not_hold_is_named_with_what_it_was(text: str, sa
 
 def test_what_was_not_measured_holds_nothing() -> None:
     nothing = compute_result(measured([], []), workload(), Latencies())
-    with pytest.raises(Partial, match="it was not measured"):
+    with pytest.raises(ExpectationFailed, match="it was not measured"):
         hold(parse(["p99<1h"]), nothing, Latencies().at)
 
 

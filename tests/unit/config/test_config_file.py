@@ -31,7 +31,7 @@ BROKEN: list[tuple[str, str, int, str]] = [
         "unknown key 'adress' in profile a",
     ),
     ("an unknown key of tls", "profiles:\n  a:\n    tls:\n      x: y\n", 4, "unknown key 'x' in tls"),
-    ("a key twice", "profiles:\n  a: {}\n  a: {}\n", 3, "'a' stands twice in profiles"),
+    ("a key twice", "profiles:\n  a: {}\n  a: {}\n", 3, "'a' is given twice in profiles"),
     ("a list of profiles", "profiles:\n- a\n", 2, "profiles should be a mapping"),
     ("a text for a file", "hello\n", 1, "the file should be a mapping"),
     ("a text for a profile", "profiles:\n\n  a: b:1\n", 3, "profile a should be a mapping"),
@@ -47,7 +47,7 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("a bad switch", "profiles:\n  a:\n    protected: maybe\n", 3, "protected is 'maybe'"),
     ("a bad tls switch", "profiles:\n  a:\n    tls: {enabled: 2}\n", 3, "tls.enabled is '2'"),
     ("two tokens", "profiles:\n  a:\n    token: x\n    token_file: y\n", 2, "both token and token_file"),
-    ("a bad name", "profiles:\n  -a: {}\n", 2, "'-a' is no name for a profile"),
+    ("a bad name", "profiles:\n  -a: {}\n", 2, "'-a' is not a valid profile name"),
     ("a tabulator", "profiles:\n\ta: {}\n", 2, "found character that cannot start any token"),
     ("an open bracket", "profiles:\n  a: {\n", 3, ""),
     ("a NUL", "profiles:\n  a: {}\n  b: \0\n", 3, "a character that YAML does not allow"),
@@ -111,8 +111,8 @@ def test_a_profile_may_be_called_like_a_key(write: Write) -> None:
 def test_a_literal_token_that_others_can_read_is_refused(mode: int, write: Write) -> None:
     path = write("profiles: {a: {token: s3cret}}", mode)
     error = failure(ConfigError, lambda: load(str(path)))
-    assert error.message == f"{path} holds a token and others can read it"
-    assert error.hint == f"mend it with: chmod 600 {path}"
+    assert error.message == f"{path} contains a token and can be read by others"
+    assert error.hint == f"to fix it: chmod 600 {path}"
     path.chmod(0o600)
     assert load(str(path)).profiles["a"].token == "s3cret"
 
@@ -174,7 +174,7 @@ def test_a_link_stays_a_link(write: Write, tmp_path: Path) -> None:
 
 def test_a_device_is_never_replaced() -> None:
     error = failure(ConfigError, lambda: save(Config(os.devnull, "", {})))
-    assert "no plain file" in error.message
+    assert "not a regular file" in error.message
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)
 
 

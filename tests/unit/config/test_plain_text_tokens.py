@@ -14,7 +14,7 @@ from tests.conftest import NewBroker
 from tests.project.test_architecture import modules
 from tests.support.program import Run
 
-WARNING = "warning: the token goes to {} in plain text"
+WARNING = "warning: the token is sent to {} in plain text"
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_what_is_exposed_is_a_token_in_plain_text_to_another_machine(
     flags = Flags(addresses=tuple(addresses), tls=tls, token_file="/a/token" if token else None)
     said = plain_text_warning(resolve(flags, {}))
     assert [f"warning: {text}".partition(" in plain text")[0] for text in said] == (
-        [f"warning: the token goes to {named}"] if named else []
+        [f"warning: the token is sent to {named}"] if named else []
     )
 
 

@@ -33,7 +33,7 @@ def test_addresses_that_are_taken(text: str, tmp_path: Path) -> None:
         ("localhost:", "for instance localhost:50000 or [::1]:50000"),
         (":50000", "for instance localhost:50000 or [::1]:50000"),
         ("a b:1", "for instance localhost:50000 or [::1]:50000"),
-        ("user@host:1", "who you are is told by a token or a client certificate, not in the address"),
+        ("user@host:1", "addresses have no user: use a token or a client certificate"),
         ("unix:/tmp/x", "for instance localhost:50000 or [::1]:50000"),
         ("localhost:٣", "for instance localhost:50000 or [::1]:50000"),
         ("\x1b[31mhost:1", "for instance localhost:50000 or [::1]:50000"),

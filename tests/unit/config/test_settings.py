@@ -155,7 +155,10 @@ OFF = Tls(False)
 PROD_TLS = Tls(True, "/etc/prod-ca.pem")
 
 
-WITHHELD = "the token of profile prod is withheld: it is for that profile's address, and {} gives another"
+WITHHELD = (
+    "the token of profile prod is withheld: it is only for that profile's address,"
+    " and {} gives a different one"
+)
 
 TRAVELS = [
     Travel("a profile's token and TLS go to its own address", "prod-secret", PROD_TLS),
@@ -359,7 +362,7 @@ def test_an_unknown_profile_is_not_found_and_its_neighbours_are_named(
 
 def test_a_profile_that_resembles_none_gets_all_names(write: Write) -> None:
     error = failure(NotFound, lambda: settings(write(PROD), Flags(profile="xyz")))
-    assert error.hint == "there is: prod, dev"
+    assert error.hint == "profiles: prod, dev"
 
 
 def test_the_first_profile_is_told_how_to_be_made(tmp_path: Path) -> None:
@@ -370,7 +373,7 @@ def test_the_first_profile_is_told_how_to_be_made(tmp_path: Path) -> None:
 def test_a_current_profile_that_is_gone_is_an_error_with_its_line(write: Write) -> None:
     path = write("\ncurrent: gone\nprofiles: {a: {}}\n")
     error = failure(ConfigError, lambda: settings(path))
-    assert error.message == f"{path} line 2: current is 'gone', which is none of the profiles"
+    assert error.message == f"{path} line 2: current is 'gone', which is not a profile"
     assert settings(path, Flags(profile="a")).profile == "a"
 
 

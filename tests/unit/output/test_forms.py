@@ -54,7 +54,7 @@ def test_options_come_first_then_the_profile_on_a_terminal_then_what_stdout_is(
 
 
 def test_output_and_format_exclude_each_other() -> None:
-    with pytest.raises(UsageError, match="exclude each other"):
+    with pytest.raises(UsageError, match="cannot be used together"):
         decide("json", "{id}", "", True)
 
 

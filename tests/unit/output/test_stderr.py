@@ -52,7 +52,7 @@ def test_a_warning_is_orange(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBEMQ_AUTH_TOKEN", "t")
     monkeypatch.setenv("KUBEMQ_ADDRESS", "no-such-host.invalid:1")
     assert (
-        f"{ORANGE}warning:\x1b[0m the token goes to no-such-host.invalid:1"
+        f"{ORANGE}warning:\x1b[0m the token is sent to no-such-host.invalid:1"
         in on_terminal("ping", "-q").written
     )
 

@@ -78,26 +78,26 @@ def test_a_dict_is_checked_where_its_type_names_its_fields() -> None:
     assert compile_template("{name} {address}", Profile)(profile) == b'dev ["a:1","b:2"]\n'
     assert compile_template("{name}{other}", dict)(profile) == b"dev\n"
     assert compile_template("{path}", dict)({"path": "/tmp/\udcff"}) == b"/tmp/\xff\n"
-    with pytest.raises(UsageError, match="there are name, address"):
+    with pytest.raises(UsageError, match="use name, address"):
         compile_template("{other}", Profile)
 
 
 @pytest.mark.parametrize(
     ("template", "reason"),
     [
-        ("{sequnce}", "no field sequnce here; there are id, channel"),
-        ("{id", "the { at column 1 stands alone"),
-        ("id}", "the } at column 3 stands alone"),
-        ("{}", "'' names no field"),
-        ("{ id }", " id  names no field"),
+        ("{sequnce}", "no field sequnce here; use id, channel"),
+        ("{id", "unmatched { at column 1"),
+        ("id}", "unmatched } at column 3"),
+        ("{}", "'' is not a field"),
+        ("{ id }", " id  is not a field"),
         ("{id.real}", "id has no keys"),
         ("{__class__}", "no field __class__ here"),
-        ("{id!r}", "id!r is no path from column 3 on"),
-        ("{sequence:>5}", "sequence:>5 is no path from column 9 on"),
-        ("{tags[]}", "tags[] is no path from column 5 on"),
+        ("{id!r}", "id!r is not a path from column 3 on"),
+        ("{sequence:>5}", "sequence:>5 is not a path from column 9 on"),
+        ("{tags[]}", "tags[] is not a path from column 5 on"),
         ("{id[0]}", "id has no keys"),
-        ("{policy[ttl]}", "no policy.ttl; there are expiration, delay"),
-        ("{\x1b}", "\\x1b names no field"),
+        ("{policy[ttl]}", "no policy.ttl; use expiration, delay"),
+        ("{\x1b}", "\\x1b is not a field"),
         ("\\q", "\\q is not an escape"),
         ("\\", "is not an escape"),
         ("\\x4", "is not an escape"),

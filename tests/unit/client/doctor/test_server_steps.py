@@ -42,4 +42,4 @@ def test_a_clock_that_is_off_by_more_than_whole_seconds_can_hide_is_a_warning(
 def test_a_server_that_tells_no_time_has_no_clock_to_compare() -> None:
     a_case = DiagnosisRun(Flags(), MappingProxyType({}))
     a_case.pong = Pong("", "", 0, 0, 1)
-    assert clock(a_case) == StepResult("the server does not tell its time")
+    assert clock(a_case) == StepResult("the server does not report its time")

@@ -72,13 +72,13 @@ def test_a_position_is_read_back_as_it_was_saved(position: Path) -> None:
 )
 def test_what_is_no_checkpoint_is_refused(position: Path, text: str) -> None:
     position.write_text(text, encoding="latin-1")
-    with pytest.raises(ConfigError, match="is no checkpoint of kubemqctl"):
+    with pytest.raises(ConfigError, match="is not a checkpoint of kubemqctl"):
         Checkpoint(str(position), "c")
 
 
 def test_a_checkpoint_of_another_channel_is_refused(position: Path) -> None:
     Checkpoint(str(position), "c").save(event(1))
-    with pytest.raises(ConfigError, match="is of the channel c, not d"):
+    with pytest.raises(ConfigError, match="belongs to channel c, not d"):
         Checkpoint(str(position), "d")
 
 
@@ -166,7 +166,7 @@ def test_a_broken_file_is_refused_before_the_server_is_asked(run: Run, channel: 
     position.write_text("rubbish")
     ended = run("store", "sub", channel, "--checkpoint", position, address="127.0.0.1:1")
     assert ended.code == 2
-    assert "is no checkpoint" in ended.err
+    assert "is not a checkpoint" in ended.err
 
 
 def test_what_a_reader_did_not_take_comes_again(

@@ -76,7 +76,7 @@ def test_a_store_that_begins_at_1_again_is_taken_up_at_once() -> None:
     way.opened()
     passed = way.follow([event(1, 100), event(2, 110)])
     assert ([e.sequence for e in passed.events], passed.reopen) == ([1, 2], False)
-    assert said == ["the server came back without the events that it had: its sequences start over"]
+    assert said == ["the server has lost its stored events: its sequences start over"]
 
 
 def test_a_store_that_is_some_events_on_is_asked_for_those_that_are_newer() -> None:

@@ -54,7 +54,7 @@ def test_a_gap_that_the_server_cannot_fill_is_said_once_and_ends_with_7(run: Run
     assert ended.text == "1\n2\n3\n6\n7\n9\n10\n"
     assert "warning: events 4 to 5 are gone from the server\n" in ended.err
     assert "warning: event 8 is gone from the server\n" in ended.err
-    assert "error: 3 events were gone from c before they could be read" in ended.err
+    assert "error: 3 events were removed from c before they could be read" in ended.err
     assert fake.starts == [(FIRST, 0), (SEQUENCE, 4), (SEQUENCE, 8)]
 
 
@@ -126,7 +126,7 @@ def test_with_a_group_gaps_are_normal(run: Run, fake: FakeStore) -> None:
 def test_with_a_durable_name_it_is_the_client_id_each_time(start: Start, fake: FakeStore) -> None:
     sub = start("store", "sub", "c", "--durable", "me", ready=True, address=fake.address)
     fake.break_off()
-    sub.wait_for_stderr("connected again; what was on its way may be lost")
+    sub.wait_for_stderr("reconnected; events in transit may be lost")
     assert ids(fake) == ["me", "me"]
 
 

@@ -84,7 +84,7 @@ def test_a_command_is_found_in_path() -> None:
 
 
 def test_a_command_that_is_nowhere_is_not_found() -> None:
-    with pytest.raises(NotFound, match="no command no-such-thing in PATH") as e:
+    with pytest.raises(NotFound, match="no command no-such-thing on PATH") as e:
         command("no-such-thing")
     assert e.value.exit_code == 3
 

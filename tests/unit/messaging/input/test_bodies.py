@@ -76,7 +76,7 @@ def test_two_files_are_not_one_body() -> None:
 def test_a_closed_stdin_is_no_body(pipe: Pipe) -> None:
     closed = os.dup(pipe.read_fd)
     os.close(closed)
-    with pytest.raises(UsageError, match="stdin is closed: give one as an argument"):
+    with pytest.raises(UsageError, match="stdin is closed: pass it as an argument"):
         single_body(None, [], stdin_fd=closed, stdin_is_terminal=False)
     assert single_body("text", [], stdin_fd=closed, stdin_is_terminal=False) == b"text"
 
@@ -84,7 +84,7 @@ def test_a_closed_stdin_is_no_body(pipe: Pipe) -> None:
 @pytest.mark.parametrize("argument", ["", None])
 def test_an_empty_message_needs_metadata(argument: str | None) -> None:
     with open(os.devnull, "rb") as null:
-        with pytest.raises(InvalidRequest, match="empty: give it a body or --metadata"):
+        with pytest.raises(InvalidRequest, match="empty: it needs a body or --metadata"):
             single_body(argument, [], stdin_fd=null.fileno(), stdin_is_terminal=False)
         assert (
             single_body(argument, [], stdin_fd=null.fileno(), stdin_is_terminal=False, has_metadata=True)
@@ -137,7 +137,7 @@ def test_a_large_file_is_held_in_memory_once(tmp_path: Path) -> None:
 
 def test_a_pipe_over_the_limit_is_refused_at_the_limit(pipe: Pipe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "MAX_BODY", 10)
-    with pytest.raises(TooLarge, match="stdin is too large: a message has room for 10 bytes"):
+    with pytest.raises(TooLarge, match="stdin is too large: the maximum is 10 bytes"):
         single_body(None, [], stdin_fd=pipe.write(b"x" * 20).read_fd, stdin_is_terminal=False)
     assert pipe.rest() == b"x" * 9
 

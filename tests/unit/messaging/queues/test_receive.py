@@ -105,7 +105,7 @@ def test_a_refused_acknowledgement_is_7_and_tells_how_many_may_come_again(
         result = run("queue", "receive", channel, "--count", str(count), address=address)
     assert result.code == 7
     assert "invalid ack sequence id 99" in result.err
-    assert f"warning: {told} printed but not confirmed as acknowledged" in result.err
+    assert f"warning: {told} printed, but the acknowledgement is not confirmed" in result.err
 
 
 def test_messages_still_active_after_their_acknowledgement_are_not_confirmed(run: Run, channel: str) -> None:
@@ -116,7 +116,7 @@ def test_messages_still_active_after_their_acknowledgement_are_not_confirmed(run
     with served(Forgetful(channel, 2)) as address:
         result = run("queue", "receive", channel, "--count", "2", address=address)
     assert result.code == 7
-    assert "2 messages printed but not confirmed" in result.err
+    assert "2 messages printed, but the acknowledgement is not confirmed" in result.err
 
 
 def test_a_server_that_answers_a_good_acknowledgement_is_understood(run: Run, channel: str) -> None:
@@ -230,7 +230,7 @@ def test_lost_in_the_middle_it_is_5_and_tells_what_was_not_confirmed(run: Run, c
     with served(Dying(channel, 3)) as address:
         result = run("queue", "receive", channel, "--count", "3", address=address)
     assert (result.code, result.out) == (5, b"0\n1\n2\n")
-    assert "3 messages printed but not confirmed as acknowledged" in result.err
+    assert "3 messages printed, but the acknowledgement is not confirmed" in result.err
     assert f"error: the connection to {address} was lost" in result.err
 
 
@@ -264,7 +264,7 @@ def test_an_acknowledgement_that_is_never_answered_is_not_taken_for_done(
         code = main(["-a", address, "queue", "receive", channel])
     told = capfd.readouterr()
     assert (code, told.out) == (6, "0")
-    assert "1 message printed but not confirmed" in told.err
+    assert "1 message printed, but the acknowledgement is not confirmed" in told.err
 
 
 # --- the rules ---

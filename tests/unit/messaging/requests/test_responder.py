@@ -98,7 +98,7 @@ def test_too_many_at_once_are_refused_at_once(stop: StopSignal, monkeypatch: pyt
     monkeypatch.setattr(responder, "MOST_WAITING", 2)
     desk = Desk(options())
     desk.responder.take([came("a"), came("b"), came("c")])
-    assert [reply.error for reply in desk.sent] == ["the responder is busy: 2 requests wait already"]
+    assert [reply.error for reply in desk.sent] == ["the responder is busy: 2 requests are waiting"]
     desk.responder.finish(stop, 0)
 
 
@@ -119,7 +119,7 @@ def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: StopSig
     desk.responder.finish(stop, 0.05)
     assert {a.id: a.error for a in desk.shown} == {
         "runs": "the handler was stopped, as the run had to end",
-        "waits": "the responder has ended",
+        "waits": "the responder has stopped",
     }
     assert desk.responder.summary.failed == 2
 

@@ -98,6 +98,6 @@ def test_only_a_clear_refusal_leaves_no_doubt(error: KubemqctlError, unknown: bo
 
 
 def test_doubt_is_worded_for_one_and_for_many() -> None:
-    assert in_doubt(LOST, 1).message == "lost; whether the server took it is unknown"
-    assert in_doubt(LOST, 2).message == "lost; whether the server took them is unknown"
+    assert in_doubt(LOST, 1).message == "lost; it is unknown whether the server accepted it"
+    assert in_doubt(LOST, 2).message == "lost; it is unknown whether the server accepted them"
     assert LOST.message == "lost"

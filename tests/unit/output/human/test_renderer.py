@@ -132,7 +132,8 @@ def test_colour_is_there_when_asked_for_and_only_then() -> None:
         (SendResult("a", "q", NOW), "sent a to q"),
         (
             SendResult("a", "q", NOW, NOW + 60 * SECOND, NOW + 30 * SECOND),
-            "sent a to q, due in 30s (2026-11-23 13:41:10.123Z), expires in 1m (2026-11-23 13:41:40.123Z)",
+            "sent a to q, delivered in 30s (2026-11-23 13:41:10.123Z),"
+            " expires in 1m (2026-11-23 13:41:40.123Z)",
         ),
         (SendResult("a", "q", error="Error 133: no\n"), "not sent a to q: Error 133: no\\n"),
         (SendResult("", "q", error="no"), "not sent to q: no"),
