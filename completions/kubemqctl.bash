@@ -8,7 +8,7 @@ _kubemqctl_table() {
     commands='' options='' values='' arguments='' handler=''
     case $1 in
         '')
-            commands='queue events store cmd query channel top ping doctor bench profile broker schema completion help'
+            commands='queue events store cmd query channel top ping check doctor bench profile broker schema completion help'
             ;;
         'queue')
             commands='send receive peek ack-all tx move list info'
@@ -139,6 +139,11 @@ _kubemqctl_table() {
             options='--wait -n --count --interval'
             values='--wait=- -n=- --count=- --interval=-'
             ;;
+        'check')
+            options='--warn --critical --nagios'
+            values='--warn=- --critical=-'
+            arguments='-'
+            ;;
         'doctor')
             ;;
         'bench queue')
@@ -213,7 +218,7 @@ _kubemqctl_table() {
     esac
 }
 
-_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout -o --output --format -q --quiet -v --verbose --no-input --version -h --help'
+_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout -o --output --json --format -q --quiet -v --verbose --no-input --version -h --help'
 _kubemqctl_common_values='-p=profiles --profile=profiles -a=- --address=- --client-id=- --token-file=file --tls-ca=file --tls-cert=file --tls-key=file --tls-server-name=- --connect-timeout=- -o=words:auto,human,json,yaml,raw --output=words:auto,human,json,yaml,raw --format=-'
 
 # Reads the line up to the cursor. Sets words (unquoted), cur (the last one, unquoted), quote (the open one)

@@ -17,6 +17,7 @@ function __kubemqctl_table
                 'command|channel|List, create and delete channels.' \
                 'command|top|Show message rates and backlogs of channels, live.' \
                 'command|ping|Check that the server responds, and how fast.' \
+                'command|check|Check that a server answers, and how much waits in its queues.' \
                 'command|doctor|Diagnose the connection to the server, step by step.' \
                 'command|bench|Measure throughput and latency.' \
                 'command|profile|Manage named connection settings.' \
@@ -311,6 +312,12 @@ function __kubemqctl_table
                 'option|--wait|-|Keep trying for up to D until the server responds.' \
                 'option|-n --count|-|Send N pings.' \
                 'option|--interval|-|Time between pings.'
+        case 'check'
+            printf '%s\n' \
+                'argument|-' \
+                'option|--warn|-|Warn when EXPR holds; repeatable.' \
+                'option|--critical|-|Report a failure when EXPR holds; repeatable.' \
+                'option|--nagios||Print one line and end with 0 to 3, as a plugin of Nagios does.'
         case 'bench queue'
             printf '%s\n' \
                 'option|--producers|-|Number of sending processes.' \
@@ -435,7 +442,8 @@ function __kubemqctl_common
         'option|--tls-key|file|Private key of the client certificate.' \
         'option|--tls-server-name|-|Host name that the server\'s certificate must have.' \
         'option|--connect-timeout|-|Time limit for connecting to an address.' \
-        'option|-o --output|words:auto,human,json,yaml,raw|Output format: auto, human, json, yaml, raw.' \
+        'option|-o --output|words:auto,human,json,yaml,raw|Output format: auto, human, json, yaml, raw (listings of channels: prometheus).' \
+        'option|--json||The same as -o json.' \
         'option|--format|-|Print each record by a template, such as \'{sequence}\\t{body}\'.' \
         'option|-q --quiet||Print only errors and warnings to stderr.' \
         'option|-v --verbose||Print details for bug reports to stderr.' \

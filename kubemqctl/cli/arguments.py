@@ -19,7 +19,7 @@ VALUED = {
     "-p", "--profile", "-a", "--address", "--client-id", "--token-file", "--tls-ca", "--tls-cert",
     "--tls-key", "--tls-server-name", "--connect-timeout", "-o", "--output", "--format",
 }  # fmt: skip
-SWITCHES = {"--tls", "--no-tls", "-q", "--quiet", "-v", "--verbose", "--no-input"}
+SWITCHES = {"--tls", "--no-tls", "--json", "-q", "--quiet", "-v", "--verbose", "--no-input"}
 
 
 def split(argv: list[str]) -> tuple[list[str], list[str] | None]:
@@ -40,18 +40,32 @@ class OptionArity(NamedTuple):
 
     def common(self, word: str) -> str:
         """The common option that `word` gives; empty for none, or when the command declares it itself."""
-        name = word.partition("=")[0]
+        name = word.partition("=")[0] if word.startswith("--") else word[:2]
         if name in self.own:
             return ""
-        if name in VALUED or word in SWITCHES:
-            return name
-        short = word[:2]
-        is_cluster = len(word) > 2 and word[0] == "-" != word[1] and short not in self.own
-        return short if is_cluster and short in VALUED | SWITCHES else ""
+        return name if name in VALUED or (name in SWITCHES and name == word) else ""
 
     def takes_next(self, word: str) -> bool:
-        """Whether the word behind `word` is its value."""
-        return self.own.get(word, word in VALUED)
+        """Whether the word behind `word`, an option or a cluster of short ones, is its value."""
+        last = self.apart(word)[-1]
+        return self.own.get(last, last in VALUED)
+
+    def apart(self, word: str) -> list[str]:
+        """A cluster of short options as an option each: `-0qo` is `-0`, `-q` and `-o`; `-ojson` stays whole.
+
+        A word with a letter that nobody knows is left for the parser to refuse.
+        """
+        if len(word) < 3 or word[0] != "-" or word[1] == "-":
+            return [word]
+        options: list[str] = []
+        for at, letter in enumerate(word[1:], start=1):
+            name = f"-{letter}"
+            if self.own.get(name, name in VALUED):
+                return [*options, name + word[at + 1 :]]
+            if name not in self.own and name not in SWITCHES:
+                return [word]
+            options.append(name)
+        return options
 
 
 def plain_words(words: list[str], known: OptionArity) -> Iterable[str]:
@@ -71,11 +85,13 @@ def move_common_options_first(words: list[str], known: OptionArity) -> list[str]
     rest: list[str] = []
     i = 0
     while i < len(words):
-        word = words[i]
-        wide = 2 if word.startswith("-") and known.takes_next(word) else 1
-        if known.common(word) and i + wide > len(words):
-            raise UsageError(f"option {word} needs a value", hint="see `kubemqctl --help`")
-        (front if known.common(word) else rest).extend(words[i : i + wide])
+        *switches, last = known.apart(words[i])
+        for switch in switches:
+            (front if known.common(switch) else rest).append(switch)
+        wide = 2 if last.startswith("-") and known.takes_next(last) else 1
+        if known.common(last) and i + wide > len(words):
+            raise UsageError(f"option {last} needs a value", hint="see `kubemqctl --help`")
+        (front if known.common(last) else rest).extend([last, *words[i + 1 : i + wide]])
         i += wide
     return front + rest
 
@@ -130,8 +146,11 @@ class _NoCommand:
 def wanted_form(words: list[str]) -> str | None:
     """What `-o` says in words that could not be parsed as a whole."""
     for word, following in zip(words, [*words[1:], ""], strict=False):
-        if word in ("-o", "--output"):
+        last = OptionArity({}).apart(word)[-1]
+        if last in ("-o", "--output"):
             return following
-        if word.startswith(("--output=", "-o")):
-            return word.removeprefix("--output=").removeprefix("-o")
+        if last == "--json":
+            return "json"
+        if last.startswith(("--output=", "-o")):
+            return last.removeprefix("--output=").removeprefix("-o")
     return None

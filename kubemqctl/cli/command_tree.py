@@ -98,6 +98,7 @@ COMMANDS = {
     "channel": "List, create and delete channels.",
     "top": "Show message rates and backlogs of channels, live.",
     "ping": "Check that the server responds, and how fast.",
+    "check": "Check a server and its queues against conditions.",
     "doctor": "Diagnose the connection to the server, step by step.",
     "bench": "Measure throughput and latency.",
     "profile": "Manage named connection settings.",

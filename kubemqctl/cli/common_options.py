@@ -10,6 +10,7 @@ import typer
 from kubemqctl import __version__
 from kubemqctl.cli.options import duration
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
+from kubemqctl.model.errors import UsageError
 from kubemqctl.runtime.invocation import Common, Invocation
 
 PATH = "PATH"
@@ -66,10 +67,11 @@ def root(
             "-o",
             "--output",
             metavar="FORMAT",
-            help="Output format: auto, human, json, yaml, raw.",
+            help="Output format: auto, human, json, yaml, raw (listings of channels: prometheus).",
             show_default=False,
         ),
     ] = None,
+    json: Annotated[bool, typer.Option("--json", help="The same as -o json.")] = False,
     template: Annotated[
         str | None,
         typer.Option(
@@ -109,4 +111,6 @@ def root(
         tls_server_name=tls_server_name,
         connect_timeout=connect_timeout,
     )
-    run.common = Common(flags, output, template, quiet, verbose, no_input)
+    if json and output not in (None, "json"):
+        raise UsageError(f"--json and -o {output} cannot be used together")
+    run.common = Common(flags, "json" if json else output, template, quiet, verbose, no_input)

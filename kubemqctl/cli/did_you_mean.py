@@ -49,7 +49,7 @@ AT_THE_TOP: dict[str, str] = {
     "profiles": "profile list",
     **dict.fromkeys(("server", "start", "run", "broker-run"), "broker run"),
     "exec": "broker exec",
-    **dict.fromkeys(("status", "health", "check-connection", "debug"), "ping|doctor"),
+    **dict.fromkeys(("status", "health", "debug"), "ping|check|doctor"),
     **dict.fromkeys(("monitor", "dashboard"), "top"),
     **dict.fromkeys(("benchmark", "perf", "load"), "bench queue|bench events|bench query"),
     "version": "--version",

@@ -35,6 +35,10 @@ def main(argv: list[str]) -> int:
     try:
         return _run(words, run)
     except KubemqctlError as e:
+        if "--nagios" in words and not isinstance(e, Stopped):
+            from kubemqctl.cli.commands.check import nagios_error
+
+            return nagios_error(e)
         if not isinstance(e, Stopped) and e.exit_code != ExitCode.SIGPIPE:
             # What -o says holds for errors of the command line itself as well.
             if run.common == Common():

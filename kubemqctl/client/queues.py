@@ -71,7 +71,9 @@ def _deadline(messages: Sequence[Message]) -> float:
     return CALL_TIMEOUT + sum(len(message.body) for message in messages) / SLOWEST_LINK
 
 
-def peek(client: Client, channel: str, count: int, wait: float) -> list[Received]:
+def peek(
+    client: Client, channel: str, count: int, wait: float, timeout: float | None = None
+) -> list[Received]:
     """The first `count` messages (1 to 1024), untouched; waits `wait` seconds for so many to be there."""
     request = pb.ReceiveQueueMessagesRequest(
         ClientID=client.client_id,
@@ -80,7 +82,7 @@ def peek(client: Client, channel: str, count: int, wait: float) -> list[Received
         WaitTimeSeconds=max(1, ceil_seconds(wait)),
         IsPeak=True,
     )
-    answer = client.call("ReceiveQueueMessages", request, wait + CALL_TIMEOUT)
+    answer = client.call("ReceiveQueueMessages", request, wait + CALL_TIMEOUT if timeout is None else timeout)
     if answer.IsError:
         raise server_error(answer.Error)
     return [convert.received(m) for m in answer.Messages]

@@ -29,6 +29,7 @@ NOUNS: dict[str, type] = {
     "affected": m.Affected,
     "channel": channels.ChannelInfo,
     "check": reports.Check,
+    "health-check": reports.HealthCheck,
     "benchmark": reports.BenchResult,
     "pong": reports.Pong,
 }
@@ -73,6 +74,7 @@ MEANINGS = {
     "metadata": "the metadata text",
     "min": "the shortest latency",
     "name": "its name",
+    "oldest": "the age of the first message",
     "outcome": "what became of it",
     "p50": "50 % of the latencies are no longer",
     "p90": "90 % of the latencies are no longer",
@@ -85,6 +87,7 @@ MEANINGS = {
     "rate": "messages that were received, or requests that were answered, a second",
     "rate_in": "messages that came in, a second, as `top` measured it",
     "rate_out": "messages that went out, a second, as `top` measured it",
+    "reason": "why it is not ok",
     "re_routed_from": "the queue that dead-lettered it",
     "receive_count": "how often it was received",
     "received": "how many messages were received, or requests answered",
@@ -96,6 +99,7 @@ MEANINGS = {
     "sequence": "its number in its channel",
     "size": "the size of a body in bytes",
     "started_at": "when the server was started",
+    "status": "how it went",
     "stopped": "what ended it too early",
     "subscribers": "how many subscribe to it",
     "tags": "its tags",
@@ -145,6 +149,7 @@ _AS_WRITTEN: dict[Callable[..., None] | None, Schema] = {
     r.put_timeout: _DURATION,
     r.put_ttl: _DURATION,
     r.put_round_trip: _DURATION,
+    r.put_age: _DURATION,
     r.put_latency: _DURATION,
     r.put_elapsed: _DURATION,
     r.put_rate: _NUMBER,
@@ -167,7 +172,8 @@ _NEVER_LEFT_OUT = (
 _KEYS = {
     "affected": ("channel", "affected"),
     "channel": ("name", "type"),
-    "check": ("name", "outcome"),
+    "check": ("name", "status"),
+    "health-check": ("name", "status"),
     "benchmark": ("pattern", "channel"),
 }
 _BASE64: Schema = {"type": "string", "contentEncoding": "base64"}

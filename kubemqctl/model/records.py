@@ -26,7 +26,7 @@ from kubemqctl.model.messages import (
     Response,
     SendResult,
 )
-from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
 from kubemqctl.model.text import second_text, time_text
 
 Record = dict[str, object]
@@ -138,6 +138,12 @@ def put_round_trip(record: Record, name: str, value: int) -> None:
     record[name] = f"{value / 1e6:.3f}ms"
 
 
+def put_age(record: Record, name: str, value: int | None) -> None:
+    """Nanoseconds, to the millisecond; None where it is not known."""
+    if value is not None:
+        record[name] = f"{value / 1e9:.3f}s"
+
+
 def put_latency(record: Record, name: str, value: int | None) -> None:
     """Nanoseconds, to the microsecond; none where nothing was measured."""
     if value is not None:
@@ -191,6 +197,7 @@ _PUT: dict[str, Callable[..., None]] = {
     "executed": put_always,
     "timeout": put_timeout,
     "cache_ttl": put_ttl,
+    "oldest": put_age,
     "affected": put_told,
     "messages": put_told,
     "bytes": put_told,
@@ -241,7 +248,8 @@ COLUMNS = {
         Affected: "channel affected target",
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
         " last_activity rate_in rate_out",
-        Check: "name outcome found advice",
+        Check: "name status found advice",
+        HealthCheck: "name status waiting messages bytes subscribers oldest round_trip reason",
         BenchResult: "pattern channel producers consumers size batch in_flight target_rate elapsed sent"
         " received send_rate rate byte_rate loss doubles disorder errors min mean p50 p90 p95 p99 p999 max"
         " limit busy stopped histogram",

@@ -12,7 +12,7 @@ class Check(NamedTuple):
     """
 
     name: str
-    outcome: Literal["ok", "warning", "failed", "skipped"]
+    status: Literal["ok", "warning", "failed", "skipped"]
     found: str
     advice: str = ""
     error: Exception | None = None
@@ -26,6 +26,26 @@ class Pong(NamedTuple):
     started_at: int
     uptime: int
     round_trip: int
+
+
+HealthStatus = Literal["ok", "warning", "critical", "unknown"]
+
+
+class HealthCheck(NamedTuple):
+    """A server or a queue held against conditions; figures that were not looked at are None.
+
+    `oldest`, the age of the first message, and `round_trip` are nanoseconds.
+    """
+
+    name: str
+    status: HealthStatus = "ok"
+    waiting: int | None = None
+    messages: int | None = None
+    bytes: int | None = None
+    subscribers: int | None = None
+    oldest: int | None = None
+    round_trip: int = 0
+    reason: str = ""
 
 
 class BenchResult(NamedTuple):

@@ -14,11 +14,15 @@ from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
-from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
 from kubemqctl.model.text import escaped, text_bytes
+from kubemqctl.output.tsv import row
 
-FormName = Literal["human", "json", "yaml", "raw", "template"]
+FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
 FORMS = ("auto", "human", "json", "yaml", "raw")
+
+
+Raw = Callable[[object], bytes]
 
 
 class Form(NamedTuple):
@@ -54,7 +58,7 @@ def decide(output: str | None, template: str | None, profile_output: str, stdout
 
 
 def _known(name: str) -> FormName:
-    for form in ("human", "json", "yaml", "raw"):
+    for form in ("human", "json", "yaml", "raw", "prometheus"):
         if name == form:
             return form
     raise UsageError(f"unknown output format {escaped(name)}", hint=f"use one of {', '.join(FORMS)}")
@@ -65,27 +69,32 @@ def make_renderer(
     noun_type: type,
     *,
     delimiter: bytes | None = b"\n",
+    raw: Raw | None = None,
     colour: bool = False,
     width: int = 80,
     spread: bool = False,
 ) -> Renderer:
     """The renderer for `form`. `noun_type` is what the command prints: a template is checked against it.
 
-    `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `colour`,
-    `width` (columns) and `spread` (lay out bodies that are JSON) are for people. UsageError for a bad
-    template.
+    `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `raw` is what a
+    pipe wants of a noun, where that is not the same in every command. `colour`, `width` (columns) and
+    `spread` (lay out bodies that are JSON) are for people. UsageError for a bad template.
     """
     if form.name == "human":
         from kubemqctl.output.human.renderer import human_renderer
 
         return Renderer(*human_renderer(colour, width, spread=spread))
-    one = _one(form, noun_type, delimiter)
+    if form.name == "prometheus":
+        from kubemqctl.output.prometheus import metrics
+
+        return Renderer(lambda noun: metrics([noun]), metrics)  # type: ignore[list-item, arg-type]
+    one = _one(form, noun_type, delimiter, raw)
     return Renderer(one, lambda nouns: b"".join(map(one, nouns)))
 
 
-def _one(form: Form, noun_type: type, delimiter: bytes | None) -> Callable[[object], bytes]:
+def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None) -> Raw:
     if form.name == "raw":
-        return raw_renderer(delimiter)
+        return raw_renderer(delimiter, raw)
     if form.name == "json":
         return json_renderer()
     if form.name == "yaml":
@@ -95,8 +104,15 @@ def _one(form: Form, noun_type: type, delimiter: bytes | None) -> Callable[[obje
     return compile_template(form.template, noun_type)
 
 
+def no_metrics() -> UsageError:
+    """For a command that is no listing of channels."""
+    hint = f"use one of {', '.join(FORMS)}"
+    return UsageError("-o prometheus is for queue list and channel list", hint=hint)
+
+
 # --- raw ---
 
+CHANNEL_ROW = ("name", "type", "waiting", "messages", "bytes", "subscribers", "last_activity")
 _RAW: dict[type, Callable[..., bytes]] = {
     Received: lambda noun: noun.body,
     Event: lambda noun: noun.body,
@@ -105,17 +121,20 @@ _RAW: dict[type, Callable[..., bytes]] = {
     AnsweredRequest: lambda noun: b"",
     SendResult: lambda noun: text_bytes(noun.id),
     Affected: lambda noun: b"%d" % noun.affected,
-    ChannelInfo: lambda noun: text_bytes(noun.name),
-    Check: lambda noun: b"",
+    ChannelInfo: row(CHANNEL_ROW),
+    Check: row(("status", "name", "found")),
+    HealthCheck: row(("status", "name", "reason")),
     BenchResult: lambda noun: b"%.1f" % noun.rate,
     Pong: lambda noun: b"%.3f" % (noun.round_trip / 1e6),
     dict: lambda noun: text_bytes(str(next(iter(noun.values()), ""))),
 }
 
 
-def raw_renderer(delimiter: bytes | None) -> Callable[[object], bytes]:
-    """The one value that a pipe wants: a body, an id, a number, a name; of a dict its first value."""
+def raw_renderer(delimiter: bytes | None, raw: Raw | None = None) -> Raw:
+    """What a pipe wants: a body, an id, a number, a row of values; of a dict its first value."""
     end = delimiter or b""
+    if raw is not None:
+        return lambda noun: raw(noun) + end
     values = _RAW
     return lambda noun: values[type(noun)](noun) + end
 

@@ -14,7 +14,7 @@ from kubemqctl.config.settings import Settings, plain_text_warning, resolve, wis
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
-from kubemqctl.output.forms import Form, Renderer, decide, make_renderer
+from kubemqctl.output.forms import Form, Raw, Renderer, decide, make_renderer, no_metrics
 from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
 from kubemqctl.output.stdout import Stdout
 
@@ -75,33 +75,50 @@ class Invocation:
 
         return connect(self.connecting(), self.warn)
 
-    def form(self) -> Form:
-        """The form of the output. Raises UsageError for options that exclude each other."""
+    def form(self, metrics: bool = False) -> Form:
+        """The form of the output; `metrics` where that may be Prometheus's.
+
+        Raises UsageError for options that exclude each other, and a form that is not of this command.
+        """
         common = self.common
         wish = "" if common.output or common.template is not None else self._profile_output()
-        return decide(common.output, common.template, wish, is_terminal(1))
+        form = decide(common.output, common.template, wish, is_terminal(1))
+        if form.name == "prometheus" and not metrics:
+            raise no_metrics()
+        return form
 
     def _profile_output(self) -> str:
         # Only a terminal's form depends on the profile: a pipe need not read the file for it.
         return wished_output(self.common.flags, self.environ) if is_terminal(1) else ""
 
-    def renderer(self, noun_type: type, delimiter: bytes | None = b"\n") -> Renderer:
-        """Turns nouns of that type into bytes; a bad `--format` is found here, before anything is done."""
+    def renderer(
+        self,
+        noun_type: type,
+        delimiter: bytes | None = b"\n",
+        raw: Raw | None = None,
+        metrics: bool = False,
+    ) -> Renderer:
+        """Turns nouns of that type into bytes; a bad `--format` is found here, before anything is done.
+
+        `raw` is what a pipe gets of one, where the command has a form of its own for that; `metrics` is for
+        the listings that have a form for Prometheus.
+        """
         seen = is_terminal(1)
         colour = colour_wanted(self.environ, seen)
         width = os.get_terminal_size(1).columns if seen else 80
         return make_renderer(
-            self.form(),
+            self.form(metrics),
             noun_type,
             delimiter=delimiter,
+            raw=raw,
             colour=colour,
             width=width or 80,
             spread=seen or colour,
         )
 
-    def show(self, nouns: Iterable[object], noun_type: type) -> None:
+    def show(self, nouns: Iterable[object], noun_type: type, raw: Raw | None = None) -> None:
         """Print a finished list, and all of it."""
-        self.write(self.renderer(noun_type).all(nouns))
+        self.write(self.renderer(noun_type, raw=raw).all(nouns))
 
     def show_document(self, text: str, record: dict[str, object]) -> None:
         """Print `text` for people and pipes, or `record` where -o asks for a form that takes one."""

@@ -77,10 +77,14 @@ def test_a_queue_is_listed_with_all_its_numbers(run: Run, stub: Stub, channel: s
 def test_the_filter_is_part_of_a_name_of_any_type(run: Run, channel: str) -> None:
     for kind, name in (("queues", f"{channel}.a"), ("events", f"{channel}.b"), ("cmd", f"{channel}.c")):
         run("channel", "create", kind, name)
-    assert run("channel", "list", "--filter", channel).text.split() == [
-        f"{channel}.{letter}" for letter in "abc"
+    listed = [line.split("\t") for line in run("channel", "list", "--filter", channel).text.splitlines()]
+    assert [row[:2] for row in listed] == [
+        [f"{channel}.a", "queues"],
+        [f"{channel}.b", "events"],
+        [f"{channel}.c", "commands"],
     ]
-    assert run("channel", "list", "--filter", f"{channel}.b").text == f"{channel}.b\n"
+    assert {len(row) for row in listed} == {7}, "an absent value is empty, not left out"
+    assert run("channel", "list", "--filter", f"{channel}.b").text.startswith(f"{channel}.b\tevents\t")
     assert run("channel", "list", "--filter", f"{channel}.*").text == ""
 
 
@@ -163,7 +167,7 @@ def test_the_community_server_s_queues_are_listed_with_a_warning_soon(run: Run) 
 def test_asked_for_queues_alone_there_is_nothing_to_warn_of(run: Run) -> None:
     with fake_server(SendRequest=nobody_answers, QueuesInfo=queues(JOBS)) as address:
         result = run("channel", "list", "queues", address=address)
-        assert (result.code, result.text) == (0, "jobs\n")
+        assert (result.code, result.text.split("\t")[:4]) == (0, ["jobs", "queues", "2", "5"])
         assert "warning" not in result.err
         assert run("channel", "list", "queues", "-q", address=address).err == ""
 
@@ -187,7 +191,7 @@ def test_a_server_that_hangs_on_a_channel_request_is_not_waited_for(run: Run) ->
 
     with fake_server(SendRequest=hang, QueuesInfo=queues(JOBS)) as address:
         began = time.monotonic()
-        assert run("channel", "list", address=address).text == "jobs\n"
+        assert run("channel", "list", address=address).text.startswith("jobs\tqueues\t2\t5\t")
         assert time.monotonic() - began < 4
 
 
@@ -222,7 +226,7 @@ def test_a_server_that_is_not_ready_is_asked_again(run: Run) -> None:
         return response
 
     with fake_server(SendRequest=answer) as address:
-        assert run("channel", "list", "events", address=address).text == "ev\n"
+        assert run("channel", "list", "events", address=address).text == "ev\tevents\t\t\t\t\t\n"
 
 
 def test_a_server_that_stays_unready_is_exit_8(run: Run) -> None:

@@ -14,6 +14,7 @@ from kubemqctl.cli import main
 from kubemqctl.cli.arguments import SWITCHES, VALUED, OptionArity, move_common_options_first, split
 from kubemqctl.cli.command_tree import COMMANDS, build
 from tests.support.program import Run, environment
+from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 
 NOBODY = "127.0.0.1:1"
@@ -40,14 +41,37 @@ def test_the_common_options_of_the_table_are_those_that_the_tree_declares() -> N
             ["-v", "queue", "send", "c", "--metadata", "--tls"],
         ),
         (["queue", "send", "c", "-"], ["queue", "send", "c", "-"]),
-        (["queue", "send", "c", "-qv"], ["-qv", "queue", "send", "c"]),
+        (["queue", "send", "c", "-qv"], ["-q", "-v", "queue", "send", "c"]),
+        (["queue", "peek", "c", "-qo", "json"], ["-q", "-o", "json", "queue", "peek", "c"]),
+        (["queue", "peek", "c", "-vpdev"], ["-v", "-pdev", "queue", "peek", "c"]),
+        (["queue", "peek", "c", "-0o", "json"], ["-o", "json", "queue", "peek", "c", "-0"]),
+        (["queue", "peek", "c", "-q0"], ["-q", "queue", "peek", "c", "-0"]),
+        (["queue", "peek", "c", "-qn2"], ["-q", "queue", "peek", "c", "-n2"]),
+        (["queue", "peek", "c", "-qz"], ["queue", "peek", "c", "-qz"]),
         (["-a", "h:1", "queue", "send", "-a", "h:2", "c"], ["-a", "h:1", "-a", "h:2", "queue", "send", "c"]),
     ],
 )
 def test_common_options_are_moved_to_the_front_with_their_values(
     words: list[str], hoisted: list[str]
 ) -> None:
-    assert move_common_options_first(words, OptionArity({"--metadata": True, "--lines": False})) == hoisted
+    own = {"--metadata": True, "--lines": False, "-0": False, "-n": True}
+    assert move_common_options_first(words, OptionArity(own)) == hoisted
+
+
+@pytest.mark.parametrize("cluster", [["-0o", "json"], ["-qo", "json"], ["-q0ojson"], ["-0q", "--json"]])
+def test_short_options_may_stand_together_behind_a_command(
+    run: Run, stub: Stub, channel: str, cluster: list[str]
+) -> None:
+    stub.fill(channel, 1)
+    (record,) = run("queue", "peek", channel, *cluster).records()
+    assert record["channel"] == channel
+
+
+def test_json_is_a_word_for_the_output_and_excludes_another(run: Run) -> None:
+    assert run("profile", "path", "--json").records() == run("profile", "path", "-o", "json").records()
+    result = run("ping", "--json", "-o", "yaml")
+    assert (result.code, "--json and -o yaml cannot be used together" in result.err) == (2, True)
+    assert '"exit_code": 2' in run("pong", "--json").err
 
 
 def test_an_option_that_the_command_declares_itself_stays_where_it_is() -> None:

@@ -27,7 +27,7 @@ def failure(result: Result, step: str) -> str:
     """What the step that failed found; it is the first, the others before it are ok, those behind skipped."""
     records = result.records()
     assert [record["name"] for record in records] == NAMES
-    outcomes = [record["outcome"] for record in records]
+    outcomes = [record["status"] for record in records]
     at = NAMES.index(step)
     assert outcomes[at] == "failed", result.text
     assert "failed" not in outcomes[:at]
@@ -58,8 +58,9 @@ def test_a_good_profile_is_checked_to_the_ping(profile: Callable[..., Result], r
             result = profile(*line, "-o", "json")
             assert (result.code, result.err) == (0, "")
             assert [record["name"] for record in result.records()] == NAMES
-            assert {record["outcome"] for record in result.records()} == {"ok"}
-        assert profile("check") == Result(0, b"", "")
+            assert {record["status"] for record in result.records()} == {"ok"}
+        rows = [line.split("\t") for line in profile("check").text.splitlines()]
+        assert [row[:2] for row in rows] == [["ok", name] for name in NAMES]
 
 
 def test_it_is_the_profile_that_is_checked_and_not_an_address_in_the_environment(
@@ -100,7 +101,7 @@ def test_a_token_that_cannot_be_had_fails_at_the_token(profile: Callable[..., Re
     result = profile("check", "-o", "json")
     assert result.code == 4
     records = {record["name"]: record for record in result.records()}
-    assert records["token"]["outcome"] == "failed"
+    assert records["token"]["status"] == "failed"
     assert "token_command" in records["token"]["found"]
 
 

@@ -149,7 +149,9 @@ def test_the_list_has_every_queue_by_name(run: Run, stub: Stub, channel: str) ->
     result = run("queue", "list")
     assert result.code == 0
     ours = [line for line in result.text.splitlines() if line.startswith(channel)]
-    assert ours == [f"{channel}.{name}" for name in ("a", "b", "c")]
+    assert [line.split("\t")[:4] for line in ours] == [
+        [f"{channel}.{name}", "queues", "2", "2"] for name in ("a", "b", "c")
+    ]
     assert result.text.splitlines() == sorted(result.text.splitlines())
 
 
@@ -161,7 +163,9 @@ def test_a_record_has_the_servers_figures(run: Run, stub: Stub, channel: str) ->
     assert (record["messages"], record["waiting"]) == (3, 2)
     assert (record["first_sequence"], record["last_sequence"]) == (1, 3)
     assert record in run("queue", "list", "-o", "json").records()
-    assert run("queue", "info", channel).out == channel.encode() + b"\n"
+    lines = [line.split("\t") for line in run("queue", "info", channel).text.splitlines()]
+    assert lines[:4] == [["name", channel], ["type", "queues"], ["messages", "3"], ["bytes", lines[3][1]]]
+    assert {len(line) for line in lines} == {2}
     assert run("queue", "info", channel, "--format", "{waiting}").out == b"2\n"
 
 

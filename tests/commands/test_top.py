@@ -51,7 +51,12 @@ def loaded(new_broker: NewBroker) -> Broker:
 @pytest.mark.builtin
 def test_in_a_pipe_it_prints_the_names_once_in_order(run: Run, loaded: Broker) -> None:
     result = run(*TOP, "--sort", "name", address=loaded.address)
-    assert (result.code, result.text) == (0, "jobs\nnews\norders\n")
+    rows = [line.split("\t") for line in result.text.splitlines()]
+    assert (result.code, [row[:3] for row in rows]) == (
+        0,
+        [["jobs", "queues", "70"], ["news", "events", ""], ["orders", "queues", "5"]],
+    )
+    assert {len(row) for row in rows} == {9}, "the rates come last"
     assert result.err == "measuring rates for 0.1 s\n"
     assert run(*TOP, "--sort", "waiting", "-q", address=loaded.address).err == ""
 

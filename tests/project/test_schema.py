@@ -204,6 +204,12 @@ def _(bench: Bench) -> list[Result]:
     return [bench.run("ping --count 2 --interval 10ms")]
 
 
+@scenario("check")
+def _(bench: Bench) -> list[Result]:
+    bench.plain("queue", "send", bench.channel, "x")
+    return [bench.run("check"), bench.run(f"check queue {bench.channel} --warn oldest>1h")]
+
+
 @scenario("doctor", "profile check")
 def _(bench: Bench) -> list[Result]:
     assert bench.plain("profile", "set", "here", "--address", bench.address).code == 0

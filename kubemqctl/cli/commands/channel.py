@@ -12,6 +12,7 @@ from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
+from kubemqctl.output.tsv import row
 from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("channel")
@@ -72,7 +73,7 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
       kubemqctl channel list --format '{type}\\t{name}\\t{messages}'
     """
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, metrics=True)
     with run.client() as client:
         from kubemqctl.client.channels import Survey
 
@@ -101,7 +102,7 @@ def create(ctx: typer.Context, type: Type, name: Name) -> None:
     """
     check_channel(name, type)
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, raw=row(["name"]))
     with run.client() as client:
         from kubemqctl.client import channels
 
@@ -124,7 +125,7 @@ def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confi
     # A queue whose name has a colon cannot be received from, so that deleting it is all that is left to do.
     check_channel(name, "events")
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, raw=row(["name"]))
     run.confirm(f"delete the channel {name} ({type}) and its messages", name, yes=yes, confirm=confirm)
     with run.client() as client:
         from kubemqctl.client import channels

@@ -25,11 +25,11 @@ def doctor(ctx: typer.Context) -> None:
     Examples:
       kubemqctl doctor
       kubemqctl doctor -o json
-      kubemqctl doctor --format '{outcome} {name}: {found}'
+      kubemqctl doctor --format '{status} {name}: {found}'
     """
     from kubemqctl.client.doctor.server_steps import EVERYTHING
     from kubemqctl.client.doctor.steps import diagnose
 
     run: Invocation = ctx.obj
-    render = run.renderer(Check, None)
+    render = run.renderer(Check)
     diagnose(run.common.flags, run.environ, EVERYTHING, lambda check: run.write(render.one(check)))

@@ -177,7 +177,7 @@ def check(
 
     Examples:
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile check dev
-      kubemqctl profile check dev --format '{outcome} {name}'
+      kubemqctl profile check dev --format '{status} {name}'
     """
     from kubemqctl.client.doctor.server_steps import CONNECTION
     from kubemqctl.client.doctor.steps import diagnose
@@ -185,7 +185,7 @@ def check(
 
     run: Invocation = ctx.obj
     flags = run.common.flags
-    render = run.renderer(Check, None)
+    render = run.renderer(Check)
     if not name:
         with suppress(ConfigError):  # the first step says what is wrong with the file
             name = _applying(run, load(config_path(run.environ)))

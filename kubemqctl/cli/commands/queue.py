@@ -16,6 +16,7 @@ from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
+from kubemqctl.output.tsv import pairs
 from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("queue")
@@ -235,7 +236,7 @@ def list_queues(ctx: typer.Context) -> int:
       kubemqctl queue list --format '{name} {waiting}'
     """
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, metrics=True)
     with run.client() as client:
         from kubemqctl.client import queues
 
@@ -254,7 +255,7 @@ def info(ctx: typer.Context, channel: o.Channel) -> int:
     """
     check_channel(channel)
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, raw=pairs)
     with run.client() as client:
         from kubemqctl.client import queues
 

@@ -14,6 +14,7 @@ from kubemqctl.cli.description import Argument, Command, Option, Tree, Value
 from kubemqctl.model import errors
 from kubemqctl.model.errors import ExitCode, KubemqctlError, UsageError
 from kubemqctl.model.record_schema import schemas
+from kubemqctl.output.forms import CHANNEL_ROW
 from kubemqctl.runtime.invocation import Invocation
 
 
@@ -93,6 +94,8 @@ class Printed(NamedTuple):
 _MESSAGE = Printed(("message",), "the body")
 _RESULT = Printed(("result",), "the id")
 _CHANNEL = Printed(("channel",), "the name")
+_CHANNEL_ROW = Printed(("channel",), " ".join(CHANNEL_ROW) + ", tab-separated")
+_FIELDS = "a line `field value` for each field, tab-separated"
 _NOTHING = Printed((), "nothing")
 PRINTS: dict[str, Printed] = {
     "queue send": _RESULT,
@@ -101,8 +104,8 @@ PRINTS: dict[str, Printed] = {
     "queue ack-all": Printed(("affected",), "the number"),
     "queue tx": Printed(("message", "decision", "handled-message"), "the body; with a handler, its stdout"),
     "queue move": Printed(("affected",), "the number"),
-    "queue list": _CHANNEL,
-    "queue info": _CHANNEL,
+    "queue list": _CHANNEL_ROW,
+    "queue info": Printed(("channel",), _FIELDS),
     "events pub": _RESULT,
     "events sub": Printed(("event", "handled-event"), "the body; with a handler, its stdout"),
     "store pub": _RESULT,
@@ -111,21 +114,22 @@ PRINTS: dict[str, Printed] = {
     "cmd respond": Printed(("answered-request",), "nothing"),
     "query send": Printed(("response",), "the body"),
     "query respond": Printed(("answered-request",), "nothing"),
-    "channel list": _CHANNEL,
+    "channel list": _CHANNEL_ROW,
     "channel create": _CHANNEL,
     "channel delete": _CHANNEL,
-    "top": _CHANNEL,
+    "top": Printed(("channel",), " ".join(CHANNEL_ROW) + " rate_in rate_out, tab-separated"),
     "ping": Printed(("pong",), "the round trip in milliseconds"),
-    "doctor": Printed(("check",), "nothing"),
+    "check": Printed(("health-check",), "status, name and reason, tab-separated"),
+    "doctor": Printed(("check",), "status, name and finding, tab-separated"),
     **dict.fromkeys(
         ("bench queue", "bench events", "bench store", "bench cmd", "bench query"),
         Printed(("benchmark",), "the rate"),
     ),
     "profile list": Printed(("profile",), "the name"),
-    "profile show": Printed(("stored-profile", "settings"), "the name"),
+    "profile show": Printed(("stored-profile", "settings"), _FIELDS),
     "profile set": _NOTHING,
     "profile use": _NOTHING,
-    "profile check": Printed(("check",), "nothing"),
+    "profile check": Printed(("check",), "status, name and finding, tab-separated"),
     "profile remove": _NOTHING,
     "profile rename": _NOTHING,
     "profile copy": _NOTHING,
@@ -210,6 +214,7 @@ def _value(value: Value) -> Document:
 # The codes that rooms give of their own; those of the server's errors are in client/status.py.
 OF_ROOMS: dict[str, type[KubemqctlError]] = {
     "assertion-failed": errors.ExpectationFailed,
+    "check-failed": errors.ExpectationFailed,
     "cannot-listen": KubemqctlError,
     "damaged-data": KubemqctlError,
     "data-in-use": KubemqctlError,

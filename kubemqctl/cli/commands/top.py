@@ -14,7 +14,9 @@ from kubemqctl.messaging.channel_rates import SORTS, ChannelRow, ChannelTable
 from kubemqctl.model.channels import ChannelInfo, ChannelType
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
+from kubemqctl.output.forms import CHANNEL_ROW
 from kubemqctl.output.stderr import colour_wanted, is_terminal
+from kubemqctl.output.tsv import row
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -79,7 +81,7 @@ def top(
         raise UsageError("--interval must be 100ms or more")
     run: Invocation = ctx.obj
     form = run.form()
-    render = run.renderer(ChannelInfo)
+    render = run.renderer(ChannelInfo, raw=row([*CHANNEL_ROW, "rate_in", "rate_out"]))
     table = ChannelTable(sort, filter)
     with run.client() as client, StopSignal() as stop:
         from kubemqctl.client.channels import Survey

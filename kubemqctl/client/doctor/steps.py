@@ -76,7 +76,7 @@ def diagnose(
     with DiagnosisRun(flags, environ) as diagnosis:
         for check in run_steps(diagnosis, steps):
             show(check)
-            failed = failed or (check if check.outcome == "failed" else None)
+            failed = failed or (check if check.status == "failed" else None)
     if failed and isinstance(failed.error, KubemqctlError):
         failed.error.message = f"{failed.name}: {failed.error.message}"
         raise failed.error

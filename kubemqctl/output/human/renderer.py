@@ -11,7 +11,8 @@ from typing import Any
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Response, SendResult
-from kubemqctl.model.reports import BenchResult, Check, Pong
+from kubemqctl.model.records import to_record
+from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
 from kubemqctl.model.text import count_text, escaped, moment_text, second_text, span_text
 from kubemqctl.output.human.message import (
     details,
@@ -114,7 +115,7 @@ def _draw_check(check: Check, view: ViewOptions) -> str:
     indent = 27 if view.width >= 60 else 4
     texts = [escaped(check.found), *([f"→ {escaped(check.advice)}"] if check.advice else [])]
     lines = [line for text in texts for line in wrap(text, view.width - indent, break_on_hyphens=False)]
-    outcome = view.paint(f"{check.outcome:<8}", _CHECK_STYLES[check.outcome])
+    outcome = view.paint(f"{check.status:<8}", _CHECK_STYLES[check.status])
     head = f"{outcome} {escaped(check.name)}"
     if indent == 27 and lines:
         head = f"{outcome} {escaped(check.name):<17} {lines.pop(0)}"
@@ -122,6 +123,19 @@ def _draw_check(check: Check, view: ViewOptions) -> str:
 
 
 _CHECK_STYLES = {"ok": GREEN, "warning": ORANGE, "failed": RED, "skipped": DIM}
+
+
+def _draw_health(check: HealthCheck, view: ViewOptions) -> str:
+    """`ok  orders  3 waiting, …`: the figures, and below them why it is not well."""
+    record = to_record(check)
+    figures = [f"{name.replace('_', ' ')} {record[name]}" for name in _HEALTH_FIGURES if name in record]
+    status = view.paint(f"{check.status:<8}", _HEALTH_STYLES[check.status])
+    line = f"{status} {escaped(check.name)}  {view.paint(', '.join(figures), DIM)}\n"
+    return f"{line}         {escaped(check.reason)}\n" if check.reason else line
+
+
+_HEALTH_FIGURES = ("waiting", "messages", "bytes", "subscribers", "oldest", "round_trip")
+_HEALTH_STYLES = {"ok": GREEN, "warning": ORANGE, "critical": RED, "unknown": ORANGE}
 
 
 def _draw_pairs(record: Mapping[str, object], view: ViewOptions, indent: str = "") -> str:
@@ -158,6 +172,7 @@ _DRAW: dict[type, Callable[[Any, ViewOptions], str]] = {
     Affected: _draw_affected,
     Event: draw_event,
     Check: _draw_check,
+    HealthCheck: _draw_health,
     Pong: _draw_pong,
     BenchResult: _draw_bench,
     ChannelInfo: lambda channel, view: _draw_pairs(channel_pairs(channel, view.now()), view),
