@@ -141,7 +141,7 @@ _kubemqctl_table() {
             ;;
         'check')
             options='--warn --critical --nagios'
-            values='--warn=- --critical=-'
+            values='--warn=words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip> --critical=words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>'
             arguments='-'
             ;;
         'doctor')
@@ -297,7 +297,7 @@ _kubemqctl_value() {
             list=${1#words:}
             IFS=,
             for name in $list; do names+=("$2$name"); done
-            [[ $list == *=* ]] && compopt -o nospace 2>/dev/null
+            [[ $list == *[=.\>]* ]] && compopt -o nospace 2>/dev/null
             _kubemqctl_offer "${names[@]}"
             ;;
         topics:*)

@@ -315,8 +315,8 @@ function __kubemqctl_table
         case 'check'
             printf '%s\n' \
                 'argument|-' \
-                'option|--warn|-|Warn when EXPR holds; repeatable.' \
-                'option|--critical|-|Report a failure when EXPR holds; repeatable.' \
+                'option|--warn|words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>|Warn when EXPR holds; repeatable.' \
+                'option|--critical|words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>|Report a failure when EXPR holds; repeatable.' \
                 'option|--nagios||Print one line and end with 0 to 3, as a plugin of Nagios does.'
         case 'bench queue'
             printf '%s\n' \

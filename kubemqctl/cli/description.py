@@ -192,7 +192,7 @@ _HANDLER_FORMS = ("--handler-input", "--handler-output")
 def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
     name = metavar.strip("[]….")
     if words := _words(path, option, name):
-        return Value("word", words, closed=option not in ("--on-fail", "--unset"))
+        return Value("word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset"))
     if name in _CHANNELS:
         return Value("channel", of=CHANNEL_TYPES.get(path[0], "") if path else "")
     if option == "--profile" or (not option and path[:1] == ("profile",) and name == "NAME"):
@@ -210,6 +210,12 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
     if option in _HANDLER_FORMS:
         return ("body", "json")
+    if metavar == "EXPR":
+        return _condition_beginnings(path, option)
+    if metavar == "ENCODING":
+        from kubemqctl.messaging.encodings import PACKED, PROTOBUF
+
+        return PACKED if option == "--encode" else (*PACKED, PROTOBUF)
     if metavar == "FORMAT":
         return FORMS
     if option == "--on-fail":
@@ -227,3 +233,19 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
     if metavar == "TYPE" and path[:1] == ("channel",):
         return get_args(ChannelType)
     return ()
+
+
+def _condition_beginnings(path: tuple[str, ...], option: str) -> tuple[str, ...]:
+    """What a condition can begin with, by the records that the command looks at."""
+    from kubemqctl.messaging.channel_checks import QUEUE_FIGURES
+    from kubemqctl.model.messages import Event, Received
+    from kubemqctl.model.paths import SIZE
+    from kubemqctl.model.records import fields
+
+    if option in ("--warn", "--critical"):
+        return tuple(f"{name}>" for name in QUEUE_FIGURES)
+    if option not in ("--where", "--never"):
+        return ()
+    known = fields(Event if path[0] in ("events", "store") else Received)
+    deeper = {"body": ("body=", "body."), "tags": ("tags.",), "policy": ("policy.",)}
+    return tuple(word for name in (*known, SIZE) for word in deeper.get(name, (f"{name}=",)))

@@ -15,7 +15,8 @@ _HANDLER = (
     "--concurrency --persistent --handler-timeout --grace --on-fail --max-attempts --dead-letter --prefix"
     " --handler-input --handler-output",
 )
-_PRINTED = ("Output", "--null --delimiter --decode --proto-set --proto-type")
+_DECODE = "--decode --proto-set --proto-type"
+_PRINTED = ("Output", f"--null --delimiter {_DECODE}")
 _RUN = ("Running in scripts", "--ready-file --no-reconnect --background --log")
 _CONSUME = (
     ("What to receive", "--count --all --follow --from --until --where --group --durable --checkpoint --ack"),
@@ -47,6 +48,7 @@ _RESPOND = (
 _MOVE = (
     ("Which messages", "--count --all --from --until --follow --checkpoint --where"),
     ("Target", "--to-profile --max-receives --dead-letter"),
+    ("Decoding for conditions", _DECODE),
 )
 _BENCH = (
     ("Load", "--producers --consumers --size --batch --in-flight --rate --timeout"),
@@ -71,6 +73,11 @@ HEADINGS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     **dict.fromkeys(("cmd send", "query send"), _REQUEST),
     **dict.fromkeys(("cmd respond", "query respond"), _RESPOND),
+    "expect": (
+        ("What to expect", "--where --never --count --exactly --none --within"),
+        ("Where to look", "--from --take --group"),
+        ("Output", _DECODE),
+    ),
     **dict.fromkeys((f"bench {pattern}" for pattern in ("queue", "events", "store", "cmd", "query")), _BENCH),
     "broker run": (
         ("Listening", "--listen --ready-file --background --log"),
@@ -85,6 +92,7 @@ HELP = Option(("-h", "--help"), (), "Show this help.", "", None, "", False, "")
 METAVARS = {
     "D": "D is a duration: 500ms, 30s, 10min, 1h30m.",
     "SIZE": "SIZE is 512B, 4KiB or 1MB.",
+    "EXPR": "EXPR is FIELD OP VALUE; OP is one of = != ~ !~ < <= > >=.",
 }
 """What a value looks like whose placeholder does not say it."""
 

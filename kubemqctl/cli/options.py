@@ -106,6 +106,14 @@ JsonLines = Annotated[
     bool, typer.Option("--json-lines", help="Send each line as a JSON record, as `-o json` prints them.")
 ]
 KeepId = Annotated[bool, typer.Option("--keep-id", help="Keep the message IDs of the records.")]
+Encode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encode",
+        metavar="ENCODING",
+        help="Encode each body as gzip, zlib or base64; repeat to apply several in this order.",
+    ),
+]
 Rate = Annotated[
     float | None,
     typer.Option(
@@ -135,6 +143,40 @@ Retry = Annotated[
 ]
 Count = Annotated[int | None, count("Stop after N messages.")]
 All = Annotated[bool, typer.Option("--all", help="Take all messages that are waiting when the run begins.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--where",
+        metavar="EXPR",
+        help="Only messages for which EXPR holds, such as 'body.id=42'; repeat for more conditions.",
+    ),
+]
+Decode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--decode",
+        metavar="ENCODING",
+        help="Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.",
+    ),
+]
+ProtoSet = Annotated[
+    str,
+    typer.Option(
+        "--proto-set",
+        metavar="FILE",
+        help="Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.",
+        show_default=False,
+    ),
+]
+ProtoType = Annotated[
+    str,
+    typer.Option(
+        "--proto-type",
+        metavar="TYPE",
+        help="Full name of the message type for --decode protobuf.",
+        show_default=False,
+    ),
+]
 Follow = Annotated[bool, typer.Option("--follow", help="Keep waiting for new messages.")]
 Wait = Annotated[float, duration("--wait", "Wait up to D for the first message.", "1s")]
 Idle = Annotated[float | None, duration("--idle", "Stop when no message has arrived for D.")]

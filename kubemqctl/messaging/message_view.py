@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from kubemqctl.messaging.conditions import Condition
+from kubemqctl.messaging.conditions import Condition, parse_conditions
+from kubemqctl.messaging.encodings import Protobuf, decoder
 from kubemqctl.model.paths import Body
 from kubemqctl.model.text import quoted
 
@@ -60,3 +61,20 @@ class MessageView(Generic[N]):
                 self._warn(f"the body of {quoted(message.id)} is shown as it is: {e}")
                 self._warn = None
             return noun, False
+
+
+def message_view(
+    noun_type: type[N],
+    where: Sequence[str],
+    decode: Sequence[str],
+    protobuf: Protobuf,
+    warn: Callable[[str], None],
+) -> MessageView[N] | None:
+    """The view that `--where`, `--decode`, `--proto-set` and `--proto-type` ask for; None for none of them.
+
+    Raises UsageError for a condition on what `noun_type` lacks and for options that do not fit together,
+    NotFound and ConfigError for the set of descriptors: all before anything is taken from a server.
+    """
+    conditions = parse_conditions(where, noun_type)
+    step = decoder(decode, protobuf)
+    return MessageView(conditions, step, warn) if conditions or step else None

@@ -70,7 +70,9 @@ Rate = Annotated[
 Assert = Annotated[
     list[str] | None,
     typer.Option(
-        "--assert", metavar="EXPR", help="Fail if this does not hold, for example 'p99<20ms'; repeatable."
+        "--assert",
+        metavar="ASSERTION",
+        help="Fail if this does not hold, for example 'p99<20ms'; repeatable.",
     ),
 ]
 _RESULT = """

@@ -91,7 +91,7 @@ _kubemqctl_value() {
             list=${1#words:}
             IFS=,
             for name in $list; do names+=("$2$name"); done
-            [[ $list == *=* ]] && compopt -o nospace 2>/dev/null
+            [[ $list == *[=.\>]* ]] && compopt -o nospace 2>/dev/null
             _kubemqctl_offer "${names[@]}"
             ;;
         topics:*)

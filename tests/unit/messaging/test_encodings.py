@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kubemqctl.messaging.conditions import parse_conditions
 from kubemqctl.messaging.encodings import Protobuf, Undecodable, decoder, encoder
-from kubemqctl.messaging.message_view import MessageView
+from kubemqctl.messaging.message_view import MessageView, message_view
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.model.messages import Event
 
@@ -151,3 +151,18 @@ def test_a_body_that_does_not_decode_fulfils_conditions_on_the_rest() -> None:
         parse_conditions(["size=1", "id=e-1"], Event), decoder(["gzip"]), lambda text: None
     )
     assert view(event(b"x")) == event(b"x")
+
+
+def test_a_view_is_made_only_where_an_option_asks_for_one() -> None:
+    def warn(text: str) -> None:
+        raise AssertionError(text)
+
+    assert message_view(Event, [], [], Protobuf(), warn) is None
+    filtered = message_view(Event, ["tags.kind=new"], [], Protobuf(), warn)
+    assert filtered
+    assert filtered(event(b"x")) is None
+    decoding = message_view(Event, [], ["gzip"], Protobuf(), warn)
+    assert decoding
+    assert decoding(event(gzip.compress(b"x"))) == event(b"x")
+    with pytest.raises(UsageError, match="no field"):
+        message_view(Event, ["receive_count>1"], [], Protobuf(), warn)
