@@ -11,6 +11,9 @@ MAX_MESSAGE = 104_857_600
 """The server's limit for a whole gRPC message, in bytes."""
 MAX_BODY = MAX_MESSAGE - 64
 """No message has room for a larger body: channel, client id and lengths take the rest."""
+MAX_RECORD = 6 * MAX_MESSAGE + (1 << 20)
+"""No message's record is longer, in bytes of JSON: a byte is at most six characters there (`\\u0001`), and
+what only a receiver knows has room beside."""
 MAX_QUEUE_SECONDS = 43_200
 """The server's maximum for expiration, delay and visibility."""
 MAX_RECEIVES = 1_024

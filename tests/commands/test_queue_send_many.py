@@ -12,6 +12,7 @@ from typing import IO
 
 import pytest
 
+from kubemqctl.model.limits import MAX_BODY
 from tests.support.fake_queue_server import fake_queue_server
 from tests.support.program import Run, Start, environment
 from tests.support.raw_grpc import Stub
@@ -148,6 +149,14 @@ def test_what_receive_prints_send_takes_and_nothing_is_lost(run: Run, stub: Stub
     assert first.Policy.ExpirationSeconds == 3600
     assert (first.Policy.MaxReceiveCount, first.Policy.MaxReceiveQueue) == (7, "dead")
     assert (second.Body, third.Body, third.Metadata) == (b"text\r\n\x7f\xc2\x85", b"", "only metadata")
+
+
+def test_a_record_that_is_longer_than_any_body_is_sent(run: Run, stub: Stub, channel: str) -> None:
+    body = b"\x01" * 18_000_000  # six characters each: a line of 108 MB
+    line = record_lines({"body": body.decode()})
+    assert len(line) > MAX_BODY
+    assert run("queue", "send", channel, "--json-lines", stdin=line).code == 0
+    assert bodies(stub, channel, 1) == [body]
 
 
 def test_ids_of_records_are_new_unless_they_are_kept(run: Run, channel: str) -> None:

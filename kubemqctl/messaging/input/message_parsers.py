@@ -12,6 +12,8 @@ from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.messages import NO_POLICY, Message, Policy
 from kubemqctl.model.record_parser import message_from_line
 
+_TOO_LARGE = f"too large: the maximum is {MAX_BODY} bytes"
+
 
 class MessageBatch(NamedTuple):
     """Messages to send in one request, and where in the input each came from."""
@@ -65,6 +67,8 @@ def parse_records(template: Message, keep_id: bool) -> Parse:
             try:
                 message = message_from_line(piece, keep_id)
                 body, to, id, metadata, tags, policy = message
+                if len(body) > MAX_BODY:
+                    raise TooLarge(_TOO_LARGE)
                 if policy is not NO_POLICY and policy.dead_letter:
                     _check_dead_letter(policy.dead_letter)
             except UsageError as e:
@@ -119,5 +123,4 @@ def _mixed(mine: Policy, theirs: Policy) -> Policy:
 
 
 def _oversize(batch: InputBatch) -> list[tuple[int, KubemqctlError]]:
-    why = f"too large: the maximum is {MAX_BODY} bytes"
-    return [(line, TooLarge(why)) for line in batch.oversize]
+    return [(line, TooLarge(_TOO_LARGE)) for line in batch.oversize]

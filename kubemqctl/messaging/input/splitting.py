@@ -87,9 +87,9 @@ def split_stream(
     return StreamSplitter(fd, PieceBuffer(delimiter, max_count, max_bytes, max_piece), stop_fd, name)
 
 
-def split_bytes(data: bytes, delimiter: bytes) -> Iterator[InputBatch]:
+def split_bytes(data: bytes, delimiter: bytes, max_piece: int = MAX_BODY) -> Iterator[InputBatch]:
     """The batches of a body given as an argument; the same rules, without the waiting."""
-    buffer = PieceBuffer(delimiter, MAX_COUNT, MAX_BYTES, MAX_BODY)
+    buffer = PieceBuffer(delimiter, MAX_COUNT, MAX_BYTES, max_piece)
     buffer.feed(data)
     buffer.finish()
     while buffer.has_news:

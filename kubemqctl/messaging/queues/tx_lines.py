@@ -9,6 +9,7 @@ from functools import partial
 from kubemqctl.messaging.queues.decisions import Settlement, modified
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, RecordError, UsageError
+from kubemqctl.model.limits import MAX_RECORD
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.model.record_parser import message_from_record, parse
 from kubemqctl.model.records import to_record
@@ -16,8 +17,6 @@ from kubemqctl.model.text import escaped
 from kubemqctl.model.values import whole_seconds
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
-# A record in a line may be as large as a message; its JSON up to six times that.
-LONGEST_LINE = 640 << 20
 _CHUNK = 64 << 10
 
 
@@ -104,7 +103,7 @@ class LineReader:
             raise KubemqctlError(f"stdin cannot be read: {(e.strerror or str(e)).lower()}") from e
         self._rest += chunk
         self._at_end = not chunk
-        if len(self._rest) > LONGEST_LINE:
+        if len(self._rest) > MAX_RECORD:
             raise UsageError(f"line {self.number + 1} is too long for a control line")
 
     def next(self) -> bytes | None:

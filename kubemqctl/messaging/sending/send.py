@@ -25,6 +25,7 @@ from kubemqctl.messaging.sending.retry import (
 from kubemqctl.messaging.sending.sender import Sender
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
+from kubemqctl.model.limits import MAX_BODY, MAX_RECORD
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
@@ -71,6 +72,11 @@ class SendOptions(NamedTuple):
         if self.nul:
             return b"\0"
         return b"\n" if self.delimiter is None else self.delimiter
+
+    @property
+    def longest(self) -> int:
+        """How many bytes a piece of the input may have: a record in JSON is longer than its body."""
+        return MAX_RECORD if self.json_lines else MAX_BODY
 
 
 Emit = Callable[[Sequence[SendResult]], None]
@@ -204,10 +210,13 @@ def _batches(out: SendOptions, stop: StopSignal) -> Iterator[tuple[int | None, I
         return
     with body_source(out.body, out.files, stdin_is_terminal=is_terminal(0)) as source:
         if isinstance(source, bytes):
-            yield None, split_bytes(source, out.between)
+            yield None, split_bytes(source, out.between, out.longest)
         else:
             name = out.files[0] if out.files else "stdin"
-            yield source, split_stream(source, out.between, stop_fd=stop.fd, name=name)
+            yield (
+                source,
+                split_stream(source, out.between, max_piece=out.longest, stop_fd=stop.fd, name=name),
+            )
 
 
 def _most(template: Message) -> int:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from kubemqctl.messaging.input.message_parsers import MessageBatch
+import pytest
+
+from kubemqctl.messaging.input import message_parsers
+from kubemqctl.messaging.input.message_parsers import MessageBatch, parse_records
+from kubemqctl.messaging.input.splitting import InputBatch
+from kubemqctl.model.errors import TooLarge
 from kubemqctl.model.messages import Message
 
 
@@ -13,3 +18,13 @@ def test_portions_keep_messages_and_their_lines_together() -> None:
         (2, [5, 8]),
         (1, [9]),
     ]
+
+
+def test_a_record_whose_body_no_message_has_room_for_is_its_lines_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(message_parsers, "MAX_BODY", 3)
+    batch = InputBatch([b'{"body":"abc"}', b'{"body":"abcd"}', b'{"body_base64":"AAAAAA=="}'], [1, 2, 3])
+    parsed = parse_records(Message(channel="q"), keep_id=False)(batch)
+    assert [m.body for m in parsed.job.messages] == [b"abc"]
+    assert [(line, type(error)) for line, error in parsed.bad] == [(2, TooLarge), (3, TooLarge)]
