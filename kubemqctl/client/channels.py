@@ -16,6 +16,7 @@ from kubemqctl.client.connection import Client
 from kubemqctl.client.error_translation import server_error
 from kubemqctl.model.channels import ChannelInfo, ChannelType, Sample
 from kubemqctl.model.errors import (
+    AuthError,
     InvalidRequest,
     KubemqctlError,
     NotFound,
@@ -43,13 +44,16 @@ def check_answered(client: Client) -> None:
     """Raise Unsupported within two seconds when this server does not answer channel requests."""
     try:
         _ask(client, "list-channels", {"channel_type": "queues", "channel_search": client.client_id}, PROBE)
-    except (NotReady, InvalidRequest):
+    except (NotReady, InvalidRequest, NotFound):
         return  # an answer, too
     except Unsupported as e:
         raise _lacking(e) from e
     except TimedOut as e:
         connection.ping(client, PROBE)  # a server that answers nothing at all is another matter
         raise _lacking(e) from e
+    except KubemqctlError as e:
+        if e.grpc_status != "OK" or isinstance(e, AuthError):
+            raise
 
 
 def _lacking(error: KubemqctlError) -> Unsupported:
@@ -157,7 +161,8 @@ def _ask(client: Client, what: str, tags: Mapping[str, str], timeout: float) -> 
 def _refusal(text: str) -> KubemqctlError:
     error = server_error(text)
     words = text.lower()
-    if isinstance(error, InvalidRequest) and ("not found" in words or "not exist" in words):
+    is_plain = type(error) in (KubemqctlError, InvalidRequest)
+    if is_plain and ("not found" in words or "not exist" in words):
         hint = "to list all channels: kubemqctl channel list"
         return NotFound(error.message, hint=hint, server_message=text)
     return error

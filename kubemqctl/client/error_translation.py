@@ -28,6 +28,7 @@ from kubemqctl.model.errors import (
 
 Kind = tuple[type[KubemqctlError], str]
 _INVALID: Kind = (InvalidRequest, "invalid-request")
+UNKNOWN: Kind = (KubemqctlError, "server-error")
 BY_NUMBER: dict[int, Kind] = {
     **dict.fromkeys((*range(101, 124), *range(131, 137), 206, 207), _INVALID),
     124: (InvalidRequest, "nothing-held"),
@@ -46,17 +47,38 @@ BY_NUMBER: dict[int, Kind] = {
     412: (AuthError, "permission-denied"),
     421: (AuthError, "unauthenticated"),
 }
+# What the server's inner connection says while it is out of order; its time-outs leave the outcome open.
+_BROKEN: Kind = (NotReady, "server-broken")
+_NOT_YET: Kind = (NotReady, "not-ready")
+_NO_ANSWER: Kind = (TimedOut, "timeout")
 BY_TEXT: tuple[tuple[str, Kind], ...] = (
-    ("grpc server is not ready", (NotReady, "not-ready")),
-    ("cluster snapshot not ready", (NotReady, "not-ready")),
+    ("grpc server is not ready", _NOT_YET),
+    ("cluster snapshot not ready", _NOT_YET),
     ("stan: clientID already registered", (NotReady, "client-id-in-use")),
-    ("nats: connection closed", (NotReady, "server-broken")),
-    ("stan: ", _INVALID),
-    ("nats: invalid", _INVALID),
+    ("nats: connection closed", _BROKEN),
+    ("nats: invalid connection", _BROKEN),
+    ("nats: connection ", _NOT_YET),
+    ("nats: no servers available", _NOT_YET),
+    ("nats: maximum connections", _NOT_YET),
+    ("nats: outbound buffer limit", _NOT_YET),
+    ("nats: slow consumer", _NOT_YET),
+    ("nats: stale connection", _NOT_YET),
+    ("nats: timeout", _NO_ANSWER),
+    ("nats: maximum payload", (TooLarge, "message-too-large")),
+    ("stan: connection closed", _BROKEN),
+    ("stan: invalid connection", _BROKEN),
+    ("stan: connection lost", _NO_ANSWER),
+    ("stan: publish ack timeout", _NO_ANSWER),
+    ("stan: timeout", _NO_ANSWER),
+    ("request timeout", _NOT_YET),
+    ("stan: invalid ", _INVALID),
+    ("stan: durable name", _INVALID),
+    ("nats: invalid ", _INVALID),
     ("file name too long", _INVALID),
     ("larger than max", (TooLarge, "message-too-large")),
     ("empty messages batch", _INVALID),
     ("no messages to send", _INVALID),
+    ("invalid channel type", _INVALID),
 )
 BY_STATUS: dict[grpc.StatusCode, Kind] = {
     grpc.StatusCode.UNAUTHENTICATED: (AuthError, "unauthenticated"),
@@ -78,7 +100,8 @@ HINTS = {
     "unsupported": "this server lacks the feature; to show its version: kubemqctl ping",
     "message-too-large": "a KubeMQ server accepts messages of up to 100 MiB by default",
 }
-_NUMBER = re.compile(r"Error (\d+):")
+# Three digits as a rule; int() refuses thousands of them.
+_NUMBER = re.compile(r"Error ([0-9]{1,9}):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
 # What grpc makes of an answer that our decoder refuses.
 _NOT_DECODED = "Exception deserializing response!"
@@ -114,7 +137,8 @@ def _kind(text: str, status: grpc.StatusCode | None) -> Kind:
     for part, kind in BY_TEXT:
         if part in text:
             return kind
-    return BY_STATUS.get(status, (KubemqctlError, "server-error")) if status else _INVALID
+    # A text that is in no table says nothing about who is to blame for it.
+    return BY_STATUS.get(status, UNKNOWN) if status else UNKNOWN
 
 
 def rpc_error(error: grpc.RpcError, address: str) -> KubemqctlError:

@@ -16,7 +16,7 @@ import grpc
 
 from kubemqctl.client.connection import Client
 from kubemqctl.client.error_translation import rpc_error
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError
+from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.wire import kubemq_pb2 as pb
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class Feed(Generic[T]):
         self._address = address
         self._items: list[T] = []
         self._bytes = 0
-        self._end: KubemqctlError | None = None
+        self._end: Exception | None = None
         self._closed = False
         self._room = threading.Condition()
         threading.Thread(target=self._listen, name="feed", daemon=True).start()
@@ -74,12 +74,14 @@ class Feed(Generic[T]):
             for answer in self._call:
                 if not self._put(self._convert(answer)):
                     return
-            self._end = ConnectionLost(f"{self._address} ended the subscription")
+            end: Exception = ConnectionLost(f"{self._address} ended the subscription")
         except grpc.RpcError as e:
-            self._end = rpc_error(e, self._address)
-        except KubemqctlError as e:
-            self._end = e
+            end = rpc_error(e, self._address)
+        except Exception as e:
+            # Whatever it is, nobody would hear of it in this thread.
+            end = e
             self._call.cancel()
+        self._end = end
         self._notify()
 
     def _put(self, item: T) -> bool:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-import grpc
-
-from kubemqctl.client.error_translation import rpc_error, translated, unreadable
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut
+from kubemqctl.client.error_translation import translated, unreadable
+from kubemqctl.model.errors import ConnectionLost, TimedOut
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -41,6 +39,12 @@ class Pending:
         return there(answer, self._address)
 
 
+class Ended(NamedTuple):
+    """Stands behind the last answer of a stream, and tells why there are no more."""
+
+    why: Exception
+
+
 class Stream(Generic[Q, R]):
     """Requests out, answers in, each answer waited for with a deadline of its own; a context manager.
 
@@ -51,7 +55,7 @@ class Stream(Generic[Q, R]):
         self._address = address
         self._notify = notify
         self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[R | KubemqctlError] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[R | Ended] = queue.SimpleQueue()
         with translated(address):
             self._call = start(iter(self._requests.get, None))
         threading.Thread(target=self._listen, name="answers", daemon=True).start()
@@ -78,19 +82,24 @@ class Stream(Generic[Q, R]):
             got = self._answers.get(timeout=timeout)
         except queue.Empty:
             raise TimedOut(f"{self._address} did not answer within {timeout:.0f} s") from None
-        if isinstance(got, KubemqctlError):
+        if isinstance(got, Ended):
             self._answers.put(got)
-            raise got
+            raise got.why
         return got
 
     def _listen(self) -> None:
         try:
-            for answer in self._call:
-                self._put(answer)
-            self._put(ConnectionLost(f"{self._address} ended the stream"))
-        except grpc.RpcError as e:
-            self._put(rpc_error(e, self._address))
+            with translated(self._address):
+                for answer in self._call:
+                    self._put(answer)
+            end: Exception = ConnectionLost(f"{self._address} ended the stream")
+        except Exception as e:
+            # Whatever it is, nobody would hear of it in this thread.
+            end = e
+        # Another thread, grpc's own, waits here for requests, and would do so for ever.
+        self._requests.put(None)
+        self._put(Ended(end))
 
-    def _put(self, answer: R | KubemqctlError) -> None:
+    def _put(self, answer: R | Ended) -> None:
         self._answers.put(answer)
         self._notify()

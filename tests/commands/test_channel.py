@@ -305,8 +305,32 @@ def test_a_refusal_is_told_in_the_server_s_words(run: Run) -> None:
 
     with fake_server(SendRequest=answer) as address:
         result = run("channel", "create", "queues", "a", address=address)
-    assert result.code == 2
+    assert result.code == 1
     assert "no more disk" in result.err
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("channel a not found", 3),
+        ("channel a does not exist", 3),
+        ("Error 120: invalid queue name value, cannot be empty", 2),
+        ("invalid channel type 'queue'", 2),
+        ("something that no version has said before", 1),
+    ],
+)
+def test_a_refused_deletion_is_not_the_user_s_fault_unless_the_server_says_so(
+    run: Run, text: str, code: int
+) -> None:
+    def answer(request: pb.Request) -> pb.Response:
+        found: Answer = listing() if request.Metadata == "list-channels" else refusing(text)
+        response: pb.Response = found(request)
+        return response
+
+    with fake_server(SendRequest=answer) as address:
+        result = run("channel", "delete", "queues", "a", "--yes", address=address, timeout=60)
+    assert result.code == code
+    assert text.split("'")[0] in result.err
 
 
 def test_who_may_not_is_exit_4(run: Run) -> None:

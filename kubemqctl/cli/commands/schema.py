@@ -238,9 +238,10 @@ def error_codes() -> list[Document]:
         *error_translation.BY_NUMBER.values(),
         *(kind for _, kind in error_translation.BY_TEXT),
         *error_translation.BY_STATUS.values(),
+        error_translation.UNKNOWN,
     )
     kinds = {cls.code: cls for cls in _classes(KubemqctlError) if cls is not errors.Stopped}
-    kinds |= {code: cls for cls, code in told} | OF_ROOMS | {"server-error": KubemqctlError}
+    kinds |= {code: cls for cls, code in told} | OF_ROOMS
     return [
         {"error": code, "exit_code": int(cls.exit_code), "retryable": cls.retryable}
         for code, cls in sorted(kinds.items(), key=lambda kind: (int(kind[1].exit_code), kind[0]))

@@ -80,8 +80,12 @@ def retry_request(
 
 
 def is_unknown(error: KubemqctlError) -> bool:
-    """Whether the request may have been carried out: no answer came, or one that is no clear refusal."""
-    return isinstance(error, ConnectionLost | TimedOut) or type(error) is KubemqctlError
+    """Whether the request may have been carried out: no answer came, or one that is no clear refusal.
+
+    What an answer itself says of a message (status OK) is clear, also in words that are not known here.
+    """
+    unclear = type(error) is KubemqctlError and error.grpc_status != "OK"
+    return unclear or isinstance(error, ConnectionLost | TimedOut)
 
 
 def in_doubt(error: KubemqctlError, count: int) -> KubemqctlError:

@@ -37,6 +37,24 @@ class Refusal(grpc.RpcError):
         ("Error 412: access denied to resource", 4, "permission-denied"),
         ("Error 421: authentication verification failed, ", 4, "unauthenticated"),
         ("stan: invalid publish request", 2, "invalid-request"),
+        (
+            "stan: durable name of a durable queue subscriber can't contain the character ':'",
+            2,
+            "invalid-request",
+        ),
+        ("nats: invalid subject", 2, "invalid-request"),
+        ("stan: publish ack timeout", 6, "timeout"),
+        ("nats: timeout", 6, "timeout"),
+        ("stan: connect request timeout (possibly wrong cluster ID?)", 8, "not-ready"),
+        ("stan: subscribe request timeout", 8, "not-ready"),
+        ("stan: connection lost due to PING failure", 6, "timeout"),
+        ("stan: connection closed", 8, "server-broken"),
+        ("stan: invalid connection", 8, "server-broken"),
+        ("nats: connection disconnected", 8, "not-ready"),
+        ("nats: no servers available for connection", 8, "not-ready"),
+        ("stan: the store has been struck by lightning", 1, "server-error"),
+        ("database or disk is full", 1, "server-error"),
+        ("", 1, "server-error"),
         ("stan: clientID already registered", 8, "client-id-in-use"),
         ("nats: connection closed", 8, "server-broken"),
         ("mkdir store/host/_QUEUES_.x: file name too long", 2, "invalid-request"),
@@ -76,10 +94,11 @@ def test_a_status_counts_where_the_text_says_nothing(
     assert error.message
 
 
-def test_an_error_number_that_nobody_knows_is_still_told() -> None:
-    error = server_error("Error 999: brand new")
-    assert isinstance(error, KubemqctlError)
-    assert "brand new" in error.message
+@pytest.mark.parametrize("number", ["999", "9" * 5000, "٣٠١", "-301", ""])
+def test_an_error_number_that_nobody_knows_is_still_told_and_blames_nobody(number: str) -> None:
+    for error in (server_error(f"Error {number}: brand new"), server_error("brand new", Status.INTERNAL)):
+        assert (type(error), error.exit_code, error.code) == (KubemqctlError, 1, "server-error")
+        assert "brand new" in error.message
 
 
 def test_only_a_call_that_never_left_counts_as_not_sent() -> None:

@@ -98,3 +98,18 @@ def test_an_event_that_comes_with_the_end_while_others_are_taken_is_handed_over(
     assert [event.body for event in feed.take()] == [b"last"]
     with pytest.raises(ConnectionLost):
         feed.take()
+
+
+def test_what_cannot_be_converted_ends_the_feed_with_the_reason() -> None:
+    def convert(event: Event) -> Event:
+        raise ZeroDivisionError("a bug")
+
+    feed = Feed(Call(), convert, lambda: None, "here")
+
+    def ended() -> bool:
+        try:
+            return bool(feed.take())
+        except ZeroDivisionError:
+            return True
+
+    until(ended, "the reason is told")

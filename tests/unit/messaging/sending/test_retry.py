@@ -87,6 +87,7 @@ def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
         (ConnectionLost("x"), True),
         (TimedOut("x"), True),
         (KubemqctlError("status INTERNAL"), True),
+        (KubemqctlError("said of the message itself", grpc_status="OK"), False),
         (Unreachable("x"), False),
         (NotReady("x"), False),
         (AuthError("x"), False),
