@@ -14,6 +14,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 
 MOST = 10_000  # answers
 MOST_BYTES = 64 * 1024 * 1024
+_BEFORE_DEADLINE = 0.1  # seconds, or a tenth of a short one: for the way back
 Key = tuple[str, str]  # a channel, and a cache key: keys of two channels have nothing to do with one another
 
 
@@ -87,14 +88,20 @@ class Requests:
             exchange.responders.remove(subscription)
         subscription.buffer.close()
 
-    async def ask(self, request: pb.Request) -> pb.Response:
-        """The answer to `request` as its sender sees it. Raises NoAnswer after the whole timeout, Ended."""
+    async def ask(self, request: pb.Request, deadline: float | None = None) -> pb.Response:
+        """The answer to `request` as its sender sees it. Raises NoAnswer after the whole timeout, Ended.
+
+        `deadline`: the seconds after which the sender hears nothing any more; NoAnswer comes before.
+        """
         query = request.RequestTypeData == pb.Request.Query
         request.RequestID = request.RequestID or new_id()
         key = (request.Channel, request.CacheKey)
         if query and request.CacheKey and (kept := self._cache.get(key, self._clock())):
             return _from_cache(kept, request)
-        answer = await self._answer(request, self._of(query))
+        patience = request.Timeout / 1000
+        if deadline is not None:
+            patience = max(0.0, min(patience, deadline - min(_BEFORE_DEADLINE, deadline / 10)))
+        answer = await self._answer(request, self._of(query), patience)
         answer.ReplyChannel = ""
         if not query:
             answer.Body, answer.Metadata, answer.CacheHit = b"", "", False
@@ -117,7 +124,7 @@ class Requests:
             if not waiting.done():
                 waiting.set_exception(SubscriptionEnded(reason))
 
-    async def _answer(self, request: pb.Request, exchange: Exchange) -> pb.Response:
+    async def _answer(self, request: pb.Request, exchange: Exchange, patience: float) -> pb.Response:
         request.ReplyChannel = reply = f"_INBOX.{self._inbox}.{new_id()[-8:]}"
         waiting = self._waiting[reply] = asyncio.get_running_loop().create_future()
         usage = exchange.usages.of(request.Channel, self._clock())
@@ -125,7 +132,7 @@ class Requests:
             data = request.SerializeToString()
             taken = sum(buffer.offer(data) for buffer in exchange.responders.to(request.Channel).chosen())
             usage.came(len(data), taken)
-            answer: pb.Response = await asyncio.wait_for(waiting, request.Timeout / 1000)
+            answer: pb.Response = await asyncio.wait_for(waiting, patience)
             usage.responses += 1
             return answer
         except asyncio.TimeoutError as e:

@@ -41,6 +41,12 @@ def test_an_unknown_service_is_named_and_case_matters(service: str, stub: Stub) 
     )
 
 
+def test_a_path_without_a_service_is_named(stub: Stub) -> None:
+    code, details = failure(stub, "/x")
+    assert code != grpc.StatusCode.UNKNOWN
+    assert details == 'malformed method name: "/x"'
+
+
 def test_bytes_that_are_no_protobuf_are_internal(stub: Stub) -> None:
     code, _ = failure(stub, "/kubemq.kubemq/SendQueueMessage", b"\xff\xff\xff")
     assert code == grpc.StatusCode.INTERNAL

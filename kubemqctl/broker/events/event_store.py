@@ -105,11 +105,29 @@ class Store:
         await self._log.write([(_figures(topic, ()), [])])
 
     async def delete(self, name: str) -> None:
-        """Delete a channel with its events and positions; subscribers are sent away. Raises JournalError."""
+        """Delete a channel with its events and positions. Raises JournalError; then it is still there.
+
+        Subscribers stay, and get what is stored under the name from now on: the clients of Go and JavaScript
+        take the end of a stream for a lost connection, and wait for ever.
+        """
         topic = self.topics.pop(name)
         topic.gone = True
-        topic.end("the channel was deleted")
-        await self._log.drop(topic.number)
+        dropped = self._log.drop(topic.number)
+        staying = [reader for reader in topic.readers.values() if reader.members]
+        topic.readers.clear()
+        if staying:
+            fresh = self.topic(name)
+            for reader in staying:
+                reader.start_over(fresh)
+            self._log.keep([((fresh.number, reader.name), reader.position()) for reader in staying])
+        try:
+            await dropped
+        except JournalError:
+            self.topics[name] = topic
+            topic.gone = False
+            for reader in staying:
+                reader.end("the channel could not be deleted")
+            raise
 
     # --- writing -------------------------------------------------------------------------------
 

@@ -60,6 +60,12 @@ class Member(StreamBuffer[Stored]):
         held = [stored.sequence for stored in self._waiting]
         return [self.on_stream.sequence, *held] if self.on_stream else held
 
+    def start_over(self) -> None:
+        """What it was dealt is deleted; an event on its way to the stream still gets there."""
+        self._waiting.clear()
+        self._bytes = 0
+        self.on_stream = None
+
     def leave(self) -> None:
         """The subscription is over."""
         self._patience.stop()
@@ -107,6 +113,16 @@ class Reader:
             first = missing.pop()
         return Position(first, tuple(missing))
 
+    def start_over(self, topic: Topic) -> None:
+        """The channel was deleted: go on with `topic`, which has its name and begins anew."""
+        self.topic = topic
+        topic.readers[self.name] = self
+        self._next = 1
+        self._back.clear()
+        self._page.clear()
+        for member in self.members:
+            member.start_over()
+
     def come(self, fresh: Sequence[Stored]) -> None:
         """Events were stored: deal them from memory if everything before was dealt."""
         if not self._page and not self._back and self._next == fresh[0].sequence:
@@ -123,8 +139,12 @@ class Reader:
             while self._has_more() and (member := self._in_turn()):
                 member.deal(self._take())
         except JournalError as e:
-            for member in self.members:
-                member.end(f"the journal cannot be read: {e}")
+            self.end(f"the journal cannot be read: {e}")
+
+    def end(self, reason: str) -> None:
+        """Send all members away."""
+        for member in self.members:
+            member.end(reason)
 
     def lose(self) -> None:
         """Nobody has taken anything for too long: the next event is lost for this reader."""
@@ -184,5 +204,4 @@ class Topic:
     def end(self, reason: str) -> None:
         """Nothing comes any more."""
         for reader in self.readers.values():
-            for member in reader.members:
-                member.end(reason)
+            reader.end(reason)

@@ -217,7 +217,10 @@ class VisibilityStream:
         return message
 
 
-_PIECE = 20_000  # sequences
+# What ack-all deletes in one transaction: senders wait for no more than that, and the journal's log grows by
+# no more.
+_PIECE = 4_096  # messages
+_PIECE_BYTES = 8 * 1024 * 1024  # a piece holds one message more
 
 
 class PlainCalls:
@@ -284,16 +287,33 @@ class PlainCalls:
             return len(drained.entries) + drained.unread + len(taker.taken)
 
     async def _drop(self, queue: Queue, drained: Drained) -> None:
-        """Delete what was drained; the backlog by pieces, so that senders get their turn meanwhile."""
+        """Delete what was drained, by pieces."""
+        left = drained.entries
         done = drained.after
         try:
-            await self._state.remove(queue, drained.entries)
+            while left:
+                piece, left = _cut(left)
+                await self._state.remove(queue, piece)
             while done < drained.upto and drained.unread:
-                upto = min(done + _PIECE, drained.upto)
+                piece, _ = _cut(
+                    self._state.journal.page(queue.number, done, drained.upto, _PIECE, bodies=False)
+                )
+                upto = piece[-1].sequence if piece else drained.upto
                 await self._state.journal.write([schema.messages_between(queue.number, done, upto)])
                 done = upto
         except JournalError:
-            left = queue.refill(done, drained.upto, self._state.clock())
-            queue.removed([], drained.unread - left)
+            queue.give_back(left, self._state.clock())
+            unread = queue.refill(done, drained.upto, self._state.clock())
+            queue.removed([], drained.unread - unread)
             raise
         queue.removed([], drained.unread)
+
+
+def _cut(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """The first piece of `entries`, and the rest."""
+    size = 0
+    for n, entry in enumerate(entries, 1):
+        size += entry.size
+        if size >= _PIECE_BYTES or n == _PIECE:
+            return entries[:n], entries[n:]
+    return entries, []

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 SERVICE = "kubemq.kubemq"
-UNAUTHENTICATED = "Error 421: authentication verification failed, "
+# Without the blank that Go's text ends with: grpc-js drops the text of a status that ends in one.
+UNAUTHENTICATED = "Error 421: authentication verification failed"
 WITHOUT_TOKEN = frozenset({"Ping"})
 M = TypeVar("M", bound=Message)
 
@@ -72,7 +73,10 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         self._token = token.encode()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
-        _, service, method = handler_call_details.method.split("/", 2)
+        path = handler_call_details.method
+        service, slash, method = path.removeprefix("/").rpartition("/")
+        if not slash:
+            return _refusal(grpc.StatusCode.UNIMPLEMENTED, f'malformed method name: "{path}"')
         if service != SERVICE:
             return _refusal(grpc.StatusCode.UNIMPLEMENTED, f"unknown service {service}")
         handler = self._handlers.get(method)

@@ -190,7 +190,7 @@ class RequestCalls:
         if request.Channel == channel_requests.CHANNEL and request.RequestTypeData == pb.Request.Query:
             return (await self._channels.answer(request)).SerializeToString()
         try:
-            return (await self._requests.ask(request)).SerializeToString()
+            return (await self._requests.ask(request, context.time_remaining())).SerializeToString()
         except NoAnswer:
             await refuse(context, rules.NO_ANSWER)
         except SubscriptionEnded as e:

@@ -1,6 +1,7 @@
 """The data directory: ours or nobody's, whole or refused, and one broker's at a time.
 
-DIR/lock is held with flock while a broker runs; DIR/broker.db is its journal. A new journal is made under
+DIR/lock is held with flock while a broker runs; DIR/broker.db is its journal, and held too, since it may have
+other names. Only their owner can read them, whatever the directory's mode. A new journal is made under
 another name and renamed, so that a kill at any moment leaves either none or a whole one. Nothing is
 touched before it is known to be ours.
 """
@@ -10,11 +11,11 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from kubemqctl.broker.storage import journal
+from kubemqctl.broker.storage import journal, schema
 from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 DATABASE = "broker.db"
@@ -25,27 +26,28 @@ _MAGIC = b"SQLite format 3\x00"
 _OURS_WITHOUT_JOURNAL = {LOCK, NEW, NEW + "-journal", NEW + "-wal", NEW + "-shm"}
 
 
-def claim(directory: Path) -> int:
-    """Make `directory` ours for as long as the returned descriptor is open.
+def claim(directory: Path) -> ExitStack:
+    """Make `directory` ours until the result is closed.
 
     Raises ConfigError when it cannot be used or holds something else, KubemqctlError when another broker
     has it or its journal is damaged.
     """
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        names = set(os.listdir(directory))
-        _refuse_foreign(directory, names)
-        lock = _lock(directory)
-    except OSError as e:
-        raise ConfigError(
-            f"the data directory {directory} cannot be used: {e.strerror}", hint="name another with --data"
-        ) from e
-    try:
-        _prepare(directory)
-    except BaseException:
-        os.close(lock)
-        raise
-    return lock
+    with ExitStack() as held:
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            names = set(os.listdir(directory))
+            _refuse_foreign(directory, names)
+            _lock(directory / LOCK, os.O_RDWR | os.O_CREAT, held)
+            _prepare(directory)
+            # No lock of SQLite's: those are fcntl's, and independent of flock's.
+            _lock(directory / DATABASE, os.O_RDONLY, held)
+            _close_to_others(directory)
+        except OSError as e:
+            raise ConfigError(
+                f"the data directory {directory} cannot be used: {e.strerror}",
+                hint="name another with --data",
+            ) from e
+        return held.pop_all()
 
 
 def _refuse_foreign(directory: Path, names: set[str]) -> None:
@@ -68,18 +70,24 @@ def _refuse_foreign(directory: Path, names: set[str]) -> None:
         )
 
 
-def _lock(directory: Path) -> int:
-    lock = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def _lock(path: Path, flags: int, held: ExitStack) -> None:
+    lock = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    held.callback(os.close, lock)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(lock)
         raise KubemqctlError(
-            f"another broker is using the data directory {directory}",
+            f"another broker is using the data directory {path.parent}",
             hint="stop it, or name another directory with --data",
             code="data-in-use",
         ) from None
-    return lock
+
+
+def _close_to_others(directory: Path) -> None:
+    """SQLite gives its other files the mode of the database."""
+    for path in directory.glob(DATABASE + "*"):
+        with suppress(PermissionError):
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def _prepare(directory: Path) -> None:
@@ -96,6 +104,7 @@ def _create(directory: Path) -> None:
     new = directory / NEW
     for left in directory.glob(NEW + "*"):
         left.unlink()
+    os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     journal.create(new, APPLICATION)
     new.rename(directory / DATABASE)
     folder = os.open(directory, os.O_RDONLY)
@@ -109,8 +118,21 @@ def _check(path: Path) -> None:
     # Read-only: another connection would write the WAL into a damaged file when it is closed.
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise _damaged(path, found.replace("\n", " "))
+        if found != "ok":
+            raise _damaged(path, found.replace("\n", " "))
+        for table, columns in schema.tables().items():
+            _check_table(db, path, table, columns)
+
+
+def _check_table(db: sqlite3.Connection, path: Path, table: str, columns: dict[str, str]) -> None:
+    """SQLite stores any type in any column, and numbers of any sign."""
+    found = {name: kind for _, name, kind, *_ in db.execute(f"PRAGMA table_info({table})")}
+    if found != columns:
+        raise _damaged(path, f"the table {table} does not have the columns that it should have")
+    wrong = [f"typeof({name}) != '{kind.lower()}'" for name, kind in columns.items()]
+    wrong += [f"{name} < 0" for name, kind in columns.items() if kind == "INTEGER"]
+    if db.execute(f"SELECT 1 FROM {table} WHERE {' OR '.join(wrong)} LIMIT 1").fetchone():
+        raise _damaged(path, f"a row of the table {table} holds values of a wrong type")
 
 
 def _damaged(path: Path, why: str) -> KubemqctlError:

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
-from kubemqctl.broker.storage.journal import NoJournal, SqliteJournal
+from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
 from kubemqctl.broker.storage.schema import MASK, SHIFT, Change, Channel, channel_gone, channel_is, runs
 
 PAGE = 100  # events
@@ -125,7 +125,10 @@ class DiskLog:
 
     def position(self, owner: Owner) -> Position | None:
         rows = self._journal.rows("SELECT next, missing FROM position WHERE channel = ? AND owner = ?", owner)
-        return next((Position(next_, _split(missing)) for next_, missing in rows), None)
+        try:
+            return next((Position(next_, _split(missing)) for next_, missing in rows), None)
+        except ValueError as e:
+            raise JournalError(f"the position of {owner[1]} is damaged") from e
 
     def drop(self, number: int) -> Done:
         keys = (number << SHIFT, number << SHIFT | MASK)

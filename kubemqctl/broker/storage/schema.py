@@ -6,6 +6,7 @@ channel's messages lie together in order and a run of acknowledgements is one ra
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -27,6 +28,15 @@ CREATE TABLE position (
     PRIMARY KEY (channel, owner)
 ) WITHOUT ROWID;
 """
+
+
+def tables() -> dict[str, dict[str, str]]:
+    """The tables of SCHEMA: the declared type of each column by its name."""
+    found: dict[str, dict[str, str]] = {}
+    for name, body in re.findall(r"CREATE TABLE (\w+) \((.*?)\)(?: WITHOUT ROWID)?;", SCHEMA, re.DOTALL):
+        columns = re.findall(r"(\w+) (INTEGER|TEXT|BLOB)\b", body)
+        found[name] = dict(columns)
+    return found
 
 
 class Change(NamedTuple):

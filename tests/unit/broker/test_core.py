@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.broker.queues import state as state_module
-from kubemqctl.broker.queues import transactions
+from kubemqctl.broker.queues import transactions, visibility_stream
 from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
 from kubemqctl.broker.queues.visibility_stream import PlainCalls
@@ -141,6 +141,35 @@ def test_an_ack_all_that_cannot_be_written_takes_nothing() -> None:
         assert [body for body, _, _ in await peek(state)] == ["one", "two"]
 
     with_core(work)
+
+
+def test_an_ack_all_is_written_by_pieces_of_bounded_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visibility_stream, "_PIECE_BYTES", 1000)
+    deleted: list[int] = []
+
+    async def main() -> None:
+        journal.create(tmp_path / "journal", 1)
+        state = BrokerState(SqliteJournal(tmp_path / "journal"), lambda: NOW)
+        await state.send(messages(*["x" * 400] * 7))
+        state.queues["q"]._unread += 4
+        state.queues["q"]._paged = 3
+        while len(state.queues["q"]._ready) > 3:
+            state.queues["q"]._ready.pop()
+        before = state.journal.write
+
+        def write(changes: list[Change], *after: Callable[[], None]) -> asyncio.Future[None]:
+            deleted.extend(last - first + 1 for change in changes for first, last in change.rows)  # type: ignore[operator]
+            return before(changes, *after)
+
+        monkeypatch.setattr(state.journal, "write", write)
+        assert await PlainCalls(state).ack_all("q", 0) == 7
+        assert state.queues["q"].waiting == 0
+        await state.close()
+
+    asyncio.run(main())
+    assert deleted[:3] == [3, 3, 1]
 
 
 def test_a_queue_that_cannot_be_deleted_stays() -> None:

@@ -15,7 +15,7 @@ from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 
 def claim_and_let_go(directory: Path) -> None:
-    os.close(data_directory.claim(directory))
+    data_directory.claim(directory).close()
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -53,8 +53,35 @@ def test_a_second_broker_is_refused_until_the_first_lets_go(tmp_path: Path) -> N
     with pytest.raises(KubemqctlError) as refused:
         data_directory.claim(tmp_path)
     assert (refused.value.code, refused.value.exit_code) == ("data-in-use", 1)
-    os.close(lock)
+    lock.close()
     claim_and_let_go(tmp_path)
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_journal_with_two_names_is_one_brokers_at_a_time(
+    link: Callable[[Path, Path], None], tmp_path: Path
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.mkdir()
+    lock = data_directory.claim(first)
+    link(first / data_directory.DATABASE, second / data_directory.DATABASE)
+    with pytest.raises(KubemqctlError) as refused:
+        data_directory.claim(second)
+    assert refused.value.code == "data-in-use"
+    lock.close()
+    claim_and_let_go(second)
+
+
+def test_messages_are_for_their_owner_alone_whatever_the_directorys_mode(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    path = with_messages(tmp_path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    wal = path.with_name(path.name + "-wal")
+    for file in (path, wal):
+        file.touch()
+        file.chmod(0o644)
+    claim_and_let_go(tmp_path)
+    assert [file.stat().st_mode & 0o777 for file in (path, wal) if file.exists()] == [0o600, 0o600]
 
 
 def test_what_a_kill_during_creation_leaves_is_made_anew(tmp_path: Path) -> None:
@@ -115,6 +142,30 @@ def test_a_damaged_journal_is_one_clear_error_and_stays_as_it_was(
     assert (refused.value.code, refused.value.exit_code) == ("damaged-data", 1)
     assert str(path) in refused.value.message
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO channel VALUES (1, 'queues', 'q', 'many', 0, 0)",
+        "INSERT INTO channel VALUES (1, 'queues', x'ff', 1, 0, 0)",
+        "INSERT INTO channel VALUES (1, 'queues', 'q', -1, 0, 0)",
+        "INSERT INTO message VALUES (1, 0, 'text')",
+        "INSERT INTO delayed VALUES (1, 1.5, 'q', x'00')",
+        "INSERT INTO event VALUES (1, 'yesterday', x'00')",
+        "INSERT INTO position VALUES (1, 'client me', x'01', '')",
+        "DROP TABLE position",
+        "ALTER TABLE event RENAME COLUMN at TO time",
+    ],
+)
+def test_a_journal_with_values_that_we_never_write_is_damaged(statement: str, tmp_path: Path) -> None:
+    path = with_messages(tmp_path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(statement)
+        db.commit()
+    with pytest.raises(KubemqctlError) as refused:
+        data_directory.claim(tmp_path)
+    assert refused.value.code == "damaged-data"
 
 
 def test_what_a_killed_broker_had_not_checkpointed_is_not_written_into_a_damaged_file(tmp_path: Path) -> None:

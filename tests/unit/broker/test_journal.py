@@ -165,3 +165,19 @@ def test_the_null_twin_succeeds_at_once_and_keeps_nothing() -> None:
 )
 def test_runs_are_the_neighbours(sequences: list[int], found: list[tuple[int, int]]) -> None:
     assert runs(sequences) == found
+
+
+def test_deleting_great_messages_writes_little(path: Path) -> None:
+    """A system's SQLite may be built to overwrite what is deleted."""
+
+    async def work(opened: SqliteJournal) -> None:
+        for n in range(40):
+            await opened.write([schema.messages_come(1, entries(n, body=bytes(100_000)))])
+        log = path.with_name(path.name + "-wal")
+        with closing(journal.connect(path)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        before = log.stat().st_size
+        await opened.write([schema.messages_go(1, entries(*range(40)))])
+        assert log.stat().st_size - before < 1_000_000
+
+    using(path, work)

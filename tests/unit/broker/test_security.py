@@ -17,7 +17,7 @@ from tests.support.raw_grpc import Stub
 
 pytestmark = pytest.mark.builtin
 
-REFUSED = "Error 421: authentication verification failed, "
+REFUSED = "Error 421: authentication verification failed"
 
 
 class Files:

@@ -311,19 +311,40 @@ def test_a_reader_with_room_in_its_buffer_loses_nothing(play: Play, monkeypatch:
 # --- channels ----------------------------------------------------------------------------------
 
 
-def test_a_deleted_channel_begins_anew_and_its_subscribers_are_sent_away(play: Play) -> None:
+def test_a_deleted_channel_begins_anew_under_its_subscribers(play: Play) -> None:
     async def scenario(store: Store) -> None:
-        await store_events(store, 5)
+        await store_events(store, 150)
         member = await subscribe(store)
         await take(member, 5)
+        await member.next()  # on its way to the stream when the channel is deleted
         await store.delete("c")
-        with pytest.raises(subscribers.SubscriptionEnded, match="deleted"):
-            await member.next()
-        store.leave(member, "me")
+        member.sent()
         await store_events(store, 2)
-        assert await take(await subscribe(store, FIRST), 2) == [1, 2]
+        assert await take(member, 2) == [1, 2]
+        store.leave(member, "me")
+        await store_events(store, 1)
+        assert await take(await subscribe(store, NEW), 1) == [3]
+        assert await take(await subscribe(store, FIRST, "other"), 3) == [1, 2, 3]
 
     play(scenario)
+
+
+def test_a_channel_that_cannot_be_deleted_is_still_there() -> None:
+    async def scenario() -> None:
+        log = StubbornLog()
+        store = Store(log, lambda: NOW, iter(range(1, 9)).__next__)
+        await store_events(store, 3)
+        member = await subscribe(store)
+        log.fails = True
+        with pytest.raises(JournalError):
+            await store.delete("c")
+        with pytest.raises(subscribers.SubscriptionEnded, match="could not be deleted"):
+            await member.next()
+        log.fails = False
+        store.leave(member, "me")
+        assert await take(await subscribe(store, FIRST, "other"), 3) == [1, 2, 3]
+
+    asyncio.run(scenario())
 
 
 # --- a disk that fails -------------------------------------------------------------------------
@@ -345,6 +366,9 @@ class StubbornLog(MemoryLog):
 
     def keep(self, positions: Any) -> asyncio.Future[None]:
         return failed() if self.fails else super().keep(positions)
+
+    def drop(self, number: int) -> asyncio.Future[None]:
+        return failed() if self.fails else super().drop(number)
 
 
 def failed() -> asyncio.Future[None]:
