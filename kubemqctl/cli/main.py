@@ -31,7 +31,8 @@ def main(argv: list[str]) -> int:
     words, tail = split(argv)
     from kubemqctl.runtime.invocation import Common, Invocation
 
-    run = Invocation(os.environ, tail)
+    # As it was given to us: grpc is told how to behave by variables that are no business of a handler.
+    run = Invocation(dict(os.environ), tail)
     try:
         return _run(words, run)
     except KubemqctlError as e:

@@ -27,7 +27,7 @@ STALL = 1.0
 
 
 class Feed(Generic[T]):
-    """A server stream of `T`, each with a `body`. `notify` is called in another thread when there is news."""
+    """A server stream of `T`. `notify` is called in another thread when there is news."""
 
     def __init__(
         self, call: Any, convert: Callable[[Any], T], notify: Callable[[], None], address: str
@@ -72,7 +72,7 @@ class Feed(Generic[T]):
             self.signed = time.monotonic()
             self._notify()
             for answer in self._call:
-                if not self._put(self._convert(answer)):
+                if not self._put(self._convert(answer), answer.ByteSize()):
                     return
             end: Exception = ConnectionLost(f"{self._address} ended the subscription")
         except grpc.RpcError as e:
@@ -84,7 +84,7 @@ class Feed(Generic[T]):
         self._end = end
         self._notify()
 
-    def _put(self, item: T) -> bool:
+    def _put(self, item: T, size: int) -> bool:
         """Hand an item over, once there is room; False when nobody wants it any more."""
         with self._room:
             while not self._closed and (len(self._items) >= MOST_HELD or self._bytes >= MOST_BYTES_HELD):
@@ -93,7 +93,7 @@ class Feed(Generic[T]):
             if self._closed:
                 return False
             self._items.append(item)
-            self._bytes += len(item.body)  # type: ignore[attr-defined]
+            self._bytes += size
             first = len(self._items) == 1
         if first:
             self._notify()

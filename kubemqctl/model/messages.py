@@ -8,6 +8,7 @@ frozen dataclasses because a bulk run makes one a message: 0.3 Âµs against 1.1 Â
 from __future__ import annotations
 
 from collections.abc import Mapping
+from sys import getsizeof
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -53,6 +54,12 @@ class Received(NamedTuple):
     expires_at: int
     delayed_to: int
     policy: Policy
+
+
+def bytes_held(noun: Received | Event | Request) -> int:
+    """What `noun` takes of memory: a limit on bodies alone is none for somebody who sends metadata."""
+    texts = sum(getsizeof(key) + getsizeof(value) for key, value in noun.tags.items())
+    return sum(map(getsizeof, noun)) + texts
 
 
 class HandledMessage(NamedTuple):

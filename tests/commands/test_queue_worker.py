@@ -107,6 +107,12 @@ def test_a_handler_knows_the_message(run: Run, stub: Stub, channel: str) -> None
     assert done.text == f'{channel} m1 meta 1 1 {{"k":"v"}}\nhello'
 
 
+def test_a_handler_inherits_nothing_that_we_set_for_our_libraries(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, "hello")
+    done = run("queue", "receive", channel, "--", "sh", "-c", "env | grep ^GRPC_ || echo none")
+    assert done.text == "none\n"
+
+
 def test_handler_input_json_is_the_record(run: Run, stub: Stub, channel: str) -> None:
     stub.send(channel, "hello", MessageID="m1")
     done = run("queue", "receive", channel, "--handler-input", "json", "--", "cat")

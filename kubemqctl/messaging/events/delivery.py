@@ -15,7 +15,7 @@ from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
-from kubemqctl.model.messages import Event, HandledEvent
+from kubemqctl.model.messages import Event, HandledEvent, bytes_held
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal
@@ -24,7 +24,8 @@ Keep = Callable[[Event], None]
 Render = Callable[[object], bytes]
 LOOK = 0.05
 """Seconds between looks at handlers when nothing wakes us."""
-MOST_BYTES_WAITING = 256 << 20
+MOST_BYTES_WAITING = 128 << 20
+"""Of all that events hold."""
 
 
 class Delivery(Protocol):
@@ -142,14 +143,14 @@ class ToHandler:
 
     def take(self, events: Sequence[Event]) -> bool:
         self._waiting.extend(events)
-        self._bytes += sum(len(event.body) for event in events)
+        self._bytes += sum(map(bytes_held, events))
         return self.look()
 
     def look(self) -> bool:
         self._collect()
         while self._waiting and self._running < self._handler.concurrency and not self._ends_here:
             run = HandlerRun(self._waiting.popleft())
-            self._bytes -= len(run.event.body)
+            self._bytes -= bytes_held(run.event)
             if self._keep:
                 self._runs.append(run)
             self._running += 1

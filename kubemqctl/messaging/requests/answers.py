@@ -31,10 +31,6 @@ class ArrivedRequest(NamedTuple):
     at: float
 
     @property
-    def body(self) -> bytes:
-        return self.request.body
-
-    @property
     def expires(self) -> float:
         """When the one who asked gives up."""
         return self.at + self.request.timeout
@@ -48,6 +44,11 @@ class ArrivedRequest(NamedTuple):
     def latest(self) -> float:
         """When a handler has to be stopped."""
         return self.expires - self.margin
+
+    @property
+    def last_start(self) -> float:
+        """When a handler may be started at the latest: one with less time would be stopped in its work."""
+        return self.latest - self.margin
 
 
 def arrived(request: Request) -> ArrivedRequest:

@@ -127,14 +127,13 @@ def _serve(
     run: Invocation, subscription: ResponderSubscription, options: RespondOptions, grace: float
 ) -> int:
     render = run.renderer(AnsweredRequest, None)
-    environ = dict(run.environ)  # before grpc is told how to behave by variables of its own
     with StopWithHandlers() as stop:
         stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
                 responder = Responder(
                     options,
-                    environ,
+                    run.environ,
                     _sender(client, options.stdout_is_body),
                     lambda answered: _print(stdout, render.one(answered)),
                     run.note,

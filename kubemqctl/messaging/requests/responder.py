@@ -19,12 +19,13 @@ from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
-from kubemqctl.model.messages import AnsweredRequest, Reply
+from kubemqctl.model.messages import AnsweredRequest, Reply, bytes_held
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
-MOST_BYTES_WAITING = 256 << 20
+MOST_BYTES_WAITING = 128 << 20
+"""Of all that requests hold; beyond it, and beyond MOST_WAITING, they are refused."""
 LAST_ANSWERS = 5.0
 """Seconds that the last answers may take when the run ends."""
 
@@ -112,7 +113,7 @@ class Responder:
     @property
     def due(self) -> float | None:
         """When `step` has something to do though nothing happens, in monotonic seconds."""
-        waiting = self._waiting[0].latest if self._waiting else None
+        waiting = self._waiting[0].last_start if self._waiting else None
         return min((at for at in (waiting, self._answer_sender.due) if at is not None), default=None)
 
     def take(self, requests: Iterable[ArrivedRequest]) -> None:
@@ -127,7 +128,7 @@ class Responder:
                 self._refuse(came, f"the responder is busy: {len(self._waiting)} requests are waiting")
             else:
                 self._waiting.append(came)
-                self._bytes += len(came.body)
+                self._bytes += bytes_held(came.request)
 
     def step(self) -> None:
         """Do all that can be done without waiting."""
@@ -145,7 +146,7 @@ class Responder:
             now = time.monotonic()
             if self._cannot_start:
                 self._refuse(self._next(), self._cannot_start)
-            elif now >= self._waiting[0].latest:
+            elif now >= self._waiting[0].last_start:
                 self._too_late(self._next(), now)
             elif pool.free > 0:
                 pool.start(self._task(self._next(), now))
@@ -154,7 +155,7 @@ class Responder:
 
     def _next(self) -> ArrivedRequest:
         came = self._waiting.popleft()
-        self._bytes -= len(came.body)
+        self._bytes -= bytes_held(came.request)
         return came
 
     def _task(self, came: ArrivedRequest, now: float) -> Task:

@@ -12,8 +12,9 @@ import pytest
 
 from kubemqctl.client.feed import Feed
 from kubemqctl.model.errors import ConnectionLost
-from kubemqctl.model.messages import Event
 from kubemqctl.runtime.waiting import Wakeup
+from kubemqctl.wire import convert
+from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.waiting import until
 
 
@@ -33,8 +34,8 @@ class Call:
     def initial_metadata(self) -> tuple[()]:
         return ()
 
-    def __iter__(self) -> Iterator[Event]:
-        yield Event("c", "1", "", b"last", {}, 0, 1)
+    def __iter__(self) -> Iterator[pb.EventReceive]:
+        yield pb.EventReceive(EventID="1", Channel="c", Body=b"last", Sequence=1)
         raise Lost
 
     def cancel(self) -> None:
@@ -49,7 +50,7 @@ def test_an_end_that_comes_with_the_last_events_is_not_slept_through() -> None:
             wakeup.notify()
             rings.append(None)
 
-        feed = Feed(Call(), lambda event: event, notify, "here")
+        feed = Feed(Call(), convert.event, notify, "here")
         until(lambda: len(rings) == 3, "the sign, the event and the end have rung")
         wakeup.clear()
         assert [event.body for event in feed.take()] == [b"last"]
@@ -64,7 +65,7 @@ class Late(Call):
     def __init__(self) -> None:
         self.come = threading.Event()
 
-    def __iter__(self) -> Iterator[Event]:
+    def __iter__(self) -> Iterator[pb.EventReceive]:
         assert self.come.wait(10)
         return super().__iter__()
 
@@ -92,7 +93,7 @@ def test_an_event_that_comes_with_the_end_while_others_are_taken_is_handed_over(
         if len(rings) == 3:  # the sign, the event and the end
             ended.set()
 
-    feed = Feed(call, lambda event: event, notify, "here")
+    feed = Feed(call, convert.event, notify, "here")
     feed._room = Room(call, ended)
     assert feed.take() == []
     assert [event.body for event in feed.take()] == [b"last"]

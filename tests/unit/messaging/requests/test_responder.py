@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -62,8 +63,8 @@ def options(handler: HandlerOptions | None = HANDLER, most: int = 0) -> RespondO
     return RespondOptions(rule, handler, "body", Reply(tags={"k": "v"}), most, stdout_is_body=True)
 
 
-def came(id: str, ago: float = 0.0, timeout: float = 60.0, body: bytes = b"") -> ArrivedRequest:
-    return ArrivedRequest(Request("c", body, id=id, timeout=timeout), time.monotonic() - ago)
+def came(id: str, ago: float = 0.0, timeout: float = 60.0, **fields: Any) -> ArrivedRequest:
+    return ArrivedRequest(Request("c", id=id, timeout=timeout, **fields), time.monotonic() - ago)
 
 
 def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: StopSignal) -> None:
@@ -76,6 +77,14 @@ def test_one_that_nobody_waits_for_any_more_is_neither_run_nor_answered(stop: St
         ("old", False, "no handler was free in time")
     ]
     assert desk.responder.summary.summary() == "1 received, 0 executed, 1 expired before a handler was free"
+    desk.responder.finish(stop, 0)
+
+
+def test_one_with_too_little_time_left_for_any_work_is_not_begun(stop: StopSignal) -> None:
+    desk = Desk(options())
+    desk.responder.take([came("late", ago=0.75, timeout=1.0)])
+    desk.responder.step()
+    assert [reply.error for reply in desk.sent] == ["no handler was free in time"]
     desk.responder.finish(stop, 0)
 
 
@@ -102,12 +111,15 @@ def test_too_many_at_once_are_refused_at_once(stop: StopSignal, monkeypatch: pyt
     desk.responder.finish(stop, 0)
 
 
+@pytest.mark.parametrize(
+    "large", [{"body": b"x" * 10_000}, {"metadata": "x" * 10_000}, {"tags": {"k": "x" * 10_000}}]
+)
 def test_too_many_bytes_at_once_are_refused_at_once(
-    stop: StopSignal, monkeypatch: pytest.MonkeyPatch
+    large: dict[str, Any], stop: StopSignal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10)
+    monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10_000)
     desk = Desk(options())
-    desk.responder.take([came("a", body=b"x" * 100), came("b", body=b"x")])
+    desk.responder.take([came("a", **large), came("b", body=b"x")])
     assert len(desk.sent) == 1
     desk.responder.finish(stop, 0)
 
