@@ -19,7 +19,7 @@ from kubemqctl.client.streams import Pending, Stream, there
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import Unreachable
-from kubemqctl.model.limits import MAX_MESSAGE
+from kubemqctl.model.limits import MAX_MESSAGE, SECOND
 from kubemqctl.model.reports import Pong
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -220,6 +220,20 @@ def ping(client: Client, timeout: float | None = None) -> Pong:
     began = time.monotonic_ns()
     answer = client.call("Ping", pb.Empty(), PING_TIMEOUT if timeout is None else timeout)
     return convert.pong(answer, time.monotonic_ns() - began)
+
+
+def server_time(client: Client, timeout: float | None = None) -> int:
+    """The server's time in Unix nanoseconds, as far as a ping shows it: what its own times compare with."""
+    return server_clock(ping(client, timeout), time.time_ns())
+
+
+def server_clock(pong: Pong, local: int) -> int:
+    """The server's time in Unix nanoseconds, when ours is `local`.
+
+    A ping shows it to two seconds, cut off: within those ours is believed.
+    """
+    shown = (pong.started_at + pong.uptime) * SECOND
+    return min(max(local, shown), shown + 2 * SECOND)
 
 
 def _credentials(tls: Tls) -> grpc.ChannelCredentials | None:

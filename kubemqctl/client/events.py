@@ -8,13 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kubemqctl.client.connection import CALL_TIMEOUT, Client, ping
+from kubemqctl.client.connection import CALL_TIMEOUT, Client, ping, server_time
 from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.model.errors import ConnectionLost
-from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import Event, Message, SendResult
-from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -124,17 +122,8 @@ class Store:
 
     def clock(self) -> int:
         """The server's time in Unix nanoseconds, as far as a ping shows it."""
-        return server_clock(ping(self._client, CLOCK_TIMEOUT), time.time_ns())
+        return server_time(self._client, CLOCK_TIMEOUT)
 
     def _open(self, group: str, client_id: str, start: Start, notify: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)
         return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, notify)
-
-
-def server_clock(pong: Pong, local: int) -> int:
-    """The server's time in Unix nanoseconds, when ours is `local`.
-
-    A ping shows it to two seconds, cut off: within those ours is believed.
-    """
-    shown = (pong.started_at + pong.uptime) * SECOND
-    return min(max(local, shown), shown + 2 * SECOND)

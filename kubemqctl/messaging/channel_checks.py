@@ -86,7 +86,7 @@ def _figures(name: str, info: ChannelInfo, pong: Pong, age: int | None) -> Healt
 def _age(client: Client, name: str, pong: Pong) -> int | None:
     """How long the first message waits, in nanoseconds of the server's clock; None when it is not known."""
     from kubemqctl.client import queues
-    from kubemqctl.client.events import server_clock
+    from kubemqctl.client.connection import server_clock
 
     try:
         first = queues.peek(client, name, 1, 1.0, timeout=PEEK_TIMEOUT)

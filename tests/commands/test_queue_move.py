@@ -11,8 +11,10 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, bodies, counts, sequences
+from tests.support.fake_server import fake_server
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
 from tests.support.waiting import until
 
 Policy = pb.QueueMessagePolicy
@@ -75,6 +77,19 @@ def test_what_is_left_of_its_time_stays(run: Run, stub: Stub, channel: str, targ
     assert run("queue", "move", channel, target, "--all").code == 0
     (there,) = content(stub, target)
     assert abs(there.Attributes.ExpirationAt - sent.ExpirationAt) <= 2 * SECOND
+
+
+def test_times_are_compared_with_the_servers_clock(
+    run: Run, broker: Broker, stub: Stub, channel: str, target: str
+) -> None:
+    def an_hour_later(_: pb.Empty) -> pb.PingResult:
+        return pb.PingResult(Host="fake", ServerStartTime=int(time.time()), ServerUpTimeSeconds=3600)
+
+    stub.send(channel, "a", Policy=Policy(ExpirationSeconds=7200))
+    with fake_server(broker.address, Ping=an_hour_later) as address:
+        assert run("queue", "move", channel, target, "--all", address=address).code == 0
+    (there,) = content(stub, target)
+    assert 3590 <= there.Policy.ExpirationSeconds <= 3602
 
 
 def test_count_moves_the_first_ones(run: Run, stub: Stub, channel: str, target: str) -> None:

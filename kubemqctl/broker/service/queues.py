@@ -44,20 +44,39 @@ def queue_handlers(state: BrokerState) -> Handlers:
     }
 
 
+class Uptime:
+    """When the broker started, in Unix seconds, and for how many seconds it has been running.
+
+    Both are told so that their sum is the time by the clock that messages are stored by, also after that
+    was set; a clock that is set takes no time.
+    """
+
+    def __init__(self) -> None:
+        self._started, self._began = time.time(), time.monotonic()
+
+    def __call__(self) -> tuple[int, int]:
+        elapsed = time.monotonic() - self._began
+        # Less is the two clocks' own inaccuracy, and the start is not to wander with it.
+        if abs(time.time() - elapsed - self._started) > 1.0:
+            self._started = time.time() - elapsed
+        return int(self._started), int(elapsed)
+
+
 class QueueCalls:
     """One method a call, named after it."""
 
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._plain = PlainCalls(state)
-        self._started = time.time()
+        self._uptime = Uptime()
 
     async def ping(self, request: pb.Empty, context: Context) -> bytes:
+        started, seconds = self._uptime()
         return pb.PingResult(
             Host=socket.gethostname(),
             Version=f"kubemqctl-{__version__}",
-            ServerStartTime=int(self._started),
-            ServerUpTimeSeconds=int(time.time() - self._started),
+            ServerStartTime=started,
+            ServerUpTimeSeconds=seconds,
         ).SerializeToString()
 
     async def send(self, request: pb.QueueMessage, context: Context) -> bytes:

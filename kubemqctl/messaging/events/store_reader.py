@@ -77,16 +77,16 @@ class StoreReader:
         self._start = start
         self._durable = durable
         self._client_id = durable or store.fresh_id()
-        self._opened = 0  # local time, nanoseconds
+        self._opened: int | None = None  # monotonic nanoseconds: a clock that is set takes no time
         self._tried = self._broken = 0.0
 
     def open(self, notify: Callable[[], None]) -> Feed[Event]:
         """Subscribe; see `Live` for when."""
         start = self._next_start(self._tracker) if self._tracker else self._start
-        if not self._opened:
-            self._opened = time.time_ns()
+        if self._opened is None:
+            self._opened = time.monotonic_ns()
         elif self._tracker and start.kind == "new":
-            start = self._came_back(self._tracker, start)
+            start = self._came_back(self._tracker, start, time.monotonic_ns() - self._opened)
         elif not self._durable:
             self._client_id = self._store.fresh_id()
         return self._store.open(self._client_id, start, notify)
@@ -106,12 +106,12 @@ class StoreReader:
         elif found.sequence == last.sequence and (found.id, found.timestamp) != (last.id, last.timestamp):
             tracker.start_over(newer=found.timestamp > last.timestamp)
 
-    def _came_back(self, tracker: SequenceTracker, start: Start) -> Start:
+    def _came_back(self, tracker: SequenceTracker, start: Start, elapsed: int) -> Start:
         """Before the first event the same id comes back: the server knows since when it wants what is new.
 
         It counts what was on its way as delivered, though, so what is stored since then is begun with.
         """
-        since = Start("time", self._store.clock() - (time.time_ns() - self._opened))
+        since = Start("time", self._store.clock() - elapsed)
         now = time.monotonic()
         if now - self._tried > NEXT_BREAK:
             self._broken = now

@@ -353,22 +353,27 @@ def printer_calls(client: Client, channel: str) -> QueueCalls:
 
 
 class MoveCalls(NamedTuple):
-    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers."""
+    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers.
+
+    `now` is the time of the server that the messages come from, in Unix nanoseconds.
+    """
 
     open: Callable[[], Downstream]
     depth: Callable[[], Depth | None]
     send: Callable[[Sequence[Message]], Sequence[SendResult]]
+    now: Callable[[], int]
     mended: Callable[[], int] = lambda: 0
 
 
-def move_calls(client: Client, calls: str) -> MoveCalls:
+def move_calls(client: Client, source: str) -> MoveCalls:
     """The calls of `client` that move messages from the queue `source`."""
-    from kubemqctl.client import queues
+    from kubemqctl.client import connection, queues
 
     return MoveCalls(
         lambda: queues.Downstream(client),
-        queues.Gauge(client, calls).read,
+        queues.Gauge(client, source).read,
         lambda messages: queues.batch(client, messages)().results(),
+        lambda: connection.server_time(client),
         lambda: client.mended,
     )
 

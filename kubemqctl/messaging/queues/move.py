@@ -238,8 +238,10 @@ class Mover:
 
     def _send(self, wanted: Sequence[Received]) -> list[Received]:
         """Send; returns what arrived. What was refused is named."""
+        # Ours may be an hour ahead: what has half of one left would be gone, or live longer than it may.
+        now = self._calls.now() if any(m.expires_at for m in wanted) else 0
         try:
-            results = self._calls.send([self._message(m) for m in wanted])
+            results = self._calls.send([self._message(m, now) for m in wanted])
         except (ConnectionLost, TimedOut):
             self._doubt(len(wanted), "in the source, and may be in the target as well")
             raise
@@ -258,11 +260,11 @@ class Mover:
     def _doubt(self, count: int, where: str) -> None:
         self._warn(f"{count_text(count, 'message')} of the batch in flight: {where}")
 
-    def _message(self, m: Received) -> Message:
+    def _message(self, m: Received, now: int) -> Message:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""
         asked = self._options.policy
         policy = Policy(
-            _time_left(m.expires_at),
+            _time_left(m.expires_at, now),
             0,
             asked.max_receives or m.policy.max_receives,
             asked.dead_letter or m.policy.dead_letter,
@@ -270,11 +272,11 @@ class Mover:
         return Message(m.body, self._options.target, m.id, m.metadata, m.tags, policy)
 
 
-def _time_left(expires_at: int) -> int:
-    """Seconds until `expires_at` (Unix nanoseconds), as a policy may have them; 0 for never."""
+def _time_left(expires_at: int, now: int) -> int:
+    """Seconds from `now` until `expires_at`, as a policy may have them; 0 for never. Unix nanoseconds."""
     if not expires_at:
         return 0
-    return min(max(1, -((time.time_ns() - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
+    return min(max(1, -((now - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
 
 
 def move_messages(run: Invocation, options: MoveOptions) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kubemqctl.client.events import server_clock
+from kubemqctl.client.connection import server_clock
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import Pong
 

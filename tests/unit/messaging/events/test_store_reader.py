@@ -61,6 +61,23 @@ def test_an_id_that_stays_taken_is_given_up_for_the_time_since_when_it_was_live(
     assert abs(second[1].value - before) < 1_000_000_000
 
 
+@pytest.mark.parametrize("step", [-3600, 3600])
+def test_a_clock_that_is_set_meanwhile_changes_nothing_about_since_when_it_was_live(
+    step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_reader, "ID_IN_USE", 0.0)
+    store: Any = Quiet()
+    reader = StoreReader(store, SequenceTracker(Start("new"), lambda text: None), Start("new"), durable="")
+    reader.open(lambda: None)
+    before = store.clock()
+    real = time.time_ns
+    monkeypatch.setattr(store, "clock", real)  # the server's goes on as it did
+    monkeypatch.setattr(time, "time_ns", lambda: real() + step * 1_000_000_000)
+    reader.open(lambda: None)
+    _, since = store.opened[1]
+    assert abs(since.value - before) < 1_000_000_000
+
+
 @pytest.mark.parametrize("start", [Start("first"), Start("last"), Start("sequence", 3), Start("time", 7)])
 def test_where_nothing_depends_on_the_moment_every_subscription_is_fresh(start: Start) -> None:
     assert opened(start, 2) == [("id-1", start), ("id-2", start)]

@@ -14,6 +14,7 @@ from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.fetch import MoveCalls
 from kubemqctl.messaging.queues.move import MoveOptions, Mover, Wanted
 from kubemqctl.model.errors import Partial, TooLarge
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -34,6 +35,8 @@ class Source:
         self.mends: list[int] = []  # messages whose text is no UTF-8
         self.mended = 0
         self.names = 0
+        self.now = time.time_ns()  # by the clock of the server
+        self.sent: list[Message] = []
 
     def open(self) -> Any:
         return Stream(self)
@@ -45,6 +48,7 @@ class Source:
         self.ready = sorted([*self.ready, *messages], key=lambda m: m.sequence)
 
     def send(self, messages: Sequence[Message]) -> list[SendResult]:
+        self.sent += messages
         return [
             SendResult(m.id, m.channel, error="no" if int(m.body) in self.refused else "") for m in messages
         ]
@@ -86,7 +90,7 @@ def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bo
     options = MoveOptions("source", "target", None, wanted, Policy(), None, dry)
     return Mover(
         options,
-        MoveCalls(source.open, source.depth, source.send, lambda: source.mended),
+        MoveCalls(source.open, source.depth, source.send, lambda: source.now, lambda: source.mended),
         StopSignal(),
         said.append,
     )
@@ -141,7 +145,7 @@ def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
 
 def test_a_message_that_expires_during_a_slow_move_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
-    monkeypatch.setattr(move, "time", SimpleNamespace(monotonic=lambda: clock[0], time_ns=time.time_ns))
+    monkeypatch.setattr(move, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     monkeypatch.setattr(move, "MOST_AT_ONCE", 1)
     source = Source(4, room=10)
     source.expired = [3]
@@ -155,3 +159,16 @@ def test_a_message_that_expires_during_a_slow_move_does_not_end_it(monkeypatch: 
     run = mover(source, [])
     run.run()
     assert (run.moved, source.ready) == (3, [])
+
+
+@pytest.mark.parametrize("ahead", [-3600, 0, 3600])
+def test_what_is_left_of_a_messages_time_is_told_by_the_clock_of_its_server(ahead: int) -> None:
+    source = Source(3, room=10)
+    source.now += ahead * SECOND
+    left = (1800, 43_200, -5)
+    source.ready = [
+        m._replace(expires_at=source.now + seconds * SECOND)
+        for m, seconds in zip(source.ready, left, strict=True)
+    ]
+    mover(source, []).run()
+    assert [m.policy.expiration for m in source.sent] == [1800, 43_200, 1]
