@@ -109,7 +109,9 @@ def test_a_handler_knows_the_message(run: Run, stub: Stub, channel: str) -> None
 
 def test_a_handler_inherits_nothing_that_we_set_for_our_libraries(run: Run, stub: Stub, channel: str) -> None:
     stub.send(channel, "hello")
-    done = run("queue", "receive", channel, "--", "sh", "-c", "env | grep -E "^GRPC_(VERB|ENABLE)" || echo none")
+    done = run(
+        "queue", "receive", channel, "--", "sh", "-c", "env | grep -E '^GRPC_(VERB|ENABLE)' || echo none"
+    )
     assert done.text == "none\n"
 
 
