@@ -102,10 +102,10 @@ def test_an_event_that_comes_with_the_end_while_others_are_taken_is_handed_over(
 
 
 def test_what_cannot_be_converted_ends_the_feed_with_the_reason() -> None:
-    def convert(event: Event) -> Event:
+    def refuse(event: pb.EventReceive) -> pb.EventReceive:
         raise ZeroDivisionError("a bug")
 
-    feed = Feed(Call(), convert, lambda: None, "here")
+    feed = Feed(Call(), refuse, lambda: None, "here")
 
     def ended() -> bool:
         try:
