@@ -16,32 +16,69 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import SECOND
 
 # What acts on a terminal or reorders, hides or splits the text around it: C0, DEL, C1, bidirectional
-# marks, overrides and isolates, line and paragraph separators, fillers and invisible operators, tag
-# characters, lone surrogates. The joiners U+200C and U+200D stay: Persian, Indic scripts and emoji need them.
+# marks, overrides and isolates, line and paragraph separators, and all that is shown as nothing: fillers,
+# blanks of Braille, invisible operators and format characters, variation selectors, tags, lone surrogates.
 _ACTING = (
-    "\x00-\x1f\x7f-\x9f\xad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff"
+    "\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u2028-\u202e"
+    "\u2060-\u206f\u2800\u3164\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\ud800-\udfff"
+)
+# Apart, since a set with them in it is searched for at a quarter of the speed.
+_ACTING_ASTRAL = "\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+# Seen, and so left alone: joiners within the scripts that need them (Arabic, Indic, Khmer, Mongolian) and
+# within emoji; the selectors of emoji and text behind a picture and in a keycap.
+_PICTURE = "\xa9\xae\u203c-\u3299\U0001f000-\U0001faff"
+_JOINED = f"\u0600-\u08ff\u0900-\u109f\u1780-\u18af\ufb50-\ufdff\ufe0f\ufe70-\ufefc{_PICTURE}"
+_SEEN = (
+    f"(?<!(?<=[{_JOINED}])[\u200c\u200d](?=[{_JOINED}]))"
+    f"(?<!(?<=[{_PICTURE}])[\ufe0e\ufe0f])(?<![\ufe0e\ufe0f](?=\u20e3))"
 )
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def escaped(text: str, multiline: bool = False) -> str:
-    """`text` with every character that would act on a terminal written out, such as `\\x1b` or `\\u202e`.
+    """`text` with every character that acts on a terminal, or is invisible, written out: `\\x1b`, `\\u202e`.
 
     With `multiline`, line feeds and tabs stay as they are. A byte that Python could not decode is `\\xHH`.
     """
     if text.isascii() and text.isprintable():
         return text
-    return _acting(multiline).sub(_written_out, text)
+    return _invisible(multiline).sub(_written_out, text)
 
 
-@lru_cache(maxsize=2)
-def _acting(multiline: bool) -> re.Pattern[str]:
-    return re.compile(f"(?![\n\t])[{_ACTING}]" if multiline else f"[{_ACTING}]")
+def escaped_json(text: str) -> str:
+    """JSON `text` in which the same characters are escaped as JSON does, so that it means what it meant.
+
+    Outside strings JSON has none of them but line feeds and tabs, which stay.
+    """
+    if text.isascii() and "\x7f" not in text:
+        return text
+    # The pattern alone takes 60 µs for a KiB, this 1 µs.
+    starts = text.encode("utf-8", "surrogatepass").translate(None, _OTHER_BYTES)
+    if not starts:
+        return text
+    return _invisible(True, astral=bool(starts.translate(None, _BASIC_STARTS))).sub(_json_escape, text)
+
+
+_BASIC_STARTS = b"\x7f\xc2\xcd\xd8\xe1\xe2\xe3\xed\xef"
+_STARTS = _BASIC_STARTS + b"\xf0\xf3"
+"""The bytes with which such a character begins in UTF-8; the last two beyond U+FFFF."""
+_OTHER_BYTES = bytes(set(range(256)) - set(_STARTS))
+
+
+@lru_cache(maxsize=3)
+def _invisible(multiline: bool, astral: bool = True) -> re.Pattern[str]:
+    controls = "\x00-\x08" if multiline else "\x00-\x0a"
+    beyond = _ACTING_ASTRAL if astral else ""
+    return re.compile(f"[{controls}{_ACTING}{beyond}\u200c\u200d\ufe0e\ufe0f]{_SEEN}")
 
 
 def _written_out(match: re.Match[str]) -> str:
     return _code(match[0])
+
+
+def _json_escape(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _code(character: str) -> str:

@@ -15,7 +15,7 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
-from kubemqctl.model.text import escaped, text_bytes
+from kubemqctl.model.text import escaped, escaped_json, text_bytes
 from kubemqctl.output.tsv import row
 
 FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
@@ -143,18 +143,11 @@ def raw_renderer(delimiter: bytes | None, raw: Raw | None = None) -> Raw:
 
 
 def json_renderer() -> Callable[[object], bytes]:
-    """One compact object a line."""
+    """One compact object a line. Escaped is what terminals obey or readers take for a line's end, as well."""
     from json import JSONEncoder
 
     encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
-    return lambda noun: _no_controls(encode(to_record(noun)).encode("utf-8", "backslashreplace")) + b"\n"
-
-
-def _no_controls(line: bytes) -> bytes:
-    """JSON with DEL and C1 escaped as well: some terminals obey them, and a search for them is cheap."""
-    if b"\xc2" in line or b"\x7f" in line:
-        return re.sub(rb"\x7f|\xc2[\x80-\x9f]", lambda m: b"\\u00%02x" % m[0][-1], line)
-    return line
+    return lambda noun: escaped_json(encode(to_record(noun))).encode("utf-8", "backslashreplace") + b"\n"
 
 
 # --- yaml ---

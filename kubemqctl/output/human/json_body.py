@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped_json
 from kubemqctl.output.stderr import BLUE, DIM, GREEN, ORANGE, PURPLE, ViewOptions
 
 LARGEST = 64 << 10
@@ -98,7 +98,7 @@ def _member(
 def _leaf(token: str) -> Leaf:
     from rich.cells import cell_len
 
-    text = escaped(token)
+    text = escaped_json(token)
     return Leaf(text, _STYLES.get(token[0], PURPLE), cell_len(text))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemqctl.model.limits import SECOND
-from kubemqctl.model.text import escaped, latency_text
+from kubemqctl.model.text import escaped, escaped_json, latency_text
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 
@@ -28,6 +29,14 @@ ANY_CHARACTER = st.characters(exclude_categories=())
         ("zero\u200bwidth \ufeff", "zero\\u200bwidth \\ufeff"),
         ("tag \U000e0041", "tag \\U000e0041"),
         ("half \ud83d", "half \\ud83d"),
+        ("grapheme\u034f blank\u2800 null\U0001d173", "grapheme\\u034f blank\\u2800 null\\U0001d173"),
+        ("ord\u200cers ord\u200ders", "ord\\u200cers ord\\u200ders"),
+        ("q\ufe00 q\ufe0f q1\ufe0f q\U000e0100", "q\\ufe00 q\\ufe0f q1\\ufe0f q\\U000e0100"),
+        (
+            "می\u200cخواهم، क्\u200dष, ❤\ufe0f\u200d🔥, 1\ufe0f\u20e3",
+            "می\u200cخواهم، क्\u200dष, ❤\ufe0f\u200d🔥, 1\ufe0f\u20e3",
+        ),
+        ("❤\ufe0f\ufe0f 👩\u200d\u200d🚀", "❤\ufe0f\\ufe0f 👩\\u200d\\u200d🚀"),
         ("undecodable \udcff", "undecodable \\xff"),
     ],
 )
@@ -54,8 +63,39 @@ def test_no_control_or_override_ever_passes(text: str, multiline: bool) -> None:
 _BIDI_CONTROLS = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
+# Format characters that have a look of their own: signs that stand around Arabic and Kaithi numbers.
+SEEN = {*range(0x600, 0x606), 0x6DD, 0x70F, 0x890, 0x891, 0x8E2, 0x110BD, 0x110CD}
+# What Unicode calls ignorable by default, of other categories than Cf.
+IGNORABLE = [
+    0x34F,
+    0x115F,
+    0x1160,
+    0x17B4,
+    0x17B5,
+    *range(0x180B, 0x1810),
+    0x3164,
+    *range(0xFE00, 0xFE10),
+    0xFFA0,
+]
+
+
+def test_whatever_is_shown_as_nothing_is_written_out_in_a_name() -> None:
+    unseen = [n for n in range(0x110000) if unicodedata.category(chr(n)) == "Cf" and n not in SEEN]
+    shown = [hex(n) for n in (*unseen, *IGNORABLE) if escaped(f"a{chr(n)}b") == f"a{chr(n)}b"]
+    assert shown == []
+
+
 @settings(deadline=None)
-@given(st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Lo"))))
+@given(st.text(ANY_CHARACTER))
+def test_escaped_json_means_what_it_meant(text: str) -> None:
+    document = json.dumps({"x": text}, ensure_ascii=False)
+    shown = escaped_json(document)
+    assert json.loads(shown) == json.loads(document)
+    assert escaped(shown) == shown
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_categories=("C", "Zl", "Zp", "Lo", "Mn"), exclude_characters="\u2800")))
 def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert escaped(text) == text
 
