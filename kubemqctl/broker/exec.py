@@ -21,8 +21,8 @@ from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1
-# A path under a file: no profile is there, and none can be written.
-_NO_CONFIGURATION = "/dev/null/kubemqctl.yaml"
+# No profile is in it, and none can be written there.
+_NO_CONFIGURATION = os.devnull
 
 
 def run_command(command: list[str], environ: Mapping[str, str], data: Path | None) -> int:

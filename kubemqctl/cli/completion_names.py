@@ -14,7 +14,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubemqctl.cli.arguments import VALUED, split
-from kubemqctl.config.config_file import config_path, load
+from kubemqctl.config.config_file import load_current
+from kubemqctl.config.directories import cache_home, make_private
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
@@ -50,7 +51,7 @@ def _end_in_time() -> None:
 
 def profiles(environ: Mapping[str, str]) -> list[str]:
     """The names in the configuration file."""
-    return sorted(load(config_path(environ)).profiles)
+    return sorted(load_current(environ).profiles)
 
 
 def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list[str]:
@@ -149,9 +150,9 @@ class NameCache:
         """`lasting` is how many seconds names are good for."""
         from hashlib import sha256
 
-        self.path = os.path.join(
-            _directory(environ), f"names-{sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:32]}.json"
-        )
+        base = cache_home(environ)
+        name = f"names-{sha256(repr(key).encode('utf-8', 'replace')).hexdigest()[:32]}.json"
+        self.path = os.path.join(base, "kubemqctl", name) if base else ""
         self._lasting = lasting
 
     def read(self) -> list[str] | None:
@@ -168,9 +169,11 @@ class NameCache:
 
     def write(self, names: Sequence[str]) -> None:
         """Keep these; when that cannot be, they are asked for again."""
+        if not self.path:
+            return
         beside = f"{self.path}.{os.getpid()}"
         with suppress(OSError):
-            os.makedirs(os.path.dirname(self.path), mode=0o700, exist_ok=True)
+            make_private(os.path.dirname(self.path))
             descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with open(descriptor, "w", encoding="utf-8") as file:
                 json.dump(names, file)
@@ -180,10 +183,3 @@ class NameCache:
         """Ask again next time."""
         with suppress(OSError):
             os.unlink(self.path)
-
-
-def _directory(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_CACHE_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "kubemqctl")

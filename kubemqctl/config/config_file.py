@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from kubemqctl.config.files import _cannot_write, readable_by_others, reason
+from kubemqctl.config.directories import config_home, make_private, without_tilde
+from kubemqctl.config.files import _cannot_write, readable_by_others, reason, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.token import variable_in
-from kubemqctl.model.errors import ConfigError
+from kubemqctl.model.errors import ConfigError, NotFound
+from kubemqctl.model.text import quoted
 
 OUTPUTS = ("auto", "human", "json", "yaml", "raw")
 KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
@@ -117,7 +119,7 @@ class _Reader:
             raise self.error(
                 node, "the token contains ${", "to use a variable, write ${NAME} and nothing else"
             )
-        return self.file(text) if key == "token_file" else text
+        return self.file(text, node) if key == "token_file" else text
 
     def addresses(self, node: Any) -> tuple[str, ...]:
         found: tuple[str, ...] = ()
@@ -132,12 +134,15 @@ class _Reader:
             text = (
                 self.on_or_off(value, "tls.enabled") if key == "enabled" else self.text(value, f"tls.{key}")
             )
-            said[key] = self.file(text) if key in ("ca", "cert", "key") else text
+            said[key] = self.file(text, value) if key in ("ca", "cert", "key") else text
         return Tls(**said)
 
-    def file(self, text: Any) -> str:
+    def file(self, text: Any, node: Any) -> str:
         """A path in the file: `~` is the home, and a relative one starts where the file lies."""
-        return os.path.join(self.folder, os.path.expanduser(text)) if text else ""
+        path = without_tilde(text, os.environ) if text else ""
+        if text and not path:
+            raise self.error(node, f"{text} begins with ~, and there is no such home", "write the path out")
+        return os.path.join(self.folder, path) if path else ""
 
     def items(
         self, node: Any, what: str, known: tuple[str, ...], above: tuple[str, ...]
@@ -188,7 +193,7 @@ def changing(path: str) -> Iterator[Config]:
 
     real = os.path.realpath(path)
     with _cannot_write(path):
-        os.makedirs(os.path.dirname(real), mode=0o700, exist_ok=True)
+        make_private(os.path.dirname(real))
         folder = os.open(os.path.dirname(real), os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks: then the last one wins
@@ -198,32 +203,44 @@ def changing(path: str) -> Iterator[Config]:
         os.close(folder)
 
 
-def write(config: Config) -> None:
-    """Write `config` to its path: a file beside it, 0600, flushed, then renamed over it.
+def save(config: Config) -> None:
+    """Write `config` to its path whole or not at all, for its owner's eyes only.
 
-    A symbolic link stays one. Raises ConfigError when the path cannot be written, or is no plain file.
+    Raises ConfigError when it cannot be written, or when it could not be read again.
     """
     path = os.path.realpath(config.path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ConfigError(f"cannot write the configuration file {config.path}: it is not a regular file")
+        hint = "inside `broker exec` no profile applies" if path == os.devnull else ""
+        raise ConfigError(
+            f"cannot write the configuration file {config.path}: it is not a regular file", hint=hint
+        )
+    text = _yaml(config)
+    _check_readable(config, text)
     with _cannot_write(config.path):
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        _replace(path, _yaml(config).encode())
+        make_private(os.path.dirname(path))
+        write_whole(path, text.encode(), 0o600, sync=True)
 
 
-def _replace(path: str, data: bytes) -> None:
-    from tempfile import mkstemp  # its files are 0600 from the start
+def _check_readable(config: Config, text: str) -> None:
+    """Raises ConfigError when `text` would not give `config` back: then no command could work any more."""
+    for key, value in _texts(config):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ConfigError(
+                f"{quoted(value)} cannot be stored as {key}: it is not UTF-8", hint="use a path that is"
+            ) from None
+    again = _Reader(config.path).config(_compose(config.path, text))
+    if (again.current, again.profiles) != (config.current, config.profiles):
+        raise ConfigError("the settings cannot be stored: reading them again would give others")
 
-    fd, beside = mkstemp(prefix=".config-", dir=os.path.dirname(path))
-    try:
-        with open(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(fd)
-        os.replace(beside, path)
-    except BaseException:
-        os.unlink(beside)
-        raise
+
+def _texts(config: Config) -> Iterator[tuple[str, str]]:
+    """Every text of every profile, with its key."""
+    for profile in config.profiles.values():
+        for key, value in {**profile._asdict(), **profile.tls._asdict()}.items():
+            if isinstance(value, str):
+                yield key, value
 
 
 def _yaml(config: Config) -> str:
@@ -247,13 +264,36 @@ def as_mapping(profile: Profile) -> dict[str, Any]:
 
 
 def config_path(environ: Mapping[str, str]) -> str:
-    """The configuration file's path, whether it exists or not."""
+    """The configuration file's path, whether it exists or not; empty when there is no home to have it."""
     if chosen := environ.get("KUBEMQCTL_CONFIG"):
         return chosen
-    base = environ.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".config")
-    return os.path.join(base, "kubemqctl", "config.yaml")
+    base = config_home(environ)
+    return os.path.join(base, "kubemqctl", "config.yaml") if base else ""
+
+
+def required_path(environ: Mapping[str, str]) -> str:
+    """The same, for what cannot do without one. Raises ConfigError when there is no home."""
+    if path := config_path(environ):
+        return path
+    raise ConfigError(
+        "there is no home directory, and so no configuration file",
+        hint="set HOME, or name a file in KUBEMQCTL_CONFIG",
+    )
+
+
+def load_current(environ: Mapping[str, str]) -> Config:
+    """The configuration of this run, as `load` reads it.
+
+    Raises NotFound when KUBEMQCTL_CONFIG names no file: whoever set it meant one, and a command that
+    ignored a typing error would talk to the default address.
+    """
+    path = config_path(environ)
+    if environ.get("KUBEMQCTL_CONFIG") and not os.path.lexists(path):
+        raise NotFound(
+            f"KUBEMQCTL_CONFIG names no file: {path}",
+            hint="correct it, or make the file: kubemqctl profile set NAME --address HOST:PORT",
+        )
+    return load(path)
 
 
 def load(path: str) -> Config:
@@ -261,13 +301,6 @@ def load(path: str) -> Config:
 
     Raises ConfigError for a file that is broken, unreadable, or holds a token that others can read.
     """
-    if not os.path.lexists(path):
+    if not path or not os.path.lexists(path):
         return Config(path, "", {})
-
     return read(path)
-
-
-def save(config: Config) -> None:
-    """Write the file whole or not at all, for its owner's eyes only. Raises ConfigError when it cannot be."""
-
-    write(config)

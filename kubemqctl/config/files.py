@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EACCES, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError
 
@@ -20,24 +22,121 @@ def clear_ready_file(path: str) -> None:
     if folder and not os.path.isdir(folder):
         raise NotFound(f"--ready-file: no such directory: {folder}")
     try:
+        if os.path.isfile(path):
+            _remove(os.path.realpath(path))
+        elif os.path.isdir(path):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+    except OSError as e:
+        raise OutputError(f"cannot replace the ready file {path}: {reason(e)}") from e
+
+
+def _remove(path: str) -> None:
+    """Take a regular file away, or empty it where it has to stay."""
+    try:
         os.unlink(path)
     except FileNotFoundError:
         pass
     except OSError as e:
-        raise OutputError(f"cannot replace the ready file {path}: {(e.strerror or str(e)).lower()}") from e
+        if e.errno not in _HAS_TO_STAY:
+            raise
+        os.truncate(path, 0)
 
 
 def write_ready_file(path: str, text: str = "live") -> None:
-    """Write `text` and a newline in one step: whoever waits for the file never reads half of it."""
-    part = f"{path}.{os.getpid()}"
+    """Write `text` and a newline in one step: whoever waits for the file never reads half of it.
+
+    A FIFO that nobody reads yet gets it from a thread, as soon as somebody does.
+    """
+    if os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode):
+        threading.Thread(target=_write_fifo, args=(path, text), name="ready file", daemon=True).start()
+        return
     try:
-        with open(part, "x") as file:
-            file.write(f"{text}\n")
-        os.replace(part, path)
+        write_whole(path, f"{text}\n".encode())
     except OSError as e:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise OutputError(f"cannot write the ready file {path}: {(e.strerror or str(e)).lower()}") from e
+        raise OutputError(f"cannot write the ready file {path}: {reason(e)}") from e
+
+
+def _write_fifo(path: str, text: str) -> None:
+    with contextlib.suppress(OSError), open(path, "wb", buffering=0) as fifo:
+        fifo.write(f"{text}\n".encode())
+
+
+# A bind mount, or a directory that others own: the file's name cannot go to another file.
+_HAS_TO_STAY = (EBUSY, EACCES, EPERM, EROFS, EXDEV)
+
+
+def write_whole(path: str, data: bytes, mode: int | None = None, *, sync: bool = False) -> None:
+    """Make `data` all that the file at `path` holds, through what `path` is. Raises OSError.
+
+    A regular file, also one behind symbolic links, is replaced in one step, so that nobody reads half of it
+    and a full disk leaves the old one. Where that cannot be, it is written in place. Anything else, such as
+    a device or a pipe, is written as it is. `mode` are the permissions, by default those of the old file.
+    """
+    real = os.path.realpath(path)
+    try:
+        old = os.stat(path)
+    except FileNotFoundError:
+        _replace(real, data, mode, None, sync)
+        return
+    if not stat.S_ISREG(old.st_mode) or not _is_same(real, old):
+        _overwrite(path, data, sync)
+        return
+    try:
+        _replace(real, data, mode, old, sync)
+    except OSError as e:
+        if e.errno not in _HAS_TO_STAY:
+            raise
+        _overwrite(real, data, sync)
+        if mode is not None:
+            os.chmod(real, mode)
+
+
+def _is_same(path: str, status: os.stat_result) -> bool:
+    # /dev/fd/3 of a file that has been deleted leads to a name that is not there, or is another file's.
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.stat(path), status)
+    return False
+
+
+def _replace(path: str, data: bytes, mode: int | None, old: os.stat_result | None, sync: bool) -> None:
+    folder, name = os.path.split(path)
+    # A name that nobody can have put a link under.
+    beside = os.path.join(folder, f".{name[:200]}.{os.urandom(8).hex()}")
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if old else mode or 0o666)
+    try:
+        with open(fd, "wb") as file:
+            file.write(data)
+            file.flush()
+            _become_as(fd, mode, old)
+            if sync:
+                os.fsync(fd)
+        os.replace(beside, path)
+    except BaseException:
+        os.unlink(beside)
+        raise
+
+
+def _become_as(fd: int, mode: int | None, old: os.stat_result | None) -> None:
+    """Give the new file the permissions, and where we may the owner, of the one it replaces."""
+    if old is not None:
+        mode = stat.S_IMODE(old.st_mode) if mode is None else mode
+        if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+            with contextlib.suppress(OSError):
+                os.fchown(fd, old.st_uid, old.st_gid)
+    if mode is not None:
+        os.fchmod(fd, mode)
+
+
+def _overwrite(path: str, data: bytes, sync: bool) -> None:
+    # Not emptied first: what cannot be written whole then spoils as little as can be.
+    with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.truncate(len(data))
+            if sync:
+                os.fsync(file.fileno())
 
 
 @contextmanager
@@ -45,10 +144,7 @@ def _cannot_write(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = "inside `broker exec` no profile applies" if path.startswith("/dev/null/") else ""
-        raise ConfigError(
-            f"cannot write the configuration file {path}: {reason(error)}", hint=hint
-        ) from error
+        raise ConfigError(f"cannot write the configuration file {path}: {reason(error)}") from error
 
 
 def readable_by_others(path: str) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from kubemqctl.config.config_file import KEYS, OUTPUTS, as_mapping
-from kubemqctl.config.files import reason
+from kubemqctl.config.directories import make_private, state_home
+from kubemqctl.config.files import reason, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.settings import Settings
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
@@ -20,11 +20,9 @@ from kubemqctl.model.values import format_duration
 
 
 def state_path(environ: Mapping[str, str]) -> str:
-    """Where it is kept."""
-    base = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
-    return os.path.join(base, "kubemqctl", "previous-profile.json")
+    """Where it is kept; empty without a home."""
+    base = state_home(environ)
+    return os.path.join(base, "kubemqctl", "previous-profile.json") if base else ""
 
 
 def previous(environ: Mapping[str, str], config: str) -> str:
@@ -40,16 +38,13 @@ def previous(environ: Mapping[str, str], config: str) -> str:
 def remember(environ: Mapping[str, str], config: str, name: str) -> None:
     """Keep `name` as the one that was current. Raises ConfigError when that cannot be."""
     path = state_path(environ)
+    if not path:
+        raise ConfigError("there is no home directory to keep it in")
     known = {**_known(path), os.path.realpath(config): name}
-    beside = f"{path}.{os.getpid()}"
     try:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump(known, file)
-        os.replace(beside, path)
+        make_private(os.path.dirname(path))
+        write_whole(path, json.dumps(known).encode(), 0o600)
     except OSError as e:
-        with suppress(OSError):
-            os.unlink(beside)
         raise ConfigError(f"cannot write {path}: {reason(e)}") from e
 
 

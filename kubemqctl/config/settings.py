@@ -13,7 +13,7 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kubemqctl.config.config_file import config_path, load
+from kubemqctl.config.config_file import load_current
 from kubemqctl.config.files import readable_by_others
 from kubemqctl.config.profiles import Config, Profile, Tls, find, refusal
 from kubemqctl.config.sources import DEFAULTS, Flags, Source, of_environment, of_flags, of_profile
@@ -45,7 +45,7 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
 
     Raises NotFound for an unknown profile, UsageError for an option, ConfigError for a variable or the file.
     """
-    config = load(config_path(environ))
+    config = load_current(environ)
     profile, why = _chosen(config, flags, environ)
     said = of_profile(config, profile) if profile else {}
     sources = (
@@ -95,7 +95,7 @@ def wished_output(flags: Flags, environ: Mapping[str, str]) -> str:
     Raises nothing: what is wrong with the file or the name is for resolve() to say, to those who connect.
     """
     try:
-        profile, _ = _chosen(load(config_path(environ)), flags, environ)
+        profile, _ = _chosen(load_current(environ), flags, environ)
     except KubemqctlError:
         return ""
     return profile.output if profile else ""

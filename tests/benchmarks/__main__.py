@@ -67,7 +67,7 @@ class Bench:
         self.environ = {
             **{k: v for k, v in os.environ.items() if not k.startswith("KUBEMQ") and k != NO_BYTECODE},
             "KUBEMQ_ADDRESS": address,
-            "KUBEMQCTL_CONFIG": str(directory / "none.yaml"),
+            "KUBEMQCTL_CONFIG": os.devnull,
             "PYTHONPATH": str(ROOT),
         }
         self._channel = 0

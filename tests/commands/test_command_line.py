@@ -322,6 +322,6 @@ def test_the_help_lists_the_commands_by_use_and_defaults_as_they_are_typed(
 def test_inside_broker_exec_a_profile_that_cannot_be_kept_is_explained(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUBEMQCTL_CONFIG", "/dev/null/kubemqctl.yaml")  # as `broker exec` sets it
+    monkeypatch.setenv("KUBEMQCTL_CONFIG", "/dev/null")  # as `broker exec` sets it
     assert main.main(["profile", "set", "local", "--address", "localhost:1"]) == 2
     assert "inside `broker exec` no profile applies" in capfd.readouterr().err

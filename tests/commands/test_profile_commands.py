@@ -22,7 +22,7 @@ Profiles = Callable[..., Result]
 def profiles(run: Run) -> Profiles:
     """profiles(ARG…): run `kubemqctl profile ARG…` without any server."""
 
-    def called(*args: str, code: int = 0, **kwargs: Any) -> Result:
+    def called(*args: str | bytes, code: int = 0, **kwargs: Any) -> Result:
         result = run("profile", *args, address="", **kwargs)
         assert result.code == code, result.err
         return result
@@ -344,3 +344,56 @@ def test_remove_asks_on_a_terminal(answer: str, code: int, left: set[str], two: 
         program.type(answer.encode() + b"\n")
         assert (program.end(), program.piped()) == (code, b"")
     assert set(load(str(two)).profiles) == left
+
+
+# --- a file that KUBEMQCTL_CONFIG names ---
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("profile", "list"),
+        ("profile", "show"),
+        ("profile", "show", "--effective"),
+        ("profile", "use", "a"),
+        ("profile", "remove", "a", "--yes"),
+        ("profile", "rename", "a", "b"),
+        ("profile", "copy", "a", "b"),
+        ("profile", "check"),
+        ("queue", "send", "q", "x"),
+        ("queue", "list"),
+        ("doctor",),
+    ],
+    ids=" ".join,
+)
+def test_a_named_configuration_file_that_is_not_there_is_not_found(
+    words: tuple[str, ...], run: Run, tmp_path: Path
+) -> None:
+    named = tmp_path / "no" / "such.yaml"
+    result = run(*words, env={"KUBEMQCTL_CONFIG": str(named)}, address="127.0.0.1:1")
+    assert result.code == 3
+    assert f"KUBEMQCTL_CONFIG names no file: {named}" in result.err + result.text
+    assert not named.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("schema",), ("completion", "bash"), ("help", "recipes"), ("profile", "path")]
+)
+def test_what_does_not_read_the_configuration_does_not_miss_it(
+    words: tuple[str, ...], run: Run, tmp_path: Path
+) -> None:
+    assert run(*words, env={"KUBEMQCTL_CONFIG": str(tmp_path / "typo")}, address="").code == 0
+
+
+def test_profile_set_makes_the_file_that_is_named(profiles: Profiles, tmp_path: Path) -> None:
+    named = tmp_path / "new" / "config.yaml"
+    profiles("set", "a", "--address", "h:1", env={"KUBEMQCTL_CONFIG": str(named)})
+    assert stored(named, "a").addresses == ("h:1",)
+
+
+def test_a_path_that_is_no_text_leaves_the_file_as_it_was(two: Path, profiles: Profiles) -> None:
+    before = two.read_bytes()
+    result = profiles("set", "dev", "--tls-ca", b"ca\xff.pem", code=2)
+    assert " cannot be stored as ca: it is not UTF-8" in result.err
+    assert two.read_bytes() == before
+    profiles("list")

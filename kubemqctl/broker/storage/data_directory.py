@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kubemqctl.broker.storage import journal, schema
+from kubemqctl.config.directories import make_private
 from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 DATABASE = "broker.db"
@@ -34,7 +35,7 @@ def claim(directory: Path) -> ExitStack:
     """
     with ExitStack() as held:
         try:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(str(directory.absolute()))
             names = set(os.listdir(directory))
             _refuse_foreign(directory, names)
             _lock(directory / LOCK, os.O_RDWR | os.O_CREAT, held)

@@ -11,7 +11,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.config import files, token
+from kubemqctl.config import directories, files, token
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import count_text
@@ -120,11 +120,10 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
-    """Where `broker run` keeps messages."""
-    base = environ.get("XDG_STATE_HOME", "")
-    if not os.path.isabs(base):  # the XDG specification: a relative path is to be ignored
-        base = os.path.join(environ.get("HOME") or os.path.expanduser("~"), ".local", "state")
-    return Path(base, "kubemqctl", "broker")
+    """Where `broker run` keeps messages. Raises UsageError when there is no home."""
+    if base := directories.state_home(environ):
+        return Path(base, "kubemqctl", "broker")
+    raise UsageError("there is no home directory to keep messages in", hint="use --data DIR, or --ephemeral")
 
 
 def _serve(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from kubemqctl.cli import command_tree, options
-from kubemqctl.model.errors import OutputError, UsageError
+from kubemqctl.config.directories import config_home, data_home, make_private
+from kubemqctl.config.files import reason, write_whole
+from kubemqctl.model.errors import ConfigError, OutputError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.runtime.invocation import Invocation
 
@@ -78,29 +79,27 @@ def completion(
 
 def place(shell: str, environ: Mapping[str, str]) -> Path:
     """The file in which `shell` looks for a user's own completion of this program."""
-    home = Path(environ.get("HOME") or os.path.expanduser("~"))
-    data = _base(environ, "XDG_DATA_HOME", home / ".local" / "share")
-    if shell == "bash":
-        own = environ.get("BASH_COMPLETION_USER_DIR")
-        return (Path(own) if own else data / "bash-completion") / "completions" / "kubemqctl"
-    if shell == "zsh":
-        return data / "zsh" / "site-functions" / "_kubemqctl"
-    return _base(environ, "XDG_CONFIG_HOME", home / ".config") / "fish" / "completions" / "kubemqctl.fish"
+    own = environ.get("BASH_COMPLETION_USER_DIR", "")
+    if shell == "bash" and os.path.isabs(own):
+        return Path(own, "completions", "kubemqctl")
+    base = config_home(environ) if shell == "fish" else data_home(environ)
+    if not base:
+        raise ConfigError(
+            "there is no home directory to install it in", hint=f"print it: kubemqctl completion {shell}"
+        )
+    return Path(base, *_PLACES[shell])
 
 
-def _base(environ: Mapping[str, str], name: str, otherwise: Path) -> Path:
-    # The XDG specification: a relative path is to be ignored.
-    given = environ.get(name, "")
-    return Path(given) if os.path.isabs(given) else otherwise
+_PLACES = {
+    "bash": ("bash-completion", "completions", "kubemqctl"),
+    "zsh": ("zsh", "site-functions", "_kubemqctl"),
+    "fish": ("fish", "completions", "kubemqctl.fish"),
+}
 
 
 def _write(path: Path, text: str) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        make_private(str(path.parent))
+        write_whole(str(path), text.encode())
     except OSError as e:
-        with suppress(OSError):
-            beside.unlink()
-        raise OutputError(f"cannot write {path}: {e.strerror}") from e
+        raise OutputError(f"cannot write {path}: {reason(e)}") from e

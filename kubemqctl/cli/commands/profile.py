@@ -11,7 +11,7 @@ import typer
 
 from kubemqctl.cli.command_tree import CommandGroup
 from kubemqctl.cli.options import Confirm, Yes
-from kubemqctl.config.config_file import config_path, load, save
+from kubemqctl.config.config_file import load_current, required_path, save
 from kubemqctl.config.profiles import Config, Profile, find
 from kubemqctl.config.settings import resolve
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
@@ -34,7 +34,7 @@ def list_(ctx: typer.Context) -> None:
     from kubemqctl.config.profile_editing import row
 
     run: Invocation = ctx.obj
-    config = load(config_path(run.environ))
+    config = load_current(run.environ)
     run.show([row(config, profile) for profile in config.profiles.values()], dict)
     if not config.profiles:
         run.note("there are no profiles; to create one: kubemqctl profile set NAME --address HOST:PORT")
@@ -73,7 +73,7 @@ def show(
         for note in settings.notes:
             run.warn(note)
         return
-    config = load(config_path(run.environ))
+    config = load_current(run.environ)
     record = stored(config, find(config, name or _applying(run, config)))
     run.write(run.renderer(dict).one(record))
 
@@ -117,7 +117,7 @@ def set_(
 
     run: Invocation = ctx.obj
     check_name(name)
-    with changing(config_path(run.environ)) as config:
+    with changing(required_path(run.environ)) as config:
         old = config.profiles.get(name)
         profile = change(
             old or Profile(name),
@@ -156,7 +156,7 @@ def use(ctx: typer.Context, name: Name) -> None:
     from kubemqctl.config.profile_editing import previous
 
     run: Invocation = ctx.obj
-    with changing(config_path(run.environ)) as config:
+    with changing(_present(run)) as config:
         name = previous(run.environ, config.path) if name == "-" else name
         save(config._replace(current=find(config, name).name))
     _remember(run, config, name)
@@ -188,7 +188,7 @@ def check(
     render = run.renderer(Check)
     if not name:
         with suppress(ConfigError):  # the first step says what is wrong with the file
-            name = _applying(run, load(config_path(run.environ)))
+            name = _applying(run, load_current(run.environ))
     flags = flags._replace(profile=name or flags.profile)
     diagnose(flags, run.environ, CONNECTION, lambda check: run.write(render.one(check)))
 
@@ -205,9 +205,8 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = 
     from kubemqctl.config.config_file import changing
 
     run: Invocation = ctx.obj
-    path = config_path(run.environ)
-    _confirm(run, find(load(path), name), yes, confirm)
-    with changing(path) as config:
+    _confirm(run, find(load_current(run.environ), name), yes, confirm)
+    with changing(required_path(run.environ)) as config:
         find(config, name)
         kept = {other: profile for other, profile in config.profiles.items() if other != name}
         save(config._replace(current="" if config.current == name else config.current, profiles=kept))
@@ -261,7 +260,7 @@ def path(ctx: typer.Context) -> None:
       ls -l "$(kubemqctl profile path)"
     """
     run: Invocation = ctx.obj
-    run.write(run.renderer(dict).one({"path": config_path(run.environ)}))
+    run.write(run.renderer(dict).one({"path": required_path(run.environ)}))
 
 
 def _files(profile: Profile | None) -> set[str]:
@@ -277,13 +276,19 @@ def _changing_for(run: Invocation, new_name: str) -> Iterator[Config]:
     from kubemqctl.config.config_file import changing, check_name
 
     check_name(new_name)
-    with changing(config_path(run.environ)) as config:
+    with changing(_present(run)) as config:
         if new_name in config.profiles:
             raise UsageError(
                 f"profile {new_name} already exists",
                 hint=f"to delete it: kubemqctl profile remove {new_name}",
             )
         yield config
+
+
+def _present(run: Invocation) -> str:
+    """The path of the configuration file, for a change of what should be in it already."""
+    load_current(run.environ)
+    return required_path(run.environ)
 
 
 def _applying(run: Invocation, config: Config) -> str:

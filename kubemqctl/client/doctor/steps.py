@@ -122,7 +122,7 @@ def configuration(diagnosis: DiagnosisRun) -> StepResult:
     diagnosis.settings = settings = resolve(diagnosis.flags, diagnosis.environ)
     path = config_path(diagnosis.environ)
     sources = settings.sources
-    file = path if os.path.lexists(path) else f"{path}, which does not exist"
+    file = path if os.path.lexists(path) else f"{path}, which does not exist" if path else "no home directory"
     profile = f"profile {settings.profile}" if settings.profile else "no profile"
     chosen = f", by {sources['profile']}" if sources["profile"] == "KUBEMQCTL_PROFILE" else ""
     values = [f"address {', '.join(settings.addresses)} from {_from(sources['addresses'])}"]

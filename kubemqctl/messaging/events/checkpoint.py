@@ -5,11 +5,11 @@ It holds the last event that was dealt with: its sequence to go on from, its id 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from typing import Any, NamedTuple
 
+from kubemqctl.config.files import reason, write_whole
 from kubemqctl.model.errors import ConfigError, OutputError
 from kubemqctl.model.messages import Event
 from kubemqctl.model.text import quoted
@@ -57,21 +57,16 @@ class Checkpoint:
     def _save(self, position: CheckpointPosition) -> None:
         # No fsync: a crash of the machine takes the output's last bytes too, and a position that is older
         # than they are prints again what was lost, where a newer one would skip it.
-        part = f"{self.path}.{os.getpid()}"
         try:
-            with open(part, "w", encoding="utf-8") as file:
-                file.write(json.dumps(position._asdict()) + "\n")
-            os.replace(part, self.path)
+            write_whole(self.path, (json.dumps(position._asdict()) + "\n").encode())
         except OSError as e:
-            with contextlib.suppress(OSError):
-                os.unlink(part)
-            raise OutputError(
-                f"cannot write the checkpoint {self.path}: {(e.strerror or str(e)).lower()}"
-            ) from e
+            raise OutputError(f"cannot write the checkpoint {self.path}: {reason(e)}") from e
         self.position = position
 
 
 def _read(path: str) -> CheckpointPosition | None:
+    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+        return None  # a device or a pipe keeps nothing, and reading one may wait for ever
     try:
         with open(path, "rb") as file:
             data = file.read(1 << 16)
@@ -104,8 +99,9 @@ def _parsed(data: bytes) -> CheckpointPosition | None:
 
 
 def _check_folder(path: str) -> None:
-    folder = os.path.dirname(path) or "."
-    if os.path.isdir(path) or not os.access(folder, os.W_OK | os.X_OK):
+    folder = os.path.dirname(os.path.realpath(path))
+    is_writable = os.access(path, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)
+    if os.path.isdir(path) or not is_writable:
         raise ConfigError(
             f"the checkpoint {path} cannot be written", hint="use a file in a directory that you can write to"
         )

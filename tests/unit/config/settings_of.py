@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +38,11 @@ ELSEWHERE = Flags(addresses=("evil:1",))
 
 
 def settings(path: Path, flags: Flags = NO_FLAGS, **environ: str) -> Settings:
-    """What comes out of the file at `path`, with both tokens of PROD at hand."""
+    """What comes out of the file at `path`, or of none, with both tokens of PROD at hand."""
     tokens = {"PROD_TOKEN": "prod-secret", "DEV_TOKEN": "dev-secret"}
-    return resolve(flags, {"KUBEMQCTL_CONFIG": str(path), **tokens, **environ})
+    return resolve(
+        flags, {"KUBEMQCTL_CONFIG": str(path) if path.exists() else os.devnull, **tokens, **environ}
+    )
 
 
 def failure(kind: type[KubemqctlError], act: Callable[[], object]) -> KubemqctlError:

@@ -172,6 +172,36 @@ def test_a_link_stays_a_link(write: Write, tmp_path: Path) -> None:
     assert "full" in load(str(tmp_path / "config.yaml")).profiles
 
 
+@pytest.mark.parametrize("umask", [0, 0o177])
+def test_a_saved_file_can_be_used_whatever_the_umask(umask: int, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "deep" / "config.yaml"
+    before = os.umask(umask)
+    try:
+        save(Config(str(path), "", {"full": FULL}))
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(p.stat().st_mode) for p in (path, *path.parents[:2])] == [0o600, 0o700, 0o700]
+
+
+UNSTORABLE = [
+    ("a path", Profile("bad", tls=Tls(True, ca="/ca\udcff.pem")), "/ca\\xff.pem cannot be stored as ca"),
+    ("a command", Profile("bad", token_command="cat \udcff"), "cat \\xff cannot be stored as token_command"),
+    ("a form", Profile("bad", output="xml"), "output is 'xml'"),
+    ("two tokens", Profile("bad", token="x", token_file="/t"), "both token and token_file"),
+    ("a relative path", Profile("bad", token_file="t"), "reading them again would give others"),
+]
+
+
+@pytest.mark.parametrize(("profile", "says"), [u[1:] for u in UNSTORABLE], ids=[u[0] for u in UNSTORABLE])
+def test_what_could_not_be_read_again_replaces_nothing(profile: Profile, says: str, write: Write) -> None:
+    path = write(PROD)
+    config = load(str(path))
+    changed = config._replace(profiles={**config.profiles, "bad": profile})
+    error = failure(ConfigError, lambda: save(changed))
+    assert says in error.message
+    assert path.read_text() == PROD
+
+
 def test_a_device_is_never_replaced() -> None:
     error = failure(ConfigError, lambda: save(Config(os.devnull, "", {})))
     assert "not a regular file" in error.message

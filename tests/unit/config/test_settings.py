@@ -11,7 +11,7 @@ import pytest
 
 from kubemqctl.config.config_file import load
 from kubemqctl.config.profiles import Tls
-from kubemqctl.config.settings import Settings, read_token, wished_output
+from kubemqctl.config.settings import Settings, read_token, resolve, wished_output
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from tests.unit.config.settings_of import DEV, ELSEWHERE, NO_FLAGS, PROD, Write, failure, imported, settings
@@ -383,12 +383,13 @@ def test_the_output_that_a_profile_wishes_needs_no_file_in_order(write: Write, t
     assert wished_output(DEV, environ) == ""
     assert wished_output(Flags(profile="nobody"), environ) == ""
     assert wished_output(NO_FLAGS, {"KUBEMQCTL_CONFIG": str(tmp_path / "none")}) == ""
+
     write("broken: [")
     assert wished_output(NO_FLAGS, environ) == ""
 
 
 def test_resolving_without_a_file_imports_next_to_nothing(tmp_path: Path) -> None:
-    call = f"resolve(Flags(), {{'KUBEMQCTL_CONFIG': {str(tmp_path / 'none')!r}}})"
+    call = f"resolve(Flags(), {{'HOME': {str(tmp_path)!r}}})"
     modules = imported("from kubemqctl.config.settings import Flags, resolve", call)
     assert not modules & {
         "yaml",
@@ -398,3 +399,11 @@ def test_resolving_without_a_file_imports_next_to_nothing(tmp_path: Path) -> Non
         "difflib",
         "dataclasses",
     }
+
+
+def test_a_configuration_file_that_is_named_and_not_there_is_not_found(tmp_path: Path) -> None:
+    path = tmp_path / "typo.yaml"
+    error = failure(NotFound, lambda: resolve(NO_FLAGS, {"KUBEMQCTL_CONFIG": str(path)}))
+    assert error.message == f"KUBEMQCTL_CONFIG names no file: {path}"
+    assert error.exit_code == 3
+    assert resolve(NO_FLAGS, {"KUBEMQCTL_CONFIG": "", "HOME": str(tmp_path)}).profile == ""

@@ -240,3 +240,22 @@ def test_a_handler_that_a_signal_finds_running_is_waited_for(
     gate.write_text("go\n")
     assert sub.wait().code == 143
     assert saved(position) == 1
+
+
+def test_a_link_to_a_checkpoint_stays_one_and_what_it_leads_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("elsewhere/position")
+    Checkpoint(str(link), "c").save(None)
+    assert link.is_symlink()
+    Checkpoint(str(link), "c").save(None)
+    assert link.is_symlink()
+    assert json.loads((tmp_path / "elsewhere" / "position").read_text())["channel"] == "c"
+    assert os.listdir(tmp_path / "elsewhere") == ["position"]
+
+
+def test_a_device_takes_positions_and_keeps_none() -> None:
+    kept = Checkpoint("/dev/null", "c")
+    kept.save(None)
+    assert Checkpoint("/dev/null", "c").position is None
+    assert not os.path.isfile("/dev/null")
