@@ -5,9 +5,7 @@ differs only in times, ids and other things that change from run to run stays as
 
 A comment before a block says how it is run:
   <!-- another terminal -->     beside the blocks that follow it, on a terminal of its own
-  <!-- typed: ack; Ctrl-D -->   these lines are typed, each once there is a prompt
   <!-- numbers vary -->         numbers, and where lines break, are not compared
-  <!-- output varies -->        only its first line is compared
   <!-- needs jq -->             only where there is this program
   <!-- not run: why -->         not at all
 """
@@ -142,8 +140,6 @@ def alike(command: str, output: str, note: str) -> list[str]:
     # What of a message's header still fits on its first line depends on how long ago it was sent.
     output = re.sub(r"^── .*(\n   \S.*)+", lambda found: found[0].replace("\n   ", " · "), output, flags=re.M)
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    if note == "output varies":
-        return lines[:1]
     if note == "numbers vary":
         words = re.sub(r"/[^,;]*config\.yaml", "CONFIG", " ".join(lines))
         return [re.sub(_NUMBER, "N", words)]
@@ -201,13 +197,10 @@ class Stage:
                 yield Played(block, block._replace(text=self._outcome(block, terminal)))
 
     def _run(self, terminal: BashOnTerminal, block: Block) -> str:
-        typed = block.note.removeprefix("typed: ").split("; ") if block.note.startswith("typed: ") else []
         turns: list[tuple[str, str]] = []
         commands = block.commands
         for command, following in zip(commands, [*commands[1:], ""], strict=True):
             terminal.begin(self._real(command))
-            for line in typed:
-                terminal.answer(line)
             output, code = terminal.end()
             assert code == 0 or following == "echo $?", f"{command} ended with {code}:\n{output}"
             turns.append((command, self._told(output)))
@@ -226,14 +219,9 @@ class Stage:
         return terminal
 
     def _outcome(self, block: Block, terminal: BashOnTerminal) -> str:
-        """What it printed, once it has ended; `^C` in the README is typed when all before it is there."""
-        ((command, expected),) = block.turns
-        before = expected.partition("^C")[0]
-        if before != expected:
-            terminal.wait_for_output(lambda written: written.count(b"\n") >= before.count("\n"), "output")
-            terminal.type(b"\x03")
+        """What it printed, once it has ended."""
         output, _ = terminal.end()
-        return block.told([(command, self._told(output))])
+        return block.told([(block.commands[0], self._told(output))])
 
     def run(self, *command: str) -> str:
         """What a command printed, which must end with 0; nothing that it started outlives it."""

@@ -1,4 +1,4 @@
-"""The README: its examples print what it says, its recipes work, and what it names is there."""
+"""README.md: its examples print what it says, its recipes work. What it and CONTRIBUTING.md name is there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import yaml
 
 from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.model.errors import ExitCode
+from tests.project.test_architecture import ALLOWED
 from tests.support.program import Run
 from tests.support.server import Broker
 from tests.transcript import README, Block, Stage, blocks, sections
@@ -20,6 +21,8 @@ from tests.transcript import README, Block, Stage, blocks, sections
 TEXT = README.read_text(encoding="utf-8")
 ROOT = README.parent
 SECTIONS = sections(TEXT)
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGES = pytest.mark.parametrize("page", [TEXT, CONTRIBUTING], ids=["README", "CONTRIBUTING"])
 
 
 @pytest.mark.builtin
@@ -39,8 +42,8 @@ def of_language(language: str) -> Block:
 def test_every_command_is_run_unless_it_says_why_not() -> None:
     told = [block for block in blocks(TEXT) if block.language in ("console", "sh")]
     assert all(block.is_run or re.fullmatch(r"not run: \w[\w ]+", block.note) for block in told)
-    assert sum(not block.is_run for block in told) < 7
-    assert {block.language for block in blocks(TEXT)} == {"console", "sh", "python", "yaml", "ini", "text"}
+    assert sum(not block.is_run for block in told) < 4
+    assert {block.language for block in blocks(TEXT)} == {"console", "sh", "python", "yaml", "ini"}
 
 
 def test_every_line_of_a_console_is_a_command_or_its_output() -> None:
@@ -60,7 +63,7 @@ def test_the_pytest_fixture_works(tmp_path: Path, broker: Broker) -> None:
 def test_the_smoke_test_of_the_workflow_works(tmp_path: Path, broker: Broker) -> None:
     block = of_language("yaml")
     steps = yaml.safe_load(block.text)["jobs"]["test"]["steps"]
-    script = next(step["run"] for step in steps if "Smoke" in step.get("name", ""))
+    script = next(step["run"] for step in steps if "env" in step)
     Stage(tmp_path, broker.address, [block]).run("bash", "-e", "-c", "GITHUB_RUN_ID=7\n" + script)
 
 
@@ -84,9 +87,10 @@ def test_the_exit_codes_are_those_of_the_code_with_their_meanings() -> None:
     assert signals == {ExitCode.SIGINT, ExitCode.SIGTERM, ExitCode.SIGPIPE}
 
 
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)]+)\)", TEXT)
-    anchors = {_anchor(title) for title in re.findall(r"^##+ (.*)$", TEXT, re.MULTILINE)}
+@PAGES
+def test_every_link_leads_somewhere_and_every_section_is_linked_to(page: str) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page)
+    anchors = {_anchor(title) for title in re.findall(r"^##+ (.*)$", page, re.MULTILINE)}
     here = [link for link in links if not link.startswith("https://")]
     missing = [
         link
@@ -94,21 +98,41 @@ def test_every_link_leads_somewhere() -> None:
         if (link[1:] not in anchors if link.startswith("#") else not (ROOT / link).exists())
     ]
     assert missing == []
-    assert {f"#{anchor}" for anchor in anchors} - set(here) == {"#contents"}
+    assert {f"#{anchor}" for anchor in anchors} <= set(here)
 
 
 def _anchor(title: str) -> str:
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 
+def test_the_pages_for_users_and_for_builders_lead_to_each_other() -> None:
+    assert "(CONTRIBUTING.md)" in TEXT
+    assert "(README.md)" in CONTRIBUTING
+
+
 def test_every_file_and_target_that_is_named_is_there() -> None:
-    named = re.findall(
-        r"`((?:kubemqctl|tests|commands|model|output|config|runtime|messaging|cli|bench|broker|client|wire|proto|completions)/[a-z_0-9/.*]*)`",
-        TEXT,
-    )
-    named += re.findall(r"`([a-z_]+\.py)`", TEXT)
-    assert len(named) > 20
-    folders = (ROOT, ROOT / "kubemqctl")
+    named = re.findall(r"`([a-z_]+/[a-z_0-9/.*]*|[a-z_]+\.py)`", TEXT + CONTRIBUTING)
+    flow = next(block for block in blocks(CONTRIBUTING) if block.language == "text")
+    named += re.findall(r"\b[a-z_/]+\.py\b", flow.text)
+    assert len(named) > 60
+    folders = [ROOT, *(path for path in (ROOT / "kubemqctl").rglob("*") if path.is_dir()), ROOT / "kubemqctl"]
     assert [name for name in named if not any(list(folder.glob(name)) for folder in folders)] == []
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert set(re.findall(r"\bmake (\w+)(?:`|  )", TEXT)) <= targets
+    assert set(re.findall(r"\bmake (\w+)(?:`|  )", TEXT + CONTRIBUTING)) <= targets
+
+
+def test_every_name_that_a_builder_is_sent_to_is_in_its_file() -> None:
+    """In the table of changes: `NAME` in `file.py`, `NAME` of `file.py`, `NAME` and `NAME` in `file.py`."""
+    named = re.findall(r"((?:`\w+`(?:,| and| or)? ?)+)(?:in|of) `([a-z_/]+\.py)`", CONTRIBUTING)
+    assert len(named) > 9
+    for names, file in named:
+        text = (ROOT / "kubemqctl" / file).read_text()
+        assert [name for name in re.findall(r"`(\w+)`", names) if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_table_of_packages_is_the_one_that_is_held() -> None:
+    rows = re.findall(r"^\| `(\w+)/` \| .* \| (.*) \|$", CONTRIBUTING, re.MULTILINE)
+    told = {name: imports for name, imports in rows if name in ALLOWED}
+    assert told.pop("model") == "nothing of ours"
+    assert told.pop("cli") == "all of them"
+    assert told == {name: imports for name, imports in ALLOWED.items() if name not in ("model", "cli")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.support.terminal.pseudo_terminal import PseudoTerminal
@@ -27,7 +27,6 @@ while IFS= read -r -d '' command <&9; do
 done
 """
 _ENDED = re.compile(rb"\x1e(\d+)\x1e")
-_PROMPT = re.compile(rb"[>\]:] \Z")
 
 
 class BashOnTerminal(PseudoTerminal):
@@ -74,20 +73,9 @@ class BashOnTerminal(PseudoTerminal):
         """Start a command."""
         os.write(self._commands, command.encode() + b"\0")
 
-    def wait_for_output(self, met: Callable[[bytes], object], what: str) -> None:
-        """Until what the command has printed fulfils `met`."""
-        self.wait_for(met, what, PATIENCE, since=self._begun)
-
-    def answer(self, line: str) -> None:
-        """Type a line, or Ctrl-D, once there is a prompt; return once the terminal has echoed it."""
-        self.wait_for_output(_PROMPT.search, "a prompt")
-        prompted = len(self.written)
-        self.type(b"\x04" if line == "Ctrl-D" else line.encode() + b"\n")
-        self.wait_for(len, "the answer", PATIENCE, since=prompted)
-
     def end(self) -> tuple[str, int]:
         """What the command printed, and its exit code."""
-        self.wait_for_output(_ENDED.search, "the end of the command")
+        self.wait_for(_ENDED.search, "the end of the command", PATIENCE, since=self._begun)
         output, code, _ = _ENDED.split(self.written[self._begun :], maxsplit=1)
         self._begun += len(output) + len(code) + 2
         return _shown(output.decode(errors="replace")), int(code)
