@@ -29,6 +29,11 @@ class Command(TyperCommand):
     """A command whose usage shows required arguments bare, and whose options stand under headings."""
 
     takes_handler = False
+    prints_metrics = False
+
+    def invoke(self, ctx: Any) -> Any:
+        ctx.obj.check_output(self.prints_metrics)
+        return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces = [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
@@ -50,6 +55,12 @@ class HandlerCommand(Command):
     """A command that takes a handler: a command of the user's behind `--`."""
 
     takes_handler = True
+
+
+class MetricsCommand(Command):
+    """A listing of channels, which -o prometheus prints as metrics."""
+
+    prints_metrics = True
 
 
 class HelpGroup(TyperGroup):
@@ -176,15 +187,15 @@ class CommandGroup:
         self.name = name
         self.commands: dict[str, Callable[..., Any]] = {}
         self._note = note
-        self._handlers: set[str] = set()
+        self._kinds: dict[str, type[Command]] = {}
 
-    def command(self, name: str, *, handler: bool = False) -> Callable[[F], F]:
-        """Add a function as `name`; with `handler` it takes a user's command behind `--`."""
+    def command(self, name: str, *, handler: bool = False, metrics: bool = False) -> Callable[[F], F]:
+        """Add a function as `name`: with `handler` it takes a user's command behind `--`, with `metrics`
+        it prints channels, also as metrics."""
 
         def add(function: F) -> F:
             self.commands[name] = function
-            if handler:
-                self._handlers.add(name)
+            self._kinds[name] = HandlerCommand if handler else MetricsCommand if metrics else Command
             return function
 
         return add
@@ -197,8 +208,7 @@ class CommandGroup:
         app = typer.Typer(cls=HelpGroup, help=COMMANDS[self.name], epilog=epilog, suggest_commands=False)
         for name, function in self.commands.items():
             if only in (None, name):
-                kind = HandlerCommand if name in self._handlers else Command
-                register(app, name, function, note, kind)
+                register(app, name, function, note, self._kinds[name])
             elif only not in self.commands:
                 app.command(name, help=docstring(function).partition("\n\n")[0])(_outlined)
         root.add_typer(app, name=self.name)

@@ -206,7 +206,7 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
 
 
 def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
-    from kubemqctl.output.forms import FORMS
+    from kubemqctl.output.forms import FORMS, METRICS
 
     if option in _HANDLER_FORMS:
         return ("body", "json")
@@ -217,7 +217,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
         return PACKED if option == "--encode" else (*PACKED, PROTOBUF)
     if metavar == "FORMAT":
-        return FORMS
+        return FORMS if path else (*FORMS, METRICS)
     if option == "--on-fail":
         return ("reject", "stop", "resend=")
     if metavar == "SHELL":

@@ -20,7 +20,8 @@ from kubemqctl.output.tsv import row
 
 FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
 FORMS = ("auto", "human", "json", "yaml", "raw")
-
+METRICS = "prometheus"
+"""The form that listings of channels have besides."""
 
 Raw = Callable[[object], bytes]
 
@@ -72,27 +73,28 @@ def make_renderer(
     raw: Raw | None = None,
     colour: bool = False,
     width: int = 80,
-    spread: bool = False,
+    on_terminal: bool = False,
 ) -> Renderer:
     """The renderer for `form`. `noun_type` is what the command prints: a template is checked against it.
 
     `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `raw` is what a
     pipe wants of a noun, where that is not the same in every command. `colour`, `width` (columns) and
-    `spread` (lay out bodies that are JSON) are for people. UsageError for a bad template.
+    `on_terminal` are for people. UsageError for a bad template.
     """
     if form.name == "human":
         from kubemqctl.output.human.renderer import human_renderer
 
-        return Renderer(*human_renderer(colour, width, spread=spread))
+        # A pager is a terminal to who has colours sent to it.
+        return Renderer(*human_renderer(colour, width, spread=on_terminal or colour))
     if form.name == "prometheus":
         from kubemqctl.output.prometheus import metrics
 
         return Renderer(lambda noun: metrics([noun]), metrics)  # type: ignore[list-item, arg-type]
-    one = _one(form, noun_type, delimiter, raw)
+    one = _one(form, noun_type, delimiter, raw, on_terminal)
     return Renderer(one, lambda nouns: b"".join(map(one, nouns)))
 
 
-def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None) -> Raw:
+def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None, on_terminal: bool) -> Raw:
     if form.name == "raw":
         return raw_renderer(delimiter, raw)
     if form.name == "json":
@@ -101,7 +103,7 @@ def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None) 
         return yaml_renderer()
     from kubemqctl.output.template import compile_template
 
-    return compile_template(form.template, noun_type)
+    return compile_template(form.template, noun_type, on_terminal)
 
 
 def no_metrics() -> UsageError:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.paths import MISSING, Body, compact_json, parse_path, reader
 from kubemqctl.model.records import fields
-from kubemqctl.model.text import text_bytes
+from kubemqctl.model.text import escaped, text_bytes
 from kubemqctl.model.values import parse_delimiter
 
 Part = Callable[[object], bytes]
@@ -21,24 +21,26 @@ _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _NO_BODY = Body(b"")
 
 
-def compile_template(text: str, noun_type: type) -> Part:
+def compile_template(text: str, noun_type: type, on_terminal: bool = False) -> Part:
     """A function that renders a noun of `noun_type` as `text` says, with a newline at the end.
 
     A body is its bytes, a time or duration what the record has, a map compact JSON, an absent value empty;
-    of a JSON body's inside, strings are bare, numbers as written, and the rest is compact JSON.
+    of a JSON body's inside, strings are bare, numbers as written, and the rest is compact JSON. With
+    `on_terminal`, what acts on a terminal is written out in all of these but a whole body.
     UsageError for a field that the noun does not have and for what is no template.
     """
-    parts = [*_parts(text, noun_type), _constant(b"\n")]
+    parts = [*_parts(text, noun_type, on_terminal), _constant(b"\n")]
     return lambda noun: b"".join([part(noun) for part in parts])
 
 
-def _parts(text: str, noun_type: type) -> Iterator[Part]:
+def _parts(text: str, noun_type: type, on_terminal: bool) -> Iterator[Part]:
     at = 0
     for match in _BRACES.finditer(text):
         yield _constant(parse_delimiter(text[at : match.start()]))
         at = match.end()
         if match[1] is not None:
-            yield _field(match[1], noun_type)
+            part = _field(match[1], noun_type)
+            yield _shown(part) if on_terminal and match[1] != "body" else part
         elif len(match[0]) == 2:
             yield _constant(match[0][:1].encode())
         else:
@@ -51,6 +53,10 @@ def _parts(text: str, noun_type: type) -> Iterator[Part]:
 
 def _constant(plain: bytes) -> Part:
     return lambda noun: plain
+
+
+def _shown(part: Part) -> Part:
+    return lambda noun: text_bytes(escaped(part(noun).decode("utf-8", "surrogateescape")))
 
 
 def _field(name: str, noun_type: type) -> Part:

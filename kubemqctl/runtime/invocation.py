@@ -75,17 +75,20 @@ class Invocation:
 
         return connect(self.connecting(), self.warn)
 
-    def form(self, metrics: bool = False) -> Form:
-        """The form of the output; `metrics` where that may be Prometheus's.
-
-        Raises UsageError for options that exclude each other, and a form that is not of this command.
-        """
+    def form(self) -> Form:
+        """The form of the output. Raises UsageError for options that exclude each other."""
         common = self.common
         wish = "" if common.output or common.template is not None else self._profile_output()
-        form = decide(common.output, common.template, wish, is_terminal(1))
-        if form.name == "prometheus" and not metrics:
+        return decide(common.output, common.template, wish, is_terminal(1))
+
+    def check_output(self, prints_metrics: bool) -> None:
+        """Refuse a wrong -o or --format, also for a command that would not come to print anything.
+
+        Raises UsageError, for -o prometheus too unless the command `prints_metrics`.
+        """
+        form = decide(self.common.output, self.common.template, "", stdout_is_terminal=False)
+        if form.name == "prometheus" and not prints_metrics:
             raise no_metrics()
-        return form
 
     def _profile_output(self) -> str:
         # Only a terminal's form depends on the profile: a pipe need not read the file for it.
@@ -96,24 +99,22 @@ class Invocation:
         noun_type: type,
         delimiter: bytes | None = b"\n",
         raw: Raw | None = None,
-        metrics: bool = False,
     ) -> Renderer:
         """Turns nouns of that type into bytes; a bad `--format` is found here, before anything is done.
 
-        `raw` is what a pipe gets of one, where the command has a form of its own for that; `metrics` is for
-        the listings that have a form for Prometheus.
+        `raw` is what a pipe gets of one, where the command has a form of its own for that.
         """
         seen = is_terminal(1)
         colour = colour_wanted(self.environ, seen)
         width = os.get_terminal_size(1).columns if seen else 80
         return make_renderer(
-            self.form(metrics),
+            self.form(),
             noun_type,
             delimiter=delimiter,
             raw=raw,
             colour=colour,
             width=width or 80,
-            spread=seen or colour,
+            on_terminal=seen,
         )
 
     def show(self, nouns: Iterable[object], noun_type: type, raw: Raw | None = None) -> None:

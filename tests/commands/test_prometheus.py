@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from kubemqctl.cli.command_tree import build
+from kubemqctl.cli.description import Command, describe
+from kubemqctl.cli.main import main
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.output.prometheus import metrics
 from tests.support.program import Run
@@ -50,11 +53,30 @@ def test_no_channels_are_no_samples() -> None:
     assert [f for f in text_string_to_metric_families(metrics([]).decode()) if f.samples] == []
 
 
+TREE = describe(build())
+
+
 @pytest.mark.parametrize(
-    "line",
-    ["ping", "queue info q", "queue peek q", "top", "doctor", "profile list", "queue send q x", "schema"],
+    "command",
+    [c for c in TREE.commands if c.name not in ("queue list", "channel list")],
+    ids=lambda c: c.name,
 )
-def test_elsewhere_there_are_no_metrics(run: Run, line: str) -> None:
-    result = run(*line.split(), "-o", "prometheus")
+def test_elsewhere_there_are_no_metrics(
+    command: Command, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens at the address: what is refused before anything is tried needs none."""
+    monkeypatch.setenv("KUBEMQ_ADDRESS", "127.0.0.1:1")
+    values = {"channel": "c", "TYPE": "queues", "SHELL": "bash", "[queue NAME…]": ""}
+    words = [values.get(a.value.kind, values.get(a.metavar, "x")) for a in command.arguments]
+    assert main([*command.path, *filter(None, words), "-o", "prometheus"]) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert "-o prometheus is for queue list and channel list" in captured.err
+
+
+def test_an_output_format_is_checked_also_where_nothing_is_printed(run: Run) -> None:
+    result = run("profile", "use", "nobody", "-o", "xml", address="")
     assert (result.code, result.out) == (2, b"")
-    assert "-o prometheus is for queue list and channel list" in result.err
+    assert result.err.startswith("error: unknown output format xml\n")
+    both = run("profile", "use", "nobody", "-o", "json", "--format", "{name}", address="")
+    assert "cannot be used together" in both.err

@@ -128,6 +128,11 @@ CASES: Mapping[str, Case] = {
         Plan({}, [MESSAGE_OF_JSON.SerializeToString()]),
         ["json-name", "json-value"],
     ),
+    "queue peek --format": (
+        ["queue", "peek", "q", "--format", "{id} {metadata} {tags} {re_routed_from} {policy.dead_letter}"],
+        Plan({}, [MESSAGE.SerializeToString()]),
+        ["id", "metadata", "tag-name", "tag-value", "re-routed", "dead-letter"],
+    ),
     "queue receive": (["queue", "receive", "q"], Plan({}, [MESSAGE.SerializeToString()]), HELD),
     "queue receive -- false": (
         ["queue", "receive", "q", "--", "false"], Plan({}, [MESSAGE.SerializeToString()]), ["id"]

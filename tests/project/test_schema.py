@@ -21,7 +21,7 @@ from kubemqctl.model import errors, messages, record_parser, records
 from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import ExitCode
 from kubemqctl.model.record_schema import MEANINGS, NOUNS, schemas
-from kubemqctl.output.forms import FORMS, decide
+from kubemqctl.output.forms import FORMS, METRICS, decide
 from kubemqctl.output.stderr import error_json
 from tests.generated import files
 from tests.support.program import Result, Run, Start
@@ -399,7 +399,7 @@ def test_the_words_of_an_option_are_those_that_it_takes() -> None:
         decide(form, None, "", False)
     output = next(option for option in TREE.common if "--output" in option.names)
     assert output.value is not None
-    assert output.value.words == FORMS
+    assert output.value.words == (*FORMS, METRICS)
     assert set(CHANNEL_TYPES.values()) == set(get_args(ChannelType))
 
 

@@ -56,7 +56,7 @@ Filter = Annotated[
 ]
 
 
-@group.command("list")
+@group.command("list", metrics=True)
 def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "") -> None:
     """List channels with their statistics.
 
@@ -73,7 +73,7 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
       kubemqctl channel list --format '{type}\\t{name}\\t{messages}'
     """
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo, metrics=True)
+    render = run.renderer(ChannelInfo)
     with run.client() as client:
         from kubemqctl.client.channels import Survey
 

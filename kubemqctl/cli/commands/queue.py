@@ -223,7 +223,7 @@ group.command("tx", handler=True)(tx)
 group.command("move")(move)
 
 
-@group.command("list")
+@group.command("list", metrics=True)
 def list_queues(ctx: typer.Context) -> int:
     """List all queues with their statistics.
 
@@ -236,7 +236,7 @@ def list_queues(ctx: typer.Context) -> int:
       kubemqctl queue list --format '{name} {waiting}'
     """
     run: Invocation = ctx.obj
-    render = run.renderer(ChannelInfo, metrics=True)
+    render = run.renderer(ChannelInfo)
     with run.client() as client:
         from kubemqctl.client import queues
 

@@ -158,3 +158,17 @@ def test_a_path_leads_into_a_json_body(template: str, rendered: str) -> None:
 )
 def test_a_body_that_is_no_json_object_has_nothing_inside(body: bytes) -> None:
     assert compile_template("[{body.id}]", Received)(MESSAGE._replace(body=body)) == b"[]\n"
+
+
+def test_on_a_terminal_text_fields_are_shown_and_a_whole_body_is_its_bytes() -> None:
+    evil = "\x1b[31m\u202e\n"
+    noun = MESSAGE._replace(metadata=evil, tags={"k": evil}, body=b'{"a":"\\u001b[31m\\n"}')
+
+    def shown(template: str, on_terminal: bool) -> bytes:
+        return compile_template(template, Received, on_terminal)(noun)
+
+    assert shown("{metadata}", False) == evil.encode() + b"\n"
+    assert shown("{metadata}|{tags.k}\t{body.a}", True) == (
+        b"\\x1b[31m\\u202e\\n|\\x1b[31m\\u202e\\n\t\\x1b[31m\\n\n"
+    )
+    assert shown("{body}", True) == noun.body + b"\n"
