@@ -192,6 +192,15 @@ def test_a_retry_sends_only_what_was_not_answered(run: Run, fake: FakeStore) -> 
     assert ended.text.split() == [event.EventID for event in fake.taken]
 
 
+def test_a_connection_that_breaks_behind_the_last_answer_takes_nothing_back(
+    run: Run, fake: FakeStore
+) -> None:
+    fake.takes = 3
+    ended = run("store", "pub", "c", "--lines", stdin=b"1\n2\n3\n", address=fake.address)
+    assert (ended.code, len(ended.text.split()), ended.err) == (0, 3, "3 sent\n")
+    assert [event.Body for event in fake.taken] == [b"1", b"2", b"3"]
+
+
 def test_of_plain_events_none_is_known_when_the_stream_breaks(run: Run, fake: FakeStore) -> None:
     fake.takes = 3
     ended = run("events", "pub", "c", "--lines", "-o", "json", stdin=b"1\n2\n3\n4\n", address=fake.address)

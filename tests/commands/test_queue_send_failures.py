@@ -14,12 +14,15 @@ import pytest
 from tests.conftest import NewBroker
 from tests.support.fake_queue_server import (
     FakeQueueServer,
+    Messages,
+    Results,
     accept,
     deny,
     fake_queue_server,
     lose_the_answer,
     overload,
     refuse,
+    refuse_some,
 )
 from tests.support.program import Result, Run, Start, environment
 from tests.support.raw_grpc import Stub
@@ -127,6 +130,61 @@ def test_a_doubt_stays_one_when_the_retry_is_refused(run: Run, kept: Kept) -> No
         done = send(run, server, "--lines", "--retry", "1", *kept.options)
     assert done.code == 5
     assert (kept.bodies(kept.failed), kept.bodies(kept.unknown)) == ([], ["a", "b", "c"])
+
+
+NOT_NOW = "Error 302: connection not available, please retry"
+
+
+def test_a_retry_sends_again_what_was_refused_for_now_and_prints_in_the_order_of_the_input(
+    run: Run, kept: Kept
+) -> None:
+    acts = refuse_some([b"a", b"c"], NOT_NOW), refuse(b"c", NOT_NOW)
+    with fake_queue_server(*acts) as server:
+        done = send(run, server, "--lines", "--retry", "2", *kept.options)
+    assert (done.code, done.text, done.err) == (0, "id of a\nid of b\nid of c\n", "3 sent\n")
+    assert server.bodies == [[b"a", b"b", b"c"], [b"a", b"c"], [b"c"]]
+    assert kept.failed.read_text() == kept.unknown.read_text() == ""
+
+
+def test_what_is_refused_for_good_is_not_sent_again_and_what_stays_refused_has_failed(
+    run: Run, kept: Kept
+) -> None:
+    refusing = refuse_some([b"b", b"d"], NOT_NOW)
+
+    def act(messages: Messages) -> Results:
+        results = refusing(messages)
+        for message, result in zip(messages, results, strict=True):
+            if message.Body == b"c":
+                result.IsError, result.Error = True, "Error 133: no"
+        return results
+
+    with fake_queue_server(act, act) as server:
+        done = send(
+            run, server, "--lines", "--retry", "1", *kept.options, "-o", "json", stdin=b"a\nb\nc\nd\n"
+        )
+    assert done.code == 7
+    assert server.bodies == [[b"a", b"b", b"c", b"d"], [b"b", b"d"]]
+    assert [r.get("error") for r in done.records()] == [None, NOT_NOW, "Error 133: no", NOT_NOW]
+    told = [json.loads(line) for line in done.err.splitlines()]
+    assert [(error["message"].partition(":")[0], error["error"]) for error in told[:2]] == [
+        ("line 3", "invalid-request"),
+        ("lines 2, 4", "not-ready"),
+    ]
+    assert sorted(kept.bodies(kept.failed)) == ["b", "c", "d"]
+
+
+def test_an_answer_lost_on_a_retry_leaves_in_doubt_only_what_was_sent_again(run: Run, kept: Kept) -> None:
+    with fake_queue_server(refuse(b"b", NOT_NOW), lose_the_answer) as server:
+        done = send(run, server, "--lines", "--retry", "1", *kept.options)
+    assert (done.code, done.text) == (7, "id of a\nid of c\n")
+    assert (kept.bodies(kept.failed), kept.bodies(kept.unknown)) == ([], ["b"])
+
+
+def test_without_retry_a_refusal_for_now_is_a_failure(run: Run, kept: Kept) -> None:
+    with fake_queue_server(refuse(b"b", NOT_NOW)) as server:
+        done = send(run, server, "--lines", *kept.options)
+    assert (done.code, server.bodies) == (7, [[b"a", b"b", b"c"]])
+    assert kept.bodies(kept.failed) == ["b"]
 
 
 def test_a_server_that_is_not_ready_fails_what_it_refused_and_no_more(run: Run, kept: Kept) -> None:

@@ -6,7 +6,7 @@ For what no real broker can be made to do: an answer that gets lost, a refusal i
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,11 +40,16 @@ def overload(messages: Messages) -> Results:
 
 def refuse(body: bytes, text: str) -> Act:
     """Accept all messages but those with this body."""
+    return refuse_some([body], text)
+
+
+def refuse_some(bodies: Container[bytes], text: str) -> Act:
+    """Accept all messages but those with these bodies."""
 
     def act(messages: Messages) -> Results:
         results = accept(messages)
         for message, result in zip(messages, results, strict=True):
-            if message.Body == body:
+            if message.Body in bodies:
                 result.IsError, result.Error = True, text
         return results
 

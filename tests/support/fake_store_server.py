@@ -108,15 +108,19 @@ class FakeStore:
     def take(self, events: Iterator[pb.Event], context: Any) -> Iterator[pb.Result]:
         """Answer stored events until the connection breaks, as `takes` says; refuse the body `no`."""
         for event in events:
-            if self.takes == 0:
-                self.takes = -1
-                context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            self._break_if_due(context)
             self.takes -= 1
             self.taken.append(event)
             if event.Body == b"no":
                 yield pb.Result(EventID=event.EventID, Error="Error 110: invalid message, cannot be empty")
             elif event.Store:
                 yield pb.Result(EventID=event.EventID, Sent=True)
+        self._break_if_due(context)
+
+    def _break_if_due(self, context: Any) -> None:
+        if self.takes == 0:
+            self.takes = -1
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
 
     def ping(self, request: pb.Empty, context: Any) -> pb.PingResult:
         if not self.answers_pings:

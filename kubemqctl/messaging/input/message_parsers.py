@@ -26,6 +26,10 @@ class MessageBatch(NamedTuple):
         for at in range(0, len(self.messages), most):
             yield MessageBatch(self.messages[at : at + most], self.lines[at : at + most])
 
+    def at(self, indexes: Sequence[int]) -> MessageBatch:
+        """The messages at these places."""
+        return MessageBatch([self.messages[i] for i in indexes], [self.lines[i] for i in indexes])
+
     def split(self, at: int) -> tuple[MessageBatch, MessageBatch]:
         """The first `at` messages, and the rest."""
         return MessageBatch(self.messages[:at], self.lines[:at]), MessageBatch(

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import (
+    ConnectionLost,
+    InvalidRequest,
+    KubemqctlError,
+    NotReady,
+    TimedOut,
+    Unreachable,
+)
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -35,12 +42,13 @@ class Link(NamedTuple):
     """The connection, as far as sending needs it.
 
     `build` makes a request of messages and gives what sends it; `reconnect` raises Unreachable, and is tried
-    for `patience` seconds.
+    for `patience` seconds; `refusal` is the error that a result's text stands for.
     """
 
     build: Callable[[Sequence[Message]], Callable[[], PendingRequest]]
     reconnect: Callable[[], object]
     patience: float
+    refusal: Callable[[str], KubemqctlError] = InvalidRequest
 
     def regain(self, error: KubemqctlError, stop: StopSignal) -> None:
         """Do what may help against `error`. Raises Unreachable when the server does not come back in time."""

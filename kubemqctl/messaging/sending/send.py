@@ -263,7 +263,9 @@ def _connection(run: Invocation, unsent: UnsentFiles, opened: Open) -> Iterator[
 
 
 def _link(run: Invocation, client: Client, outlet: Outlet) -> Link:
-    return Link(outlet.build, client.reconnect, run.settings().connect_timeout)
+    from kubemqctl.client.error_translation import server_error
+
+    return Link(outlet.build, client.reconnect, run.settings().connect_timeout, server_error)
 
 
 def _dead_end(error: Unreachable) -> Link:

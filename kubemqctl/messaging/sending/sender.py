@@ -23,7 +23,6 @@ from kubemqctl.messaging.sending.retry import (
 )
 from kubemqctl.model.errors import (
     AuthError,
-    InvalidRequest,
     KubemqctlError,
     Partial,
     TimedOut,
@@ -40,6 +39,8 @@ if TYPE_CHECKING:
     from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 
 
+# A failure of many lines names so many spans of them.
+MOST_SPANS = 5
 # Requests in a row without an answer, each over a connection that could be made, until the run ends.
 MOST_UNANSWERED = 3
 
@@ -71,6 +72,7 @@ class Sender:
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
+        self._results: list[tuple[int, SendResult]] = []  # with their lines, until they are given out
         self._name_failure = FirstFew(complain)
 
     def run(self, batches: Iterable[InputBatch], parse: Callable[[InputBatch], ParsedBatch]) -> SendSummary:
@@ -123,7 +125,10 @@ class Sender:
         try:
             self._under_way = job, send()
         except KubemqctlError as e:
-            self._lost(job, e)
+            try:
+                self._lost(job, e)
+            finally:
+                self._tell()
 
     def _is_up(self) -> bool:
         """Whether there is a server to send to; one that was lost is looked for here, when it is needed."""
@@ -142,50 +147,69 @@ class Sender:
         job, under_way = self._under_way
         self._under_way = None
         try:
-            results = under_way.results()
-        except KubemqctlError as e:
-            self._lost(self._without_known(job, under_way), e)
-        else:
-            self._done(job, results)
+            self._settle(job, under_way)
+        except _Unsettled as e:
+            self._lost(e.job, e.error)
+        finally:
+            self._tell()
 
-    def _without_known(self, job: MessageBatch, under_way: PendingRequest) -> MessageBatch:
-        """What is left of a job that broke off, once those that were answered are done with."""
-        results = under_way.known()
+    def _settle(self, job: MessageBatch, request: PendingRequest) -> None:
+        """Wait for what becomes of `job`. Raises _Unsettled for the part of which that is not known yet.
+
+        That is what was not answered, and with --retry what the server refused only for now. A stream that
+        breaks behind its last answer leaves nothing open.
+        """
+        error: KubemqctlError | None = None
+        later: list[int] = []
+        try:
+            results = request.results()
+        except KubemqctlError as e:
+            error, results = e, request.known()
+        else:
+            if self._retry:
+                later = [i for i, r in enumerate(results) if r.error and self._is_for_now(r.error)]
+        if later:
+            refused = set(later)
+            settled = [i for i in range(len(results)) if i not in refused]
+            self._done(job.at(settled), [results[i] for i in settled])
+            raise _Unsettled(job.at(later), self._link.refusal(results[later[0]].error))
         answered, rest = job.split(len(results))
-        if results:
-            self._done(answered, results)
-        return rest
+        self._done(answered, results)
+        if rest.messages and error:
+            raise _Unsettled(rest, error)
+
+    def _is_for_now(self, refusal: str) -> bool:
+        return self._link.refusal(refusal).retryable
 
     def _done(self, job: MessageBatch, results: Sequence[SendResult]) -> None:
+        """The server has accepted or refused each message of `job`."""
+        if not results:
+            return
         refused = [i for i, r in enumerate(results) if r.error]
         self._unanswered = 0
         self.summary.accepted += len(results) - len(refused)
         self.summary.failed += len(refused)
-        self.summary.last_line = job.lines[-1]
         for i in refused:
-            self._name([job.lines[i]], InvalidRequest(results[i].error, server_message=results[i].error))
-        self._emit(results)
+            self._name([job.lines[i]], self._link.refusal(results[i].error))
+        self._results += zip(job.lines, results, strict=True)
         self._unsent.failed([job.messages[i] for i in refused])
 
     def _lost(self, job: MessageBatch, error: KubemqctlError) -> None:
         """A request failed: try again where that is safe or was asked for, then record its fate."""
 
-        def again() -> list[SendResult]:
+        def again() -> None:
             nonlocal job
-            under_way = self._link.build(job.messages)()
             try:
-                return under_way.results()
-            except KubemqctlError:
-                job = self._without_known(job, under_way)
-                raise
+                self._settle(job, self._link.build(job.messages)())
+            except _Unsettled as e:
+                job = e.job
+                raise e.error from e
 
         try:
-            results = retry_request(again, error, self._retry, self._link, self._stop)
+            retry_request(again, error, self._retry, self._link, self._stop)
         except KubemqctlError as e:
             self._record(job, e)
             self._after(e)
-        else:
-            self._done(job, results)
 
     def _record(self, job: MessageBatch, error: KubemqctlError) -> None:
         """None of `job` was accepted, or nobody knows."""
@@ -197,12 +221,21 @@ class Sender:
             self.summary.unknown += count
         else:
             self.summary.failed += count
-        self.summary.last_line = job.lines[-1]
         self._name(job.lines, in_doubt(error, count) if unknown else error)
-        self._emit(
-            [SendResult(m.id, m.channel, error=UNKNOWN if unknown else error.message) for m in job.messages]
-        )
+        told = UNKNOWN if unknown else error.message
+        self._results += [
+            (line, SendResult(m.id, m.channel, error=told))
+            for line, m in zip(job.lines, job.messages, strict=True)
+        ]
         (self._unsent.unknown if unknown else self._unsent.failed)(job.messages)
+
+    def _tell(self) -> None:
+        """Give out what became of a request, in the order of the input: a retry knows some of it first."""
+        results = sorted(self._results, key=lambda result: result[0])
+        self._results = []
+        if results:
+            self.summary.last_line = results[-1][0]
+            self._emit([result for _, result in results])
 
     def _after(self, error: KubemqctlError) -> None:
         """Go on, or give up: nothing helps against a refused token, and little against silence."""
@@ -224,8 +257,30 @@ class Sender:
         self._unsent.failed(job.messages)
 
     def _name(self, lines: Sequence[int], error: KubemqctlError) -> None:
-        where = f"line {lines[0]}" if len(lines) == 1 else f"lines {lines[0]} to {lines[-1]}"
-        self._name_failure(worded(error, f"{where}: {error.message}"), len(lines))
+        self._name_failure(worded(error, f"{_lines_text(lines)}: {error.message}"), len(lines))
+
+
+class _Unsettled(Exception):
+    """The fate of `job` is not known yet, for what `error` says."""
+
+    def __init__(self, job: MessageBatch, error: KubemqctlError) -> None:
+        super().__init__(error.message)
+        self.job = job
+        self.error = error
+
+
+def _lines_text(lines: Sequence[int]) -> str:
+    """`line 3`, `lines 3 to 7`, or `lines 3 to 7, 9`: at most so many of them that a person reads it."""
+    spans: list[list[int]] = []
+    for line in lines:
+        if spans and line == spans[-1][1] + 1:
+            spans[-1][1] = line
+        else:
+            spans.append([line, line])
+    texts = [f"{first}" if first == last else f"{first} to {last}" for first, last in spans]
+    if len(texts) > MOST_SPANS:
+        texts = [*texts[:MOST_SPANS], "…"]
+    return f"{'line' if len(lines) == 1 else 'lines'} {', '.join(texts)}"
 
 
 class SendSummary:
