@@ -149,7 +149,7 @@ def test_the_sdk_creates_lists_and_deletes_queues(sdk: Sdk, run: Run, channel: s
     assert sdk("create", channel=channel)["ok"]
     (entry,) = sdk("list", search=channel)["channels"]
     assert (entry["name"], entry["type"]) == (channel, "queues")
-    names = run("queue", "list").text.splitlines()
+    names = [row.split("\t")[0] for row in run("queue", "list").text.splitlines()]
     assert channel in names
     assert sdk("delete", channel=channel)["ok"]
     assert sdk("list", search=channel) == {"channels": []}
