@@ -174,17 +174,13 @@ class Invocation:
         """Print an error on stderr, the way `-o` and -v ask for."""
         report(error, as_json=self.common.output == "json", verbose=self.common.verbose)
 
-    def confirm(
-        self, doing: str, name: str, *, yes: bool, confirm: str | None, protected: bool | None = None
-    ) -> None:
+    def confirm(self, doing: str, name: str, *, yes: bool, confirm: str | None, protected: bool) -> None:
         """Let a destructive action pass only when it was meant.
 
-        `doing` is what will happen ("delete all messages of orders"), `name` what it happens to; `protected`
-        is whether the name must be typed, by default what the profile in force says.
+        `doing` is what will happen ("delete all messages of orders"), `name` what it happens to; where the
+        profile is `protected`, the name must be typed.
         Raises UsageError naming the flag that answers, or when the answer is no.
         """
-        if protected is None:
-            protected = self.settings().protected
         if confirm is not None:
             if confirm != name:
                 raise UsageError(

@@ -69,14 +69,8 @@ HANDLER = 'read name; case $name in *[05]) kill -9 $$;; esac; echo $name >> "$LO
 def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
     """A worker's run; returns which messages were handled well, each as often as it was."""
     run = Quiet({**os.environ, "LOG": str(log)})
-    setup = handler_options(
-        ["sh", "-c", HANDLER],
-        run.environ,
-        concurrency=s.rng.randint(1, 3),
-        timeout=None,
-        input=None,
-        grace=9.0,
-    )
+    run.words = ["sh", "-c", HANDLER]
+    setup = handler_options(run, concurrency=s.rng.randint(1, 3), timeout=None, input=None, grace=9.0)
     assert setup
     wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:

@@ -126,7 +126,8 @@ def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confi
     check_channel(name, "events")
     run: Invocation = ctx.obj
     render = run.renderer(ChannelInfo, raw=row(["name"]))
-    run.confirm(f"delete the channel {name} ({type}) and its messages", name, yes=yes, confirm=confirm)
+    doing = f"delete the channel {name} ({type}) and its messages"
+    run.confirm(doing, name, yes=yes, confirm=confirm, protected=run.settings().protected)
     with run.client() as client:
         from kubemqctl.client import channels
 

@@ -205,7 +205,9 @@ def remove(ctx: typer.Context, name: Name, yes: Yes = False, confirm: Confirm = 
     from kubemqctl.config.config_file import changing
 
     run: Invocation = ctx.obj
-    _confirm(run, find(load_current(run.environ), name), yes, confirm)
+    profile = find(load_current(run.environ), name)
+    # Its own protection counts, as for a command that runs with it.
+    run.confirm(f"delete profile {name}", name, yes=yes, confirm=confirm, protected=profile.protected)
     with changing(required_path(run.environ)) as config:
         find(config, name)
         kept = {other: profile for other, profile in config.profiles.items() if other != name}
@@ -316,10 +318,3 @@ def _say_what_applies(run: Invocation, current: str) -> None:
     name = run.environ.get("KUBEMQCTL_PROFILE")
     if name and name != current:
         run.note(f"KUBEMQCTL_PROFILE is set: profile {name} is in effect here")
-
-
-def _confirm(run: Invocation, profile: Profile, yes: bool, confirm: str | None) -> None:
-    """Ask as a command that runs with this profile would: it is its own protection that counts."""
-    asking = Invocation({**run.environ, "KUBEMQ_ADDRESS": ""}, None)
-    asking.common = run.common._replace(flags=run.common.flags._replace(profile=profile.name, addresses=()))
-    asking.confirm(f"delete profile {profile.name}", profile.name, yes=yes, confirm=confirm)

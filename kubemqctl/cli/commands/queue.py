@@ -90,7 +90,18 @@ def send(
         policy=Policy(expire, delay, max_receives, dead_letter),
     )
     out = SendOptions(
-        template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
+        template,
+        body=body,
+        files=file or [],
+        lines=lines,
+        nul=nul,
+        delimiter=delimiter,
+        json_lines=json_lines,
+        keep_id=keep_id,
+        rate=rate,
+        failed=failed,
+        unknown=unknown,
+        retry=retry,
     )
     return (send_many if out.is_many else send_one)(run, out, _outlet)
 
@@ -146,8 +157,7 @@ def receive(
         raise UsageError(f"--ack takes after-output or auto, not {ack!r}")
     run: Invocation = ctx.obj
     handler = handler_options(
-        run.words,
-        run.environ,
+        run,
         concurrency=concurrency,
         timeout=handler_timeout,
         input=handler_input,
@@ -160,7 +170,7 @@ def receive(
 
         check_plain(nul, delimiter, wish.auto_ack)
         return handle_messages(run, wish, handler, failing)
-    return receive_messages(ctx.obj, wish, _between(nul, delimiter, single=wish.most == 1))
+    return receive_messages(ctx.obj, wish, o.between(nul, delimiter, exact=wish.most == 1))
 
 
 @group.command("peek")
@@ -190,7 +200,7 @@ def peek(
     check_channel(channel)
     if all and count is not None:
         raise UsageError("--all excludes --count")
-    between = _between(nul, delimiter, single=not all and count in (None, 1))
+    between = o.between(nul, delimiter, exact=not all and count in (None, 1))
     found = peek_messages(ctx.obj, channel, None if all else count or 1, wait, between)
     if not found and not all:
         raise NothingArrived(f"{channel} has no message to show", hint="to wait longer: --wait 30s")
@@ -210,7 +220,8 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
     check_channel(channel)
     run: Invocation = ctx.obj
     render = run.renderer(Affected)
-    run.confirm(f"delete all waiting messages of {channel}", channel, yes=yes, confirm=confirm)
+    doing = f"delete all waiting messages of {channel}"
+    run.confirm(doing, channel, yes=yes, confirm=confirm, protected=run.settings().protected)
     with run.client() as client:
         from kubemqctl.client import queues
 
@@ -266,12 +277,3 @@ def info(ctx: typer.Context, channel: o.Channel) -> int:
         run.warn(f"this server shortens names: {found[0].name} may be a different queue")
     run.write(b"".join(map(render.one, found)))
     return 0
-
-
-def _between(nul: bool, delimiter: bytes | None, single: bool) -> bytes | None:
-    """What follows a message in raw output; None for the exact bytes of a `single` one."""
-    if nul and delimiter is not None:
-        raise UsageError("-0 and --delimiter exclude each other")
-    if nul:
-        return b"\0"
-    return delimiter if single or delimiter is not None else b"\n"

@@ -97,7 +97,7 @@ def tx(
     run: Invocation = ctx.obj
     check_channel(channel)
     handler = handler_options(
-        run.words, run.environ, concurrency=None, timeout=handler_timeout, input=handler_input, grace=grace
+        run, concurrency=None, timeout=handler_timeout, input=handler_input, grace=grace
     )
     failing = parse_on_fail(on_fail, channel, handler is not None)
     changes = Changes(metadata, tag or [], body, file, to)

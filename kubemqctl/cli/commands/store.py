@@ -96,7 +96,18 @@ def pub(
     check_text("--id", id)
     template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
     out = SendOptions(
-        template, body, file or [], lines, nul, delimiter, json_lines, keep_id, rate, failed, unknown, retry
+        template,
+        body=body,
+        files=file or [],
+        lines=lines,
+        nul=nul,
+        delimiter=delimiter,
+        json_lines=json_lines,
+        keep_id=keep_id,
+        rate=rate,
+        failed=failed,
+        unknown=unknown,
+        retry=retry,
     )
     return publish(ctx.obj, out, store=True)
 
@@ -157,8 +168,7 @@ def sub(
         check_order(begin, until)
     run = ctx.obj
     handler = handler_options(
-        run.words,
-        run.environ,
+        run,
         concurrency=concurrency,
         timeout=handler_timeout,
         input=handler_input,

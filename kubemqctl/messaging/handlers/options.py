@@ -9,6 +9,7 @@ from typing import NamedTuple
 from kubemqctl.messaging.handlers.pool import GRACE, Executable, Input
 from kubemqctl.model.errors import NotFound, UsageError
 from kubemqctl.model.text import escaped
+from kubemqctl.runtime.invocation import Invocation
 
 
 def find(words: Sequence[str], environ: Mapping[str, str]) -> Executable:
@@ -47,8 +48,7 @@ class HandlerOptions(NamedTuple):
 
 
 def handler_options(
-    words: Sequence[str] | None,
-    environ: Mapping[str, str],
+    run: Invocation,
     *,
     concurrency: int | None,
     timeout: float | None,
@@ -65,13 +65,13 @@ def handler_options(
         "--handler-input": input,
         "--grace": grace,
     }
-    if words is None:
+    if run.words is None:
         for option, value in given.items():
             if value is not None:
                 raise UsageError(f"{option} needs a handler", hint="its command goes after --")
         return None
     return HandlerOptions(
-        find(words, environ),
+        find(run.words, run.environ),
         concurrency or 1,
         timeout,
         parse_form("--handler-input", input),

@@ -97,8 +97,7 @@ def _options(
     run: Invocation, kind: Kind, choice: AnswerChoice, flags: HandlerFlags, given: Reply, count: int
 ) -> RespondOptions:
     handler = handler_options(
-        run.words,
-        run.environ,
+        run,
         concurrency=flags.concurrency,
         timeout=flags.timeout,
         input=flags.input,
