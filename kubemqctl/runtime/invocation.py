@@ -203,6 +203,8 @@ class Invocation:
         )
         sys.stderr.write(question[0].upper() + question[1:])
         sys.stderr.flush()
-        said = sys.stdin.readline().strip()
+        line = sys.stdin.readline()
+        # A line that ends without its newline was broken off: that is no answer.
+        said = line.strip() if line.endswith("\n") else ""
         if said != answer and not (answer == "y" and said.lower() in ("y", "yes")):
             raise UsageError("not confirmed, nothing was done")

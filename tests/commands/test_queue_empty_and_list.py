@@ -102,7 +102,9 @@ def test_a_protected_profile_wants_the_channels_name(
     assert (result.code, result.out) == (0, b"2\n")
 
 
-@pytest.mark.parametrize(("answer", "code", "rest"), [(b"y\n", 0, 0), (b"n\n", 2, 3), (b"\n", 2, 3)])
+@pytest.mark.parametrize(
+    ("answer", "code", "rest"), [(b"y\n", 0, 0), (b"n\n", 2, 3), (b"\n", 2, 3), (b"y\x04\x04", 2, 3)]
+)
 def test_on_a_terminal_it_asks(
     broker: Broker, stub: Stub, channel: str, tmp_path: Path, answer: bytes, code: int, rest: int
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts
 from tests.conftest import NewBroker
+from tests.support.fake_server import fake_server
 from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -131,7 +132,7 @@ def test_modify_goes_to_the_same_queue_and_keeps_what_it_does_not_name(
     run: Run, stub: Stub, channel: str
 ) -> None:
     stub.send(channel, b"\xff", MessageID="m", Metadata="meta", Tags={"k": "v"})
-    assert run("queue", "tx", channel, stdin=b'modify {"body":"new"}').code == 0
+    assert run("queue", "tx", channel, stdin=b'modify {"body":"new"}\n').code == 0
     (there,) = rest(stub, channel)
     assert (there.MessageID, there.Body, there.Metadata, dict(there.Tags)) == (
         "m",
@@ -143,7 +144,7 @@ def test_modify_goes_to_the_same_queue_and_keeps_what_it_does_not_name(
 
 def test_raw_separates_bodies(run: Run, stub: Stub, channel: str) -> None:
     stub.fill(channel, 2)
-    assert run("queue", "tx", channel, "--delimiter", "|", stdin=b"ack\nnext\nack").out == b"1|2|"
+    assert run("queue", "tx", channel, "--delimiter", "|", stdin=b"ack\nnext\nack\n").out == b"1|2|"
 
 
 def test_running_out_after_next_is_0(run: Run, stub: Stub, channel: str) -> None:
@@ -190,6 +191,7 @@ def test_giving_back_at_the_maximum_says_where_it_went(dead: str, run: Run, stub
         ("modify {", "not JSON"),
         ('modify {"bdy":"x"}', "unknown field"),
         ('modify {"channel":"a/b"}', "/"),
+        ('modify {"policy":{"dead_letter":"a/b"}}', "policy.dead_letter"),
         ("\x1b[31m", "\\x1b"),
     ],
 )
@@ -211,11 +213,58 @@ def test_a_decision_without_a_message_is_a_bad_line(run: Run, stub: Stub, channe
     assert bodies(rest(stub, channel)) == ["2"]
 
 
-def test_what_the_server_refuses_is_a_bad_line_too(run: Run, stub: Stub, channel: str) -> None:
-    stub.send(channel, "a", Metadata="m")
-    done = run("queue", "tx", channel, stdin=b'modify {"policy":{"dead_letter":"a/b"}}\nack\n')
-    assert (done.code, "line 1: " in done.err) == (7, True)
-    assert waiting(stub, channel) == 0
+def refusing_to_send(requests: Iterator[Any]) -> Iterator[Any]:
+    """A queue of one message, which cannot be sent anywhere."""
+    for request in requests:
+        answer = pb.StreamQueueMessagesResponse(
+            RequestID=request.RequestID, StreamRequestTypeData=request.StreamRequestTypeData
+        )
+        if request.StreamRequestTypeData == pb.ReceiveMessage:
+            answer.Message.Body = b"a"
+            answer.Message.Attributes.Sequence = 1
+        elif request.StreamRequestTypeData == pb.ResendMessage:
+            answer.IsError, answer.Error = True, "Error 130: error during send message to queue"
+        yield answer
+
+
+def test_what_the_server_refuses_is_a_bad_line_too(run: Run, channel: str) -> None:
+    with fake_server(StreamQueueMessage=refusing_to_send) as address:
+        done = run("queue", "tx", channel, "-o", "json", stdin=b"resend other\nack\n", address=address)
+    assert (done.code, outcomes(done.records())) == (7, ["a", "acked"])
+    refused, end = (json.loads(line) for line in done.err.splitlines())
+    assert (refused["message"], refused["error"]) == (
+        "line 1: Error 130: error during send message to queue",
+        "resend-refused",
+    )
+    assert (end["message"], end["exit_code"]) == ("1 control line carried out, 1 failed", 7)
+
+
+def test_when_no_line_could_be_done_the_last_error_says_so_with_the_exit_code(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, "a")
+    done = run("queue", "tx", channel, "-o", "json", stdin=b"akc\n")
+    assert done.code == json.loads(done.err.splitlines()[-1])["exit_code"] == 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "left", "cut"),
+    [
+        ("resend OTHER", 2, ["a"], 1),
+        ("extend 1m\nack", 2, ["a"], 2),
+        ("ack\nnex", 7, [], 2),
+        ("ack\n \t", 0, [], 0),
+    ],
+)
+def test_a_line_without_its_newline_is_no_decision(
+    lines: str, code: int, left: list[str], cut: int, run: Run, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, "a")
+    other = f"{channel}-other"
+    done = run("queue", "tx", channel, stdin=lines.replace("OTHER", other).encode())
+    assert done.code == code
+    assert (f"line {cut} has no newline at its end, and was not carried out" in done.err) == bool(cut)
+    assert (bodies(rest(stub, channel)), waiting(stub, other)) == (left, 0)
 
 
 def test_visibility_that_runs_out_ends_it_with_6_at_once(stub: Stub, channel: str, talk: Talk) -> None:

@@ -74,7 +74,7 @@ def parse_records(template: Message, keep_id: bool) -> Parse:
                 if len(body) > MAX_BODY:
                     raise TooLarge(_TOO_LARGE)
                 if policy is not NO_POLICY and policy.dead_letter:
-                    _check_dead_letter(policy.dead_letter)
+                    check_dead_letter(policy.dead_letter)
             except UsageError as e:
                 bad.append((line, e))
                 continue
@@ -89,7 +89,8 @@ def parse_records(template: Message, keep_id: bool) -> Parse:
     return parse
 
 
-def _check_dead_letter(name: str) -> None:
+def check_dead_letter(name: str) -> None:
+    """Refuse a record's dead-letter queue that no server could move a message to. Raises UsageError."""
     try:
         check_channel(name)
     except UsageError as e:

@@ -15,8 +15,17 @@ from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
 from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import HandledOutput
-from kubemqctl.model.errors import ExitCode, HandlerFailed, NothingArrived, ReaderGone, Stopped, UsageError
+from kubemqctl.model.errors import (
+    HandlerFailed,
+    KubemqctlError,
+    NothingArrived,
+    Partial,
+    ReaderGone,
+    Stopped,
+    UsageError,
+)
 from kubemqctl.model.messages import Decided, Received
+from kubemqctl.model.text import count_text
 from kubemqctl.output.stderr import FirstFew, say
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
@@ -129,12 +138,21 @@ class ControlLineSession:
             while (line := self._next_line()) is not None:
                 if not self._obey(line):
                     break
+            if self._lines.cut_short:
+                self._name_cut_short()
             self._check_decided()
         finally:
             self._name_rest()
-        if not self._bad:
-            return 0
-        return ExitCode.PARTIAL if self._good else ExitCode.USAGE
+        if self._bad:
+            raise self._ending()
+        return 0
+
+    def _ending(self) -> KubemqctlError:
+        """What to end with when lines could not be done; with it the last that is said has the exit code."""
+        if not self._good:
+            return UsageError("no control line was carried out")
+        done = f"{count_text(self._good, 'control line')} carried out"
+        return Partial(f"{done}, {self._bad:,} failed")
 
     def _take(self) -> None:
         self._session.print(self._render(self._hold.take()))
@@ -192,6 +210,17 @@ class ControlLineSession:
         self._bad += 1
         error.message = f"line {self._lines.number}: {error.message}"
         self._name_bad(error)
+
+    def _name_cut_short(self) -> None:
+        if self._prompting:
+            return
+        self._bad += 1
+        self._name_bad(
+            UsageError(
+                f"line {self._lines.number + 1} has no newline at its end, and was not carried out",
+                hint="it may be cut short; end each control line with a newline",
+            )
+        )
 
     def _check_decided(self) -> None:
         held = self._hold.held

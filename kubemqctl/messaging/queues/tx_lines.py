@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 
+from kubemqctl.messaging.input.message_parsers import check_dead_letter
 from kubemqctl.messaging.queues.decisions import Settlement, modified
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import KubemqctlError, RecordError, UsageError
@@ -75,11 +76,16 @@ def changed(held: Received, line: bytes) -> Message:
         record.pop("body_base64", None)
     message = message_from_record({**record, **given}, keep_id=True)
     check_channel(message.channel)
+    if message.policy.dead_letter:
+        check_dead_letter(message.policy.dead_letter)
     return message
 
 
 class LineReader:
-    """Lines of a descriptor, one `read` a time, so that the caller can wait for other things meanwhile."""
+    """Lines of a descriptor, one `read` a time, so that the caller can wait for other things meanwhile.
+
+    What has no newline is not a line: whoever wrote it may have been stopped in the middle of a word.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -90,8 +96,13 @@ class LineReader:
 
     @property
     def over(self) -> bool:
-        """Whether there is nothing more, not even a last line without a newline."""
-        return self._at_end and not self._rest
+        """Whether there is nothing more: a last line without its newline is none."""
+        return self._at_end and b"\n" not in self._rest
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the input ended within a line."""
+        return self.over and bool(self._rest.strip())
 
     def read(self) -> None:
         """Take what is there; to be called when `fd` is readable."""
@@ -117,9 +128,8 @@ class LineReader:
     def _next(self) -> bytes | None:
         at = self._rest.find(b"\n", self._searched)
         if at < 0:
-            self._searched = at = len(self._rest)
-            if not (self._at_end and at):
-                return None
+            self._searched = len(self._rest)
+            return None
         line = bytes(self._rest[:at])
         del self._rest[: at + 1]
         self._searched = 0
