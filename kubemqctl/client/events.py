@@ -8,10 +8,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from kubemqctl.client.connection import CALL_TIMEOUT, Client, ping, server_time
+from kubemqctl.client.connection import CALL_TIMEOUT, Client, begin_ping, server_time
 from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
-from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.client.link_progress import bytes_received
+from kubemqctl.client.queues import SLOWEST_LINK
+from kubemqctl.client.streams import Pending
+from kubemqctl.model.errors import ConnectionLost, TimedOut
 from kubemqctl.model.messages import Event, Message, SendResult
 from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
@@ -22,11 +25,14 @@ SILENCE = 0.5
 LONGEST_BASE = 80
 # A link that is silent for so long is tried anew rather than waited for: seconds.
 CLOCK_TIMEOUT = 8.0
+# While an event that was announced is on its way, the server is asked so often whether it is there: seconds.
+ASK_EVERY = 5.0
 
 
 def publish(client: Client, message: Message, store: bool) -> SendResult:
     """Publish one event. Raises what the server refuses it for; what `is_unknown` leaves the outcome open."""
-    answer = client.call("SendEvent", convert.outgoing_event(message, client.client_id, store))
+    request = convert.outgoing_event(message, client.client_id, store)
+    answer = client.call("SendEvent", request, _deadline([message]))
     if not answer.Sent:
         raise server_error(answer.Error)
     return SendResult(answer.EventID or message.id, message.channel)
@@ -47,7 +53,7 @@ class Upload:
 
     def begin(self) -> Upload:
         """Send them."""
-        patience = CALL_TIMEOUT + len(self._requests) / 100
+        patience = _deadline(self._messages) + len(self._requests) / 100
         self._call = self._client.upload("SendEventsStream", iter(self._requests), patience)
         return self
 
@@ -74,6 +80,11 @@ class Upload:
         return [_result(m, refused.get(m.id, sent)) for m in self._messages]
 
 
+def _deadline(messages: Sequence[Message]) -> float:
+    """Seconds that sending may take: a large event on a slow link needs its time too."""
+    return CALL_TIMEOUT + sum(len(m.body) + len(m.metadata) for m in messages) / SLOWEST_LINK
+
+
 def _result(message: Message, answer: pb.Result) -> SendResult:
     error = "" if answer.Sent else answer.Error or "the server gave no reason"
     return SendResult(message.id, message.channel, error=error)
@@ -86,12 +97,18 @@ def subscribe_events(client: Client, channel: str, group: str, notify: Callable[
 
 
 class Store:
-    """One channel of stored events, as far as reading it goes; with `group`, shared with its members."""
+    """One channel of stored events, as far as reading it goes; with `group`, shared with its members.
 
-    def __init__(self, client: Client, channel: str, group: str = "") -> None:
+    `look` is called while `first` waits; what it raises ends that.
+    """
+
+    def __init__(
+        self, client: Client, channel: str, group: str = "", look: Callable[[], None] = lambda: None
+    ) -> None:
         self.channel = channel
         self._client = client
         self._group = group
+        self._look = look
 
     def fresh_id(self) -> str:
         """A client id that the server does not know yet, recognisable by ours.
@@ -106,17 +123,24 @@ class Store:
         return self._open(self._group, client_id, start, notify)
 
     def first(self, start: Start) -> Event | None:
-        """The first event from `start` on; from `last` that is the newest. None when there is none now."""
+        """The first event from `start` on; from `last` that is the newest. None when there is none now.
+
+        That an event takes long is no sign that there is none: the built-in broker tells how many there are,
+        and server 2.4.0 answers a subscription with headers as soon as it has an event for it.
+        """
         wakeup = threading.Event()
         feed = self._open("", self.fresh_id(), start, wakeup.set)
+        pulse = _Pulse(self._client, wakeup.set)
         try:
-            # Half a second counts from when the server has heard of us, however far away it is.
-            ping(self._client, CLOCK_TIMEOUT)
-            deadline = time.monotonic() + SILENCE
-            while not (found := feed.take()) and (left := deadline - time.monotonic()) > 0:
-                wakeup.wait(left)
+            while not (found := feed.take()):
+                pulse.feel()
+                # Half a second counts from when the server has heard of us, however far away it is.
+                if feed.stored == 0 or (feed.signed is None and pulse.quiet_for(SILENCE)):
+                    return None
+                self._look()
+                wakeup.wait(0.1)
                 wakeup.clear()
-            return found[0] if found else None
+            return found[0]
         finally:
             feed.close()
 
@@ -127,3 +151,40 @@ class Store:
     def _open(self, group: str, client_id: str, start: Start, notify: Callable[[], None]) -> Feed[Event]:
         request = convert.store_subscription(self.channel, group, client_id, start)
         return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, notify)
+
+
+class _Pulse:
+    """Pings while an event is waited for. Raises TimedOut or Unreachable when the server is not there."""
+
+    def __init__(self, client: Client, notify: Callable[[], None]) -> None:
+        self._client = client
+        self._notify = notify
+        self._ping: Pending | None = None
+        self._first: float | None = None  # when the first one was answered; monotonic seconds
+        self._due = 0.0
+        self._begin()
+
+    def feel(self) -> None:
+        """Look after the ping under way, begin one that is due."""
+        if self._ping is None:
+            if time.monotonic() >= self._due:
+                self._begin()
+        elif self._ping.done():
+            ping, self._ping = self._ping, None
+            try:
+                ping.result()
+                now = time.monotonic()
+                self._first = self._first or now
+                self._due = now + ASK_EVERY
+            except TimedOut:
+                # Its answer may stand behind a large event that is still coming.
+                if bytes_received(self._client.address) == self._received:
+                    raise
+
+    def quiet_for(self, seconds: float) -> bool:
+        """Whether the first ping was answered so long ago."""
+        return self._first is not None and time.monotonic() >= self._first + seconds
+
+    def _begin(self) -> None:
+        self._received = bytes_received(self._client.address)
+        self._ping = begin_ping(self._client, CLOCK_TIMEOUT, self._notify)

@@ -24,6 +24,8 @@ MOST_HELD = 1_000
 MOST_BYTES_HELD = 8 << 20
 # Server 2.4.0 drops an event that a subscriber does not take within two seconds.
 STALL = 1.0
+# The built-in broker tells in this how many stored events a subscription begins with.
+STORED = "kubemqctl-stored"
 
 
 class Feed(Generic[T]):
@@ -33,6 +35,7 @@ class Feed(Generic[T]):
         self, call: Any, convert: Callable[[Any], T], notify: Callable[[], None], address: str
     ) -> None:
         self.signed: float | None = None  # when the server gave a sign of the subscription; monotonic seconds
+        self.stored: int | None = None  # how many stored events it begins with; None where it does not say
         self.stalled = False  # nobody took what was held, for so long that a server may drop what follows
         self._call = call
         self._convert = convert
@@ -67,8 +70,8 @@ class Feed(Generic[T]):
 
     def _listen(self) -> None:
         try:
-            # Ours sends it at once, other servers with the first answer.
-            self._call.initial_metadata()
+            # Ours sends it at once, server 2.4.0 with the first answer.
+            self.stored = _stored(self._call.initial_metadata())
             self.signed = time.monotonic()
             self._notify()
             for answer in self._call:
@@ -98,6 +101,12 @@ class Feed(Generic[T]):
         if first:
             self._notify()
         return True
+
+
+def _stored(metadata: Any) -> int | None:
+    """What the server says of the events that it holds for a subscription, if it says anything."""
+    text = next((value for key, value in metadata or () if key == STORED), "")
+    return int(text) if len(text) < 20 and text.isascii() and text.isdigit() else None
 
 
 def subscribe(

@@ -47,26 +47,38 @@ TIMING = Timing()
 class SubscriptionCalls(NamedTuple):
     """The connection, as far as a subscription needs it. `reconnect` raises Unreachable.
 
-    `open` and `ping` get what to call, from any thread, when there is news.
+    `open` and `ping` get what to call, from any thread, when there is news. `received` gives the bytes that
+    have come, whole messages or not; None where that is not known.
     """
 
     open: Callable[[Notify], Feed[object]]
     ping: Callable[[float, Notify], Pending]
     reconnect: Callable[[], None]
+    received: Callable[[], int | None] = lambda: None
 
 
 def subscription_calls(client: Client, open: Callable[[Notify], Feed[T]]) -> SubscriptionCalls:
     """The line of `client`; `open` opens the subscription, each time that is needed."""
     from kubemqctl.client import connection
+    from kubemqctl.client.link_progress import bytes_received
 
     def ping(patience: float, notify: Notify) -> Pending:
         return connection.begin_ping(client, patience, notify)
 
-    return SubscriptionCalls(open, ping, client.reconnect)  # type: ignore[arg-type]
+    return SubscriptionCalls(
+        open,  # type: ignore[arg-type]
+        ping,
+        client.reconnect,
+        lambda: bytes_received(client.address),
+    )
 
 
 class Heartbeat:
-    """Pings now and then, and notices when one is not answered."""
+    """Pings now and then, and notices when one is not answered.
+
+    On a slow link its answer may stand behind a large message for longer than a ping may take: as long as
+    bytes come, the link is not dead.
+    """
 
     def __init__(self, calls: SubscriptionCalls, timing: Timing, notify: Notify) -> None:
         self.next: float | None = None  # when the next ping is due; monotonic seconds
@@ -74,6 +86,7 @@ class Heartbeat:
         self._timing = timing
         self._notify = notify
         self._ping: Pending | None = None
+        self._received: int | None = None  # bytes, when that ping began
         self.answered: float | None = None  # when the last ping was answered
 
     def feel(self, now: float, alive: bool) -> None:
@@ -83,13 +96,18 @@ class Heartbeat:
             self.next = now + self._timing.ping_every
             try:
                 ping.result()
-            except (Unreachable, TimedOut):
+            except TimedOut:
+                if not alive and self._calls.received() == self._received:
+                    raise
+                return
+            except Unreachable:
                 if not alive:
                     raise
             except KubemqctlError:
                 pass  # an answer, if not a good one
             self.answered = now
         elif self.next is not None and now >= self.next:
+            self._received = self._calls.received()
             self._ping = self._calls.ping(self._timing.ping_patience, self._notify)
             self.next = None
 
@@ -199,6 +217,16 @@ class LiveSubscription(Generic[T]):
         """Whether the subscription waited for us so long that a server may have dropped something."""
         return self._feed is not None and self._feed.stalled
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether the server has said that a stored event is on its way, however long that takes.
+
+        The built-in broker tells how many there are, server 2.4.0 sends headers as soon as it has one.
+        """
+        if self._feed is None or self._feed.signed is None:
+            return False
+        return self._came < (1 if self._feed.stored is None else self._feed.stored)
+
     def reopen(self) -> None:
         """Subscribe anew on the same connection, at once."""
         if self._feed:
@@ -225,6 +253,7 @@ class LiveSubscription(Generic[T]):
 
     def _open(self) -> None:
         self.live_since = None
+        self._came = 0
         self._feed = self._calls.open(self._wakeup.notify)
         self._heartbeat.restart()
 
@@ -237,6 +266,7 @@ class LiveSubscription(Generic[T]):
                 self._try_again()
                 return []
             items = [] if self._hold else self._feed.take()
+            self._came += len(items)
             now = time.monotonic()
             if items or self._hold or self.busy:
                 self._last = now
@@ -258,7 +288,6 @@ class LiveSubscription(Generic[T]):
 
     def _went_live(self, now: float) -> None:
         self.live_since = self._last = now
-        self._backoff.reset()
         self._heartbeat.calm(now)
         if self._error:
             self._error = None
@@ -286,6 +315,9 @@ class LiveSubscription(Generic[T]):
         if self._feed:
             self._feed.close()
             self._feed = None
+        # One that a server ends again and again as soon as it is live is not regained any faster for that.
+        if self.live_since is not None and now - self.live_since >= self._timing.longest_pause:
+            self._backoff.reset()
         self.live_since = None
         self._again = now + self._backoff.pause()
 

@@ -30,6 +30,7 @@ class FakeStore:
         self.dropping: Container[int] = ()
         self.answers_pings = True
         self.shows_life = True
+        self.ends_after: float | None = None  # seconds after which every subscription breaks off by itself
         self.takes = -1  # so many published events, then the connection breaks; -1: all
         self.taken: list[pb.Event] = []
         self._events: list[pb.EventReceive] = []
@@ -38,13 +39,13 @@ class FakeStore:
         self._closed = False
 
     def put(self, count: int, first: int = 0, **fields: Any) -> None:
-        """Store `count` more events, with their sequence as body."""
+        """Store `count` more events, with their sequence as body unless `fields` has another."""
         with self._changed:
             for _ in range(count):
                 sequence = first or (self._events[-1].Sequence + 1 if self._events else 1)
                 first = 0
-                body = str(sequence).encode()
-                event = pb.EventReceive(EventID=f"e{sequence}", Body=body, Sequence=sequence, **fields)
+                given = {"EventID": f"e{sequence}", "Body": str(sequence).encode(), **fields}
+                event = pb.EventReceive(Sequence=sequence, **given)
                 event.Timestamp = event.Timestamp or time.time_ns()
                 self._events.append(event)
             self._changed.notify_all()
@@ -76,10 +77,14 @@ class FakeStore:
             drops = self.dropped if len(self.requests) in self.dropping else set()
             breaks = self._breaks
             last = self._events[-1].Sequence if self._events else 0
-        if self.shows_life:
-            context.send_initial_metadata(())
         at = self._first(request, last)
+        if self.shows_life:
+            stored = sum(event.Sequence >= at and event.Sequence not in drops for event in self._events)
+            context.send_initial_metadata((("kubemqctl-stored", str(stored)),))
         context.add_callback(self._wake)
+        if self.ends_after is not None:
+            time.sleep(self.ends_after)
+            context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
         while True:
             with self._changed:
                 ready = [event for event in self._events if event.Sequence >= at]

@@ -32,13 +32,22 @@ class Plan(NamedTuple):
 class Proxy:
     """Listens on `address` and passes everything on to `upstream`. A context manager.
 
-    Without a plan it breaks nothing by itself; `rng` decides the delays of a plan.
+    Without a plan it breaks nothing by itself; `rng` decides the delays of a plan. `rate` is how many bytes
+    a second each connection passes.
     """
 
-    def __init__(self, upstream: str, plan: Plan = Plan(), rng: random.Random | None = None) -> None:  # noqa: B008
+    def __init__(
+        self,
+        upstream: str,
+        plan: Plan = Plan(),  # noqa: B008
+        rng: random.Random | None = None,
+        *,
+        rate: float | None = None,
+    ) -> None:
         host, _, port = upstream.rpartition(":")
         self._upstream = (host, int(port))
         self._plan = plan
+        self._rate = rate
         self._rng = rng or random.Random(0)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -143,6 +152,8 @@ class Proxy:
                         data = data[: plan.cut_after - passed]
                     if plan.delay:
                         time.sleep(self._rng.uniform(0, plan.delay))
+                    if self._rate:
+                        time.sleep(len(data) / self._rate)
                     key.data.sendall(data)
                     passed += len(data)
                     if plan.cut_after is not None and passed >= plan.cut_after:

@@ -31,6 +31,11 @@ class Member(StreamBuffer[Stored]):
         self._patience = SlowReaderTimer(self._full, reader.lose)
 
     @property
+    def backlog(self) -> int:
+        """How many events are stored for this member or its group, and not on a stream yet."""
+        return len(self._waiting) + self.reader.undealt
+
+    @property
     def has_room(self) -> bool:
         return len(self._waiting) < BUFFER and self._bytes < _MEMBER_BYTES
 
@@ -89,6 +94,11 @@ class Reader:
         self._page: deque[Stored] = deque()  # read from the log, to be dealt next
         self._log = log
         self.moved: Callable[[], None] = lambda: save(self)
+
+    @property
+    def undealt(self) -> int:
+        """How many events are stored that no member has been dealt."""
+        return len(self._back) + max(0, self.topic.last + 1 - self._next)
 
     def join(self) -> Member:
         """One more member; it is dealt what is there."""

@@ -36,8 +36,12 @@ async def pour(buffer: MessageBuffer, context: Context) -> None:
 
 
 async def pour_stored(member: Member, context: Context) -> None:
-    """The same with stored events; one that the client's end overtook counts as delivered."""
-    await context.send_initial_metadata(())
+    """The same with stored events; one that the client's end overtook counts as delivered.
+
+    The number of events that are stored already goes ahead of them: a client that is to read up to now
+    need not guess from silence that there are none.
+    """
+    await context.send_initial_metadata(((STORED, str(member.backlog)),))
     try:
         while True:
             stored = await member.next()
@@ -59,6 +63,7 @@ async def gone(context: Context, why: SubscriptionEnded) -> NoReturn:
     await context.abort(grpc.StatusCode.UNAVAILABLE, str(why))
 
 
+STORED = "kubemqctl-stored"
 _UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
 
 

@@ -75,7 +75,7 @@ class StoreOptions(NamedTuple):
 def subscribe_events(run: Invocation, options: SubscribeOptions, timing: Timing = TIMING) -> int:
     """Plain events; returns the exit code. Raises NothingArrived, HandlerFailed, or why it broke off."""
 
-    def plan(client: Client) -> Plan:
+    def plan(client: Client, stop: StopSignal) -> Plan:
         from kubemqctl.client import events
 
         again = "reconnected; events published in the meantime were not received"
@@ -93,10 +93,10 @@ def subscribe_store(
     path = store_options.checkpoint
     checkpoint = Checkpoint(path, options.channel) if path is not None else None
 
-    def plan(client: Client) -> Plan:
+    def plan(client: Client, stop: StopSignal) -> Plan:
         from kubemqctl.client.events import Store
 
-        store = Store(client, options.channel, options.group)
+        store = Store(client, options.channel, options.group, stop.check)
         start = first_position(store, store_options.start, checkpoint)
         end_condition = EndCondition(store_options.end, store, start) if store_options.end else None
         keep = checkpoint.save if checkpoint else None
@@ -125,7 +125,9 @@ class Plan(NamedTuple):
     hint: str = ""
 
 
-def _run(run: Invocation, options: SubscribeOptions, plan: Callable[[Client], Plan], timing: Timing) -> int:
+def _run(
+    run: Invocation, options: SubscribeOptions, plan: Callable[[Client, StopSignal], Plan], timing: Timing
+) -> int:
     render = _render(run, options)
     if options.ready_file is not None:
         files.clear_ready_file(options.ready_file)
@@ -134,7 +136,7 @@ def _run(run: Invocation, options: SubscribeOptions, plan: Callable[[Client], Pl
         try:
             with run.client() as client:
                 subscriber = Subscriber(
-                    run, options, plan(client), client, Exit(stop, stdout, render), timing
+                    run, options, plan(client, stop), client, Exit(stop, stdout, render), timing
                 )
                 subscriber.run()
         finally:
@@ -276,6 +278,8 @@ class Subscriber:
                     dues.append(quiet + QUIET)
                 elif tracker.wanted is not None:
                     self._ask_again()
+            elif self._live.is_announced:
+                pass
             elif end_condition and end_condition.is_stored and end_condition.sequence:
                 dues.append(
                     quiet + OVERDUE if now < quiet + OVERDUE else self._overdue(end_condition.sequence)

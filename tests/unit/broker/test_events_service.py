@@ -18,7 +18,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.listening import back_on_store, from_start, on_events, on_requests, on_store, subscribe
 from tests.conftest import NewBroker
-from tests.support.raw_grpc import Exchange, Stub
+from tests.support.raw_grpc import Exchange, Stub, store
 from tests.support.server import Broker
 from tests.support.waiting import until
 
@@ -243,3 +243,21 @@ def test_clients_that_vanish_at_any_moment_leave_no_trace(new_broker: NewBroker,
     assert [line for line in broker.process.err.splitlines() if "listening" not in line] == [
         "stopped: 0 messages wait in 0 queues"
     ]
+
+
+@pytest.mark.parametrize(
+    ("start", "stored"), [(pb.Subscribe.StartFromFirst, "3"), (pb.Subscribe.StartNewOnly, "0")]
+)
+def test_a_subscription_begins_with_how_many_events_are_stored_for_it(
+    stub: Stub, channel: str, start: pb.Subscribe.EventsStoreType, stored: str
+) -> None:
+    store(stub, channel, [1, 2, 3])
+    request = pb.Subscribe(
+        SubscribeTypeData=pb.Subscribe.EventsStore,
+        ClientID=f"reader-{channel}",
+        Channel=channel,
+        EventsStoreTypeData=start,
+    )
+    call = stub.subscribe("SubscribeToEvents", request)
+    assert dict(call.initial_metadata())["kubemqctl-stored"] == stored
+    call.cancel()

@@ -20,6 +20,7 @@ from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start
 from kubemqctl.runtime.waiting import StopSignal
+from tests.support.fake_store_server import fake_store_server
 from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub, publish
 from tests.support.server import Broker
@@ -104,6 +105,20 @@ def test_without_reconnecting_a_black_hole_is_raised(proxy: Proxy, channel: str)
         pytest.raises(TimedOut),
     ):
         until_frozen(live, proxy)
+
+
+def test_a_server_that_ends_every_subscription_is_asked_less_and_less_often(channel: str) -> None:
+    timing = FAST._replace(first_pause=0.05, longest_pause=10.0, refusal=0.0)
+    with fake_store_server() as fake, client_of(fake.address) as client, StopSignal() as stop:
+        fake.ends_after = 0.02
+        calls = subscription_calls(client, lambda notify: subscribe_events(client, channel, "", notify))
+        limits = TimeLimits(lasting=1.5)
+        subscription = LiveSubscription[Event](calls, stop, lambda text: None, limits=limits, timing=timing)
+        with subscription as live, contextlib.suppress(Unreachable):
+            for _ in live:
+                pass
+        # 0.05, 0.1, 0.2, 0.4 and 0.8 s apart, each with half its length more or less.
+        assert 3 <= len(fake.requests) <= 8
 
 
 def test_wake_brings_an_empty_list_from_any_thread(broker: Broker, channel: str) -> None:
