@@ -197,8 +197,8 @@ _kubemqctl_table() {
         'profile path')
             ;;
         'broker run')
-            options='--listen --data --ephemeral --ready-file'
-            values='--listen=- --data=directory --ready-file=file'
+            options='--listen --data --ephemeral --ready-file --background --log'
+            values='--listen=- --data=directory --ready-file=file --log=file'
             ;;
         'broker exec')
             options='--data'

@@ -415,7 +415,9 @@ function __kubemqctl_table
                 'option|--listen|-|Address to listen on; port 0 picks a free port.' \
                 'option|--data|directory|Store messages in DIR.' \
                 'option|--ephemeral||Keep messages in memory only.' \
-                'option|--ready-file|file|Create the file PATH once messages can arrive.'
+                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--background||Start it detached, and return when it is live.' \
+                'option|--log|file|With --background: append its output to FILE.'
         case 'broker exec'
             printf '%s\n' \
                 'handler' \

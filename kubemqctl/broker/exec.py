@@ -3,6 +3,10 @@
 The command's process is forked before gRPC and its threads exist, and waits for the address on a pipe: a
 fork is safe only without threads, and the wait costs nothing. On Linux the kernel kills the command when
 this process is killed with SIGKILL; every other signal is passed on.
+
+What the command leaves running is ended before the broker is: with SIGTERM, after GRACE with SIGKILL. On
+Linux that is every process that descends from it, also one with a session of its own: orphans become our
+children. Elsewhere it is the command's process group, which it has when we are not at a terminal.
 """
 
 from __future__ import annotations
@@ -12,32 +16,40 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
 
+if TYPE_CHECKING:
+    from kubemqctl.broker.server import BrokerConfig
+
+GRACE = 2.0  # seconds: for what the command left running
 PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 _FROM_THE_KEYBOARD = (signal.SIGINT, signal.SIGQUIT)
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 # No profile is in it, and none can be written there.
 _NO_CONFIGURATION = os.devnull
 
 
-def run_command(command: list[str], environ: Mapping[str, str], data: Path | None) -> int:
+def run_command(command: list[str], environ: Mapping[str, str], config: Callable[[], BrokerConfig]) -> int:
     """Run `command` with a broker of its own; returns its exit code, 128+n for signal n.
 
-    Raises NotFound when there is no such command, KubemqctlError when it or the broker cannot start.
+    `config` is called when the command's process is there: it may import gRPC. Raises NotFound when there is
+    no such command, KubemqctlError when it or the broker cannot start.
     """
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
         raise NotFound(
             f"there is no command {command[0]}", hint="it is looked for on PATH, and must be executable"
         )
+    if sys.platform == "linux":
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     child = CommandProcess(program, command, environ)
     try:
-        return asyncio.run(_around(child, data))
+        return asyncio.run(_around(child, config))
     finally:
         child.kill()
 
@@ -92,6 +104,41 @@ class CommandProcess:
             self._signal(signal.SIGKILL)
             self._reap(0)
 
+    async def end_what_is_left(self) -> None:
+        """End what the command left running."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GRACE
+        told: set[int] = set()
+        while left := self._left():
+            late = loop.time() > deadline
+            for pid in left:
+                if late or pid not in told:
+                    told.add(pid)
+                    with suppress(ProcessLookupError, PermissionError):
+                        os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            if late and loop.time() > deadline + GRACE:
+                return  # in a system call that nothing interrupts, or somebody else's
+            await asyncio.sleep(0.01)
+            self._bury()
+
+    def _left(self) -> list[int]:
+        """The processes to end, as numbers for kill(2)."""
+        if sys.platform == "linux":
+            return _descendants()
+        if not self._own_group:
+            return []
+        try:
+            os.killpg(self.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return []
+        return [-self.pid]
+
+    def _bury(self) -> None:
+        """Take note of the end of orphans that became our children."""
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
     def _reap(self, options: int) -> None:
         pid, status = os.waitpid(self.pid, options)
         if pid:
@@ -120,27 +167,50 @@ class CommandProcess:
             os._exit(127)
 
 
-async def _around(child: CommandProcess, data: Path | None) -> int:
+async def _around(child: CommandProcess, config: Callable[[], BrokerConfig]) -> int:
     # gRPC starts threads on import: not before the fork. Its core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from kubemqctl.broker.server import BrokerConfig, serve
+    from kubemqctl.broker.server import serve
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    ending: list[asyncio.Task[None]] = []
+
+    async def end() -> None:
+        await child.end_what_is_left()
+        stop.set()
 
     def child_changed() -> None:
-        if child.reap():
-            stop.set()
+        if not ending and child.reap():
+            ending.append(loop.create_task(end()))
 
     loop.add_signal_handler(signal.SIGCHLD, child_changed)
     for name in PASSED_ON:
         signum = getattr(signal, name)
         if signal.getsignal(signum) is not signal.SIG_IGN:
             loop.add_signal_handler(signum, child.pass_on, signum)
-    await serve(BrokerConfig("127.0.0.1:0", data), child.start, stop)
+    await serve(config(), child.start, stop)
     if child.code is None:
         raise KubemqctlError("the broker ended before the command did")
     return child.code
+
+
+def _descendants() -> list[int]:
+    """All processes that descend from this one and have not ended, on Linux."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                with open(f"/proc/{name}/stat", "rb") as file:
+                    state, parent = file.read().rpartition(b") ")[2].split()[:2]
+                if state not in (b"Z", b"X"):
+                    children.setdefault(int(parent), []).append(int(name))
+    found: list[int] = []
+    parents = [os.getpid()]
+    while parents:
+        parents = [pid for parent in parents for pid in children.get(parent, ())]
+        found += parents
+    return found
 
 
 def _environment(environ: Mapping[str, str], address: str) -> dict[str, str]:
@@ -164,13 +234,19 @@ def _at_a_terminal() -> bool:
 
 def _default_signals() -> None:
     """Undo what Python did to signals at its start; what our parent ignored stays ignored."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for name in ("SIGPIPE", "SIGXFSZ", "SIGXFZ"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
-        import ctypes
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+def _prctl(option: int, value: int) -> None:
+    import ctypes
+
+    ctypes.CDLL(None).prctl(option, value)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
-import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,8 +23,8 @@ from kubemqctl.broker.service.dispatch import Service
 from kubemqctl.broker.storage import data_directory
 from kubemqctl.broker.storage.event_log import DiskLog, EventLog, MemoryLog
 from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
-from kubemqctl.config.files import read_file
-from kubemqctl.model.errors import ConfigError, KubemqctlError, UsageError
+from kubemqctl.broker.tls import Tls, credentials
+from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE
 
 if TYPE_CHECKING:
@@ -66,47 +66,6 @@ def _log(state: BrokerState) -> EventLog:
         return DiskLog(journal)
     assert isinstance(journal, NoJournal)
     return MemoryLog(journal)
-
-
-class Tls(NamedTuple):
-    """PEM data: our certificate chain and key; with `ca`, clients must show a certificate that it signed."""
-
-    cert: bytes
-    key: bytes
-    ca: bytes = b""
-
-
-def load(cert: str, key: str, ca: str = "") -> Tls:
-    """Read the files at these paths. Raises NotFound when one is missing, ConfigError when one is no use."""
-    tls = Tls(
-        read_file(cert, "certificate"),
-        read_file(key, "private key"),
-        read_file(ca, "CA certificate") if ca else b"",
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        # An empty password, so that an encrypted key is an error and not a question.
-        context.load_cert_chain(cert, key, password="")
-    except (ssl.SSLError, OSError) as e:
-        raise ConfigError(f"the TLS certificate {cert} and key {key} cannot be used: {_why(e)}") from e
-    try:
-        if ca:
-            context.load_verify_locations(ca)
-    except (ssl.SSLError, OSError) as e:
-        raise ConfigError(f"the TLS CA certificate {ca} cannot be used: {_why(e)}") from e
-    return tls
-
-
-def credentials(tls: Tls) -> grpc.ServerCredentials:
-    """`tls` as gRPC takes it."""
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.cert)], root_certificates=tls.ca or None, require_client_auth=bool(tls.ca)
-    )
-
-
-def _why(error: OSError) -> str:
-    reason = getattr(error, "reason", None) or error.strerror or str(error)
-    return str(reason).replace("_", " ").lower()
 
 
 GRACE = 0.5  # seconds: for calls under way when the broker is told to stop
@@ -218,6 +177,16 @@ def _split(listen: str) -> tuple[str, int]:
             f"{listen!r} is not HOST:PORT", hint="for instance 127.0.0.1:50000, [::1]:50000, or port 0"
         )
     return host.strip("[]"), int(port)
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine can connect to that HOST:PORT."""
+    host = listen.rpartition(":")[0].strip("[]")
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return True  # no address, so nobody can; `serve` refuses it
+    return all(ipaddress.ip_address(address[4][0]).is_loopback for address in found)
 
 
 def _try_port(host: str, port: int) -> None:

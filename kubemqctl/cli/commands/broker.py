@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +15,12 @@ from kubemqctl.config import directories, files, token
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import count_text
+from kubemqctl.runtime.background import Detached, Launched, check_log, detach
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
-    from kubemqctl.broker.server import BrokerEnded, Tls
+    from kubemqctl.broker.server import BrokerConfig, BrokerEnded
+    from kubemqctl.broker.tls import Tls
 
 
 group = command_tree.CommandGroup("broker")
@@ -28,6 +30,15 @@ Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
 KeptData = Annotated[
     str | None,
     typer.Option("--data", metavar="DIR", help=_DATA, show_default="$XDG_STATE_HOME/kubemqctl/broker"),
+]
+
+
+Background = Annotated[
+    bool, typer.Option("--background", help="Start it detached, and return when it is live.")
+]
+Log = Annotated[
+    str | None,
+    typer.Option("--log", metavar="FILE", help="With --background: append its output to FILE."),
 ]
 
 
@@ -41,13 +52,16 @@ def run_broker(
     data: KeptData = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep messages in memory only.")] = False,
     ready_file: o.ReadyFile = None,
+    background: Background = False,
+    log: Log = None,
 ) -> int:
     """Run a broker that KubeMQ clients can use, until SIGINT or SIGTERM.
 
     Messages are stored in $XDG_STATE_HOME/kubemqctl/broker. A message that was confirmed to its sender is
     on disk, and survives a kill of the broker. With --token-file clients must send that token. With
     --tls-cert and --tls-key the broker uses TLS; with --tls-ca clients need a certificate of that CA.
-    --ready-file is written when the broker accepts calls, and contains HOST:PORT.
+    --ready-file is written when the broker accepts calls, and contains HOST:PORT. --background returns
+    then, and prints the process ID and HOST:PORT; if the broker cannot start, it fails with its exit code.
 
     The broker behaves like KubeMQ 2.4, including errors, waiting times and order. It differs on purpose:
 
@@ -78,7 +92,7 @@ def run_broker(
     - Text that is not UTF-8 is refused.
 
     Examples:
-      kubemqctl broker run --listen 127.0.0.1:0 --ephemeral --ready-file broker.ready &
+      kubemqctl broker run --listen 127.0.0.1:0 --ephemeral --background
       kubemqctl broker run --data ./messages
       kubemqctl broker run --listen '[::1]:50000' --token-file token
     """
@@ -89,7 +103,13 @@ def run_broker(
     flags = run.common.flags
     if flags.addresses:
         raise UsageError("broker run has no --address", hint="use --listen HOST:PORT")
-    ended = _serve(run, listen, directory, flags, ready_file)
+    check_log(log, background=background)
+    detached = detach(log) if background else None
+    if isinstance(detached, Launched):
+        if not detached.code:
+            run.write(f"{detached.pid} {detached.text}\n".encode())
+        return detached.code
+    ended = _serve(run, lambda: _config(run, listen, directory), ready_file, detached)
     waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
     run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
     return 128 + ended.signum
@@ -101,8 +121,9 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
 
     The broker listens on a free port; the command finds its address in KUBEMQ_ADDRESS. Other KUBEMQ_*
     variables are removed, and no profile applies. Messages are discarded at the end, unless --data is
-    given. Signals are passed on to the command, and its exit code becomes that of `broker exec`. See
-    `kubemqctl broker run --help` for how the broker behaves.
+    given. Signals are passed on to the command, and its exit code becomes that of `broker exec`. What it
+    leaves running is ended. With --token-file and --tls-cert, --tls-key and --tls-ca the broker checks
+    clients as `broker run` does. See `kubemqctl broker run --help` for how the broker behaves.
 
     Examples:
       kubemqctl broker exec -- sh -c 'kubemqctl queue send jobs one && kubemqctl queue receive jobs'
@@ -111,12 +132,12 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
     run: Invocation = ctx.obj
     if not run.words:
         raise UsageError("the command to run is missing", hint="it goes after --: broker exec -- make test")
-    flags = run.common.flags
-    if flags.token_file or flags.tls or _tls_files(flags):
-        raise UsageError("broker exec does not support tokens and TLS", hint="use broker run")
+    if run.common.flags.addresses:
+        raise UsageError("broker exec has no --address", hint="it listens on a free port of 127.0.0.1")
     from kubemqctl.broker.exec import run_command
 
-    return run_command(run.words, run.environ, Path(data) if data is not None else None)
+    directory = Path(data) if data is not None else None
+    return run_command(run.words, run.environ, lambda: _config(run, "127.0.0.1:0", directory))
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
@@ -127,7 +148,7 @@ def default_data(environ: Mapping[str, str]) -> Path:
 
 
 def _serve(
-    run: Invocation, listen: str, data: Path | None, flags: Flags, ready_file: str | None
+    run: Invocation, config: Callable[[], BrokerConfig], ready_file: str | None, detached: Detached | None
 ) -> BrokerEnded:
     # The door to the broker. gRPC's core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -135,13 +156,33 @@ def _serve(
 
     if ready_file is not None:
         files.clear_ready_file(ready_file)
+    serves = config()
 
     def ready(address: str) -> None:
-        run.note(f"listening on {address}, keeping messages {f'in {data}' if data else 'in memory only'}")
         if ready_file is not None:
             files.write_ready_file(ready_file, address)
+        if detached is not None:
+            detached.live(address)
+        data = serves.data
+        run.note(f"listening on {address}, keeping messages {f'in {data}' if data else 'in memory only'}")
 
-    return server.run(server.BrokerConfig(listen, data, _token(flags), _tls(flags)), ready)
+    return server.run(serves, ready)
+
+
+def _config(run: Invocation, listen: str, data: Path | None) -> BrokerConfig:
+    """What the options ask for. Warns of a token or key that others can read."""
+    from kubemqctl.broker import server
+
+    flags = run.common.flags
+    secret, tls = _token(flags), _tls(flags)
+    for option, path in (("--token-file", flags.token_file), ("--tls-key", flags.tls_key)):
+        if path and files.readable_by_others(path):
+            run.warn(f"others can read {path} ({option}); to fix it: chmod 600 {path}")
+    if secret and not tls and not server.is_loopback(listen):
+        run.warn(
+            "clients of other machines send the token in plain text; --tls-cert and --tls-key protect it"
+        )
+    return server.BrokerConfig(listen, data, secret, tls)
 
 
 def _token(flags: Flags) -> str:
@@ -150,15 +191,11 @@ def _token(flags: Flags) -> str:
 
 def _tls(flags: Flags) -> Tls | None:
     if not flags.tls_cert or not flags.tls_key:
-        if flags.tls or _tls_files(flags):
+        if flags.tls or any((flags.tls_cert, flags.tls_key, flags.tls_ca)):
             raise UsageError("TLS needs both --tls-cert and --tls-key")
         return None
     if flags.tls is False:
         raise UsageError("--no-tls cannot be used with --tls-cert and --tls-key")
-    from kubemqctl.broker import server
+    from kubemqctl.broker import tls
 
-    return server.load(flags.tls_cert, flags.tls_key, flags.tls_ca or "")
-
-
-def _tls_files(flags: Flags) -> bool:
-    return any((flags.tls_cert, flags.tls_key, flags.tls_ca))
+    return tls.load(flags.tls_cert, flags.tls_key, flags.tls_ca or "")

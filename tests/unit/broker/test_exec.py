@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fast_start
+from tests.support.certificates import issue
 from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.waiting import until
@@ -154,6 +155,64 @@ def test_data_that_cannot_be_used_runs_nothing(run: Run, tmp_path: Path) -> None
     result = run("broker", "exec", "--data", tmp_path, "--", "touch", tmp_path / "ran", address="")
     assert result.code == 2
     assert not (tmp_path / "ran").exists()
+
+
+def test_it_checks_tokens_and_certificates_as_a_broker_does(run: Run, tmp_path: Path) -> None:
+    files = issue(tmp_path / "tls", "127.0.0.1")
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o600)
+    me = f"{PYTHON} -m kubemqctl"
+    script = (
+        f"{me} ping --tls-ca {files.ca} --token-file {tmp_path / 'token'} &&"
+        f" ! {me} queue send q x --tls-ca {files.ca} && ! {me} ping --no-tls"
+    )
+    options = ("--token-file", tmp_path / "token", "--tls-cert", files.cert, "--tls-key", files.key)
+    result = run("broker", "exec", *options, "--", "sh", "-c", script, address="")
+    assert result.code == 0, result.err
+    assert "authentication verification failed" in result.err
+
+
+def test_a_certificate_that_is_not_there_runs_nothing(run: Run, tmp_path: Path) -> None:
+    pair = ("--tls-cert", tmp_path / "no", "--tls-key", tmp_path / "no")
+    result = run("broker", "exec", *pair, "--", "touch", tmp_path / "ran", address="")
+    assert result.code == 3
+    assert not (tmp_path / "ran").exists()
+
+
+def test_signals_that_python_ignores_are_the_commands_own(run: Run) -> None:
+    ignored = "grep SigIgn /proc/self/status" if sys.platform == "linux" else "echo SigIgn: 0"
+    result = run("broker", "exec", "--", "sh", "-c", ignored, address="")
+    mask = int(result.text.split()[-1], 16)
+    assert not [s for s in (signal.SIGPIPE, signal.SIGXFSZ) if mask >> (s - 1) & 1]
+
+
+# ---- what is left ----
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        "sleep 600 & echo $!",
+        pytest.param(
+            "setsid sh -c 'sleep 600 & echo $!; wait' & sleep 0.2",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's"),
+        ),
+    ],
+)
+def test_what_the_command_left_running_is_ended_while_the_broker_still_answers(
+    left: str, run: Run, tmp_path: Path
+) -> None:
+    result = run("broker", "exec", "--", "sh", "-c", f"{left}; exit 3", address="")
+    assert result.code == 3
+    until(lambda: not alive(int(result.text)), "the background process is gone", 1)
+
+
+def test_what_ignores_the_polite_signal_is_killed(run: Run) -> None:
+    stubborn = "import signal, os; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True);"
+    script = f"{PYTHON} -c '{stubborn} signal.pause()' & sleep 0.3"
+    result = run("broker", "exec", "--", "sh", "-c", script, address="")
+    assert result.code == 0
+    until(lambda: not alive(int(result.text)), "the background process is gone", 1)
 
 
 # ---- signals ----

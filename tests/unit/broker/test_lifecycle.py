@@ -234,6 +234,7 @@ def test_the_ready_file_of_an_earlier_run_says_nothing(start: Start, tmp_path: P
         ("--tls-ca", "ca.pem"),
         ("--tls",),
         ("--address", "127.0.0.1:1"),
+        ("--log", "file"),
     ],
 )
 def test_options_that_make_no_sense_together_are_usage_errors(words: tuple[str, ...], run: Run) -> None:
@@ -254,6 +255,44 @@ def test_the_environment_of_clients_changes_nothing(start: Start) -> None:
 
 
 # ---- limits ----
+
+
+# ---- detached ----
+
+
+def test_in_the_background_it_is_live_when_its_parent_ends(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    result = run(*RUN, "--ephemeral", "--background", "--log", log)
+    assert (result.code, result.err) == (0, "")
+    pid, address = result.text.split()
+    try:
+        with Stub(address) as stub:
+            assert stub.ping().Host
+        assert os.getsid(int(pid)) == int(pid)
+        assert address in log.read_text()
+    finally:
+        os.kill(int(pid), signal.SIGTERM)
+    until(lambda: "stopped: 0 messages" in log.read_text(), "the log has its last words")
+
+
+def test_a_background_run_without_a_log_holds_no_pipe_open(run: Run) -> None:
+    """Otherwise $(…) would wait for its end; `run` reads both streams to theirs."""
+    result = run(*RUN, "--ephemeral", "--background", "-q")
+    pid, _ = result.text.split()
+    os.kill(int(pid), signal.SIGKILL)
+
+
+def test_a_background_run_that_cannot_start_says_why(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("")
+    result = run(*RUN, "--data", tmp_path, "--background", "--log", tmp_path / "log")
+    assert (result.code, result.out) == (2, b"")
+    assert "not a data directory" in result.err
+
+
+def test_a_log_that_cannot_be_written_starts_nothing(run: Run, tmp_path: Path) -> None:
+    result = run(*RUN, "--ephemeral", "--background", "--log", tmp_path / "no" / "log")
+    assert (result.code, result.out) == (1, b"")
+    assert "cannot write the log" in result.err
 
 
 def test_a_message_over_the_limit_is_refused_in_the_servers_words(broker: Broker) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
+from kubemqctl.broker import tls
+from kubemqctl.model.errors import ConfigError
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
-from tests.support.program import Run
+from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
 
 pytestmark = pytest.mark.builtin
@@ -220,3 +230,103 @@ def test_files_that_are_no_pem_or_do_not_fit_are_one_clear_error(
     assert result.code == 2
     assert "TLS" in result.err
     assert len(result.err.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (ed25519.Ed25519PrivateKey.generate, "Ed25519"),
+        (lambda: ec.generate_private_key(ec.SECP521R1()), "P-521"),
+    ],
+)
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_a_key_that_no_grpc_client_accepts_is_refused_at_the_start(
+    make: Any, kind: str, form: PrivateFormat, run: Run, tmp_path: Path
+) -> None:
+    key = make()
+    if kind == "Ed25519":
+        form = PrivateFormat.PKCS8
+    cert, file = self_signed(key, form, tmp_path)
+    result = run(
+        "broker", "run", "--ephemeral", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", file
+    )
+    assert result.code == 2
+    assert f"is {kind}, which gRPC clients do not accept" in result.err
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1()])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_the_keys_that_grpc_clients_accept_are_taken(
+    curve: ec.EllipticCurve, form: PrivateFormat, tmp_path: Path
+) -> None:
+    cert, file = self_signed(ec.generate_private_key(curve), form, tmp_path)
+    assert tls.load(str(cert), str(file)).key == file.read_bytes()
+
+
+def test_pem_files_with_a_byte_order_mark_are_refused_at_the_start(files: Files, tmp_path: Path) -> None:
+    marked = tmp_path / "cert.pem"
+    marked.write_bytes(b"\xef\xbb\xbf" + files.cert.read_bytes())
+    with pytest.raises(ConfigError, match="byte order mark"):
+        tls.load(str(marked), str(files.key))
+
+
+def test_files_are_read_once(files: Files) -> None:
+    """They may be pipes, as `<(pass show key)` is."""
+    ends = [os.pipe() for _ in range(3)]
+    for (_, end), file in zip(ends, (files.cert, files.key, files.ca), strict=True):
+        os.write(end, file.read_bytes())
+        os.close(end)
+    loaded = tls.load(*(f"/dev/fd/{end}" for end, _ in ends))
+    for end, _ in ends:
+        os.close(end)
+    assert loaded == (files.cert.read_bytes(), files.key.read_bytes(), files.ca.read_bytes())
+
+
+def self_signed(key: Any, form: PrivateFormat, folder: Path) -> tuple[Path, Path]:
+    """A certificate of that key, and the key, as files."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+    )
+    cert, file = folder / "cert.pem", folder / "key.pem"
+    cert.write_bytes(built.public_bytes(Encoding.PEM))
+    file.write_bytes(key.private_bytes(Encoding.PEM, form, NoEncryption()))
+    file.chmod(0o600)
+    return cert, file
+
+
+# ---- what others can read ----
+
+
+def test_secrets_that_others_can_read_are_warned_of(
+    token_file: Path, files: Files, start: Start, tmp_path: Path
+) -> None:
+    token_file.chmod(0o644)
+    files.key.chmod(0o644)
+    options = ("--token-file", token_file, "--tls-cert", files.cert, "--tls-key", files.key)
+    started = start("broker", "run", "--ephemeral", "--listen", "127.0.0.1:0", *options, address="")
+    started.wait_for_stderr("listening on")
+    err = started.stop().err
+    assert f"warning: others can read {token_file} (--token-file); to fix it: chmod 600 {token_file}\n" in err
+    assert f"warning: others can read {files.key} (--tls-key)" in err
+    assert err.count("warning: ") == 2
+
+
+@pytest.mark.parametrize(("listen", "warned"), [("0.0.0.0:0", True), ("127.0.0.1:0", False)])
+def test_a_token_in_plain_text_is_warned_of_where_others_can_connect(
+    listen: str, warned: bool, token_file: Path, start: Start
+) -> None:
+    token_file.chmod(0o600)
+    started = start(
+        "broker", "run", "--ephemeral", "--listen", listen, "--token-file", token_file, address=""
+    )
+    started.wait_for_stderr("listening on")
+    assert ("plain text" in started.stop().err) == warned
