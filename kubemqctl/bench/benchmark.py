@@ -8,9 +8,9 @@ from kubemqctl.bench.bench_channel import BenchChannel, fresh_name
 from kubemqctl.bench.coordinator import Measured, ProgressLine, measure
 from kubemqctl.bench.recorder import Latencies
 from kubemqctl.bench.result import Assertion, compute_result, hold, is_held, parse
-from kubemqctl.bench.workload import SMALLEST, Pattern, Workload
+from kubemqctl.bench.workload import SMALLEST, Workload
 from kubemqctl.client.connection import ping
-from kubemqctl.model.channels import ChannelType, check_channel
+from kubemqctl.model.channels import TYPE_OF_GROUP, check_channel
 from kubemqctl.model.errors import AuthError, KubemqctlError, NothingArrived, Partial, Unsupported, UsageError
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
@@ -26,13 +26,6 @@ LARGEST = 99 << 20
 MOST_IN_FLIGHT = 1 << 30
 BEHIND = 0.3
 """Seconds that consumers may need for the rest, without a word of it."""
-KINDS: dict[Pattern, ChannelType] = {
-    "queue": "queues",
-    "events": "events",
-    "store": "events_store",
-    "cmd": "commands",
-    "query": "queries",
-}
 
 
 def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int:
@@ -44,7 +37,9 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     latencies = Latencies()
     with run.client() as client, StopSignal() as stop:
         ping(client)  # before there is anything that could be left behind
-        with BenchChannel(client, KINDS[work.pattern], work.channel, given, run.note) as bench_channel:
+        with BenchChannel(
+            client, TYPE_OF_GROUP[work.pattern], work.channel, given, run.note
+        ) as bench_channel:
             run.note(_announced(work))
             with ProgressLine(2 if run.is_watched else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)
@@ -74,7 +69,7 @@ def _whole(work: Workload) -> Workload:
     if work.is_asking:
         check_timeout(work.timeout)
     if work.channel:
-        check_channel(work.channel, KINDS[work.pattern])
+        check_channel(work.channel, TYPE_OF_GROUP[work.pattern])
     if work.total is not None and work.total < work.producers:
         raise UsageError(f"--count {work.total} is less than the number of --producers, {work.producers}")
     timed = DURATION if work.total is None and work.duration is None else work.duration

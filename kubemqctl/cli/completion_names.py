@@ -59,9 +59,9 @@ def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list
 
     A token_command is not run: it may ask for a password on the terminal that is being typed on.
     """
-    from kubemqctl.cli.description import CHANNEL_TYPES
+    from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
 
-    known: dict[str, ChannelType] = {**CHANNEL_TYPES, **{name: name for name in CHANNEL_TYPES.values()}}
+    known: dict[str, ChannelType] = {**TYPE_OF_GROUP, **{name: name for name in CHANNEL_TYPES}}
     if kind not in known:
         return []
     settings = resolve(flags(line), environ)

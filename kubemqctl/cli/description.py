@@ -7,28 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-from kubemqctl.model.channels import ChannelType
+from kubemqctl.config.sources import VARIABLES
+from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
+from kubemqctl.model.values import OUTPUT_FORMS
 
-CHANNEL_TYPES: dict[str, ChannelType] = {
-    "queue": "queues",
-    "events": "events",
-    "store": "events_store",
-    "cmd": "commands",
-    "query": "queries",
-}
-"""The type of the channels that a group of commands works on."""
-VARIABLES = {
-    "--address": "KUBEMQ_ADDRESS",
-    "--client-id": "KUBEMQ_CLIENT_ID",
-    "--tls": "KUBEMQ_TLS_ENABLED",
-    "--tls-ca": "KUBEMQ_TLS_CA",
-    "--tls-cert": "KUBEMQ_TLS_CERT",
-    "--tls-key": "KUBEMQ_TLS_KEY",
-    "--profile": "KUBEMQCTL_PROFILE",
-}
-"""The environment variable that says what an option would."""
+SHELLS = ("bash", "zsh", "fish")
+_VARIABLES = {variable.option: variable.name for variable in VARIABLES}
 
 
 class Value(NamedTuple):
@@ -157,7 +143,7 @@ def _option(p: Any, path: tuple[str, ...]) -> Option:
         None if p.is_flag else _value(path, name, p.metavar or "", p),
         _default(p),
         p.multiple,
-        VARIABLES.get(name, "") if not path else "",
+        _VARIABLES.get(name, "") if not path else "",
     )
 
 
@@ -194,7 +180,7 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
     if words := _words(path, option, name):
         return Value("word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset"))
     if name in _CHANNELS:
-        return Value("channel", of=CHANNEL_TYPES.get(path[0], "") if path else "")
+        return Value("channel", of=TYPE_OF_GROUP.get(path[0], "") if path else "")
     if option == "--profile" or (not option and path[:1] == ("profile",) and name == "NAME"):
         return Value("profile")
     if path[:1] == ("channel",) and name == "NAME" and not option:
@@ -206,7 +192,7 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
 
 
 def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
-    from kubemqctl.output.forms import FORMS, METRICS
+    from kubemqctl.output.forms import METRICS
 
     if option in _HANDLER_FORMS:
         return ("body", "json")
@@ -217,11 +203,11 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
         return PACKED if option == "--encode" else (*PACKED, PROTOBUF)
     if metavar == "FORMAT":
-        return FORMS if path else (*FORMS, METRICS)
+        return OUTPUT_FORMS if path else (*OUTPUT_FORMS, METRICS)
     if option == "--on-fail":
         return ("reject", "stop", "resend=")
     if metavar == "SHELL":
-        return ("bash", "zsh", "fish")
+        return SHELLS
     if metavar == "KEY" and path[:1] == ("profile",):
         from kubemqctl.config.config_file import KEYS
 
@@ -231,7 +217,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
 
         return SORTS
     if metavar == "TYPE" and path[:1] == ("channel",):
-        return get_args(ChannelType)
+        return CHANNEL_TYPES
     return ()
 
 

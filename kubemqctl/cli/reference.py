@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from kubemqctl.cli.commands.schema import MEANINGS, PRINTS, VARIABLES
+from kubemqctl.cli.commands.schema import MEANING_OF_VARIABLE, MEANINGS, PRINTS
 from kubemqctl.cli.description import Argument, Command, Option, Tree
 
 
@@ -36,7 +36,7 @@ def _lines(tree: Tree) -> Iterator[str]:
     yield from ("## Exit codes", "", "| code | meaning |", "| --- | --- |")
     yield from (f"| {int(code)} | {_cell(meaning)} |" for code, meaning in MEANINGS.items())
     yield from ("", "## Environment variables", "", "| variable | meaning |", "| --- | --- |")
-    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in VARIABLES.items())
+    yield from (f"| `{name}` | {_cell(meaning)} |" for name, meaning in MEANING_OF_VARIABLE.items())
 
 
 def _command(command: Command) -> Iterator[str]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 from kubemqctl.client import connection, queues
 from kubemqctl.client.connection import Client
 from kubemqctl.client.error_translation import server_error
-from kubemqctl.model.channels import ChannelInfo, ChannelType, Sample
+from kubemqctl.model.channels import CHANNEL_TYPES, ChannelInfo, ChannelType, Sample
 from kubemqctl.model.errors import (
     AuthError,
     InvalidRequest,
@@ -30,7 +30,6 @@ from kubemqctl.model.record_parser import parse
 from kubemqctl.wire import kubemq_pb2 as pb
 
 CHANNEL = "kubemq.cluster.internal.requests"
-TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
 
 # How long a server has to say whether it answers at all, and then to answer: seconds.
 PROBE = 1.2
@@ -187,7 +186,7 @@ def samples(body: bytes, kind: ChannelType) -> list[Sample]:
 
 
 def _place(sample: Sample) -> tuple[int, str]:
-    return TYPES.index(sample.info.type), sample.info.name
+    return CHANNEL_TYPES.index(sample.info.type), sample.info.name
 
 
 def _nonsense(why: str) -> KubemqctlError:

@@ -14,8 +14,8 @@ from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.token import variable_in
 from kubemqctl.model.errors import ConfigError, NotFound
 from kubemqctl.model.text import quoted
+from kubemqctl.model.values import OUTPUT_FORMS
 
-OUTPUTS = ("auto", "human", "json", "yaml", "raw")
 KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
@@ -113,8 +113,8 @@ class _Reader:
         if key == "protected":
             return self.on_or_off(node, key) is True
         text = self.text(node, key)
-        if key == "output" and text and text not in OUTPUTS:
-            raise self.error(node, f"output is {text!r}", f"use one of {', '.join(OUTPUTS)}")
+        if key == "output" and text and text not in OUTPUT_FORMS:
+            raise self.error(node, f"output is {text!r}", f"use one of {', '.join(OUTPUT_FORMS)}")
         if key == "token" and "${" in text and not variable_in(text):
             raise self.error(
                 node, "the token contains ${", "to use a variable, write ${NAME} and nothing else"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kubemqctl.config.config_file import KEYS, OUTPUTS, as_mapping
+from kubemqctl.config.config_file import KEYS, as_mapping
 from kubemqctl.config.directories import make_private, state_home
 from kubemqctl.config.files import reason, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
@@ -16,7 +16,7 @@ from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.config.token import Token, command_words, variable_in
 from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
-from kubemqctl.model.values import format_duration
+from kubemqctl.model.values import OUTPUT_FORMS, format_duration
 
 
 def state_path(environ: Mapping[str, str]) -> str:
@@ -160,9 +160,9 @@ def _command(text: str) -> str:
 
 
 def _form(text: str) -> str:
-    if text not in OUTPUTS:
+    if text not in OUTPUT_FORMS:
         raise UsageError(
-            f"--default-output {text} is not an output format", hint=f"use one of {', '.join(OUTPUTS)}"
+            f"--default-output {text} is not an output format", hint=f"use one of {', '.join(OUTPUT_FORMS)}"
         )
     return text
 

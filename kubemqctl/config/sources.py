@@ -36,15 +36,33 @@ DEFAULTS: Source = {
     "protected": (False, "default"),
     "connect_timeout": (CONNECT_TIMEOUT, "default"),
 }
-_VARIABLES = {
-    "addresses": "KUBEMQ_ADDRESS",
-    "client_id": "KUBEMQ_CLIENT_ID",
-    "token": "KUBEMQ_AUTH_TOKEN",
-    "tls": "KUBEMQ_TLS_ENABLED",
-    "tls_ca": "KUBEMQ_TLS_CA",
-    "tls_cert": "KUBEMQ_TLS_CERT",
-    "tls_key": "KUBEMQ_TLS_KEY",
-}
+
+
+class Variable(NamedTuple):
+    """An environment variable, what it says, and the setting and the option that say the same ("": none)."""
+
+    name: str
+    meaning: str
+    field: str = ""
+    option: str = ""
+
+
+VARIABLES = (
+    Variable(
+        "KUBEMQ_ADDRESS",
+        "address of the server, HOST:PORT; several, separated by commas, are tried in order",
+        "addresses",
+        "--address",
+    ),
+    Variable("KUBEMQ_CLIENT_ID", "client ID that the server sees", "client_id", "--client-id"),
+    Variable("KUBEMQ_AUTH_TOKEN", "authentication token", "token"),
+    Variable("KUBEMQ_TLS_ENABLED", "true or false: use TLS or not", "tls", "--tls"),
+    Variable("KUBEMQ_TLS_CA", "CA certificate file; turns TLS on", "tls_ca", "--tls-ca"),
+    Variable("KUBEMQ_TLS_CERT", "client certificate file; turns TLS on", "tls_cert", "--tls-cert"),
+    Variable("KUBEMQ_TLS_KEY", "file of its private key; turns TLS on", "tls_key", "--tls-key"),
+    Variable("KUBEMQCTL_PROFILE", "profile to use instead of the current one", option="--profile"),
+    Variable("KUBEMQCTL_CONFIG", "path of the configuration file"),
+)
 _PLAIN_FLAGS = ("client_id", "token_file", "tls_ca", "tls_cert", "tls_key", "tls_server_name")
 
 
@@ -78,7 +96,7 @@ def _tls_of_flags(flags: Flags, given: Source) -> Source:
 
 def of_environment(environ: Mapping[str, str]) -> Source:
     """What the environment says; an empty variable counts as none. Raises ConfigError."""
-    texts = {field: (environ[name], name) for field, name in _VARIABLES.items() if environ.get(name)}
+    texts = {v.field: (environ[v.name], v.name) for v in VARIABLES if v.field and environ.get(v.name)}
     given: Source = dict(texts)
     if "addresses" in texts:
         text, name = texts["addresses"]

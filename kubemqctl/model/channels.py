@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from kubemqctl.model.errors import InvalidRequest
 from kubemqctl.model.text import is_utf8, quoted
@@ -17,6 +17,15 @@ from kubemqctl.model.text import is_utf8, quoted
 MAX_NAME_BYTES = 240
 """Server 2.4.0 turns names into directory names, prefixed; longer ones fail or vanish."""
 ChannelType = Literal["queues", "events", "events_store", "commands", "queries"]
+CHANNEL_TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
+TYPE_OF_GROUP: dict[str, ChannelType] = {
+    "queue": "queues",
+    "events": "events",
+    "store": "events_store",
+    "cmd": "commands",
+    "query": "queries",
+}
+"""The type of the channels that a group of commands works on."""
 
 
 def check_channel(name: str, kind: ChannelType = "queues", wildcards: bool = False) -> None:

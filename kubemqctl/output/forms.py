@@ -16,10 +16,10 @@ from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, 
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
 from kubemqctl.model.text import escaped, escaped_json, text_bytes
+from kubemqctl.model.values import OUTPUT_FORMS
 from kubemqctl.output.tsv import row
 
 FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
-FORMS = ("auto", "human", "json", "yaml", "raw")
 METRICS = "prometheus"
 """The form that listings of channels have besides."""
 
@@ -62,7 +62,7 @@ def _known(name: str) -> FormName:
     for form in ("human", "json", "yaml", "raw", "prometheus"):
         if name == form:
             return form
-    raise UsageError(f"unknown output format {escaped(name)}", hint=f"use one of {', '.join(FORMS)}")
+    raise UsageError(f"unknown output format {escaped(name)}", hint=f"use one of {', '.join(OUTPUT_FORMS)}")
 
 
 def make_renderer(
@@ -108,7 +108,7 @@ def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None, 
 
 def no_metrics() -> UsageError:
     """For a command that is no listing of channels."""
-    hint = f"use one of {', '.join(FORMS)}"
+    hint = f"use one of {', '.join(OUTPUT_FORMS)}"
     return UsageError("-o prometheus is for queue list and channel list", hint=hint)
 
 

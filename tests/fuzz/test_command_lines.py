@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from kubemqctl.cli import completion_names
 from kubemqctl.cli.arguments import SWITCHES, VALUED
 from kubemqctl.cli.command_tree import COMMANDS, build
-from kubemqctl.cli.description import CHANNEL_TYPES, Command, Option, describe
+from kubemqctl.cli.description import Command, Option, describe
 from kubemqctl.config.config_file import KEYS
+from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
 from tests.fuzz.examples import examples
 from tests.fuzz.inprocess import run
 from tests.fuzz.texts import ARGUMENTS, NEARLY
@@ -128,7 +129,7 @@ def test_any_words_end_as_documented(words: list[str], stdin: bytes) -> None:
     run(words, stdin, PATIENCE)
 
 
-KINDS = st.sampled_from(["profiles", *CHANNEL_TYPES, *CHANNEL_TYPES.values(), ""])
+KINDS = st.sampled_from(["profiles", *TYPE_OF_GROUP, *CHANNEL_TYPES, ""])
 
 
 @examples(25)

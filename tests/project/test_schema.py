@@ -7,7 +7,6 @@ import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -15,13 +14,14 @@ from jsonschema import Draft202012Validator
 from kubemqctl.cli.arguments import VALUED
 from kubemqctl.cli.command_tree import COMMANDS, build
 from kubemqctl.cli.commands import schema
-from kubemqctl.cli.description import CHANNEL_TYPES, VARIABLES, Command, describe
-from kubemqctl.config.sources import _VARIABLES, DEFAULTS
+from kubemqctl.cli.description import Command, describe
+from kubemqctl.config.sources import DEFAULTS, VARIABLES
 from kubemqctl.model import errors, messages, record_parser, records
-from kubemqctl.model.channels import ChannelType
+from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
 from kubemqctl.model.errors import ExitCode
 from kubemqctl.model.record_schema import MEANINGS, NOUNS, schemas
-from kubemqctl.output.forms import FORMS, METRICS, decide
+from kubemqctl.model.values import OUTPUT_FORMS
+from kubemqctl.output.forms import METRICS, decide
 from kubemqctl.output.stderr import error_json
 from tests.generated import files
 from tests.support.program import Result, Run, Start
@@ -180,7 +180,7 @@ def _asked(bench: Bench, group: str, *how: str) -> list[Result]:
 
 @scenario("channel list", "channel create", "channel delete")
 def _(bench: Bench) -> list[Result]:
-    created = [bench.run(f"channel create {kind} C") for kind in get_args(ChannelType)]
+    created = [bench.run(f"channel create {kind} C") for kind in CHANNEL_TYPES]
     listed = bench.run("channel list")
     return [*created, listed, bench.run("channel delete queues C --yes")]
 
@@ -367,12 +367,9 @@ def codes_given() -> Iterator[tuple[str, str]]:
 
 def test_every_exit_code_and_every_variable_of_the_code_is_told() -> None:
     assert [entry["code"] for entry in DOCUMENT["exit_codes"]] == [int(code) for code in ExitCode]
-    assert {*_VARIABLES.values(), *VARIABLES.values()} <= set(schema.VARIABLES)
-    options = {f"--{'address' if field == 'addresses' else field.replace('_', '-')}" for field in DEFAULTS}
-    assert {option for option in VARIABLES if option != "--profile"} <= options
-    for option, variable in VARIABLES.items():
-        field = option[2:].replace("-", "_")
-        assert option == "--profile" or _VARIABLES["addresses" if field == "address" else field] == variable
+    assert {variable.field for variable in VARIABLES} - {""} <= set(DEFAULTS)
+    options = {name for option in DOCUMENT["common_options"] for name in option["names"]}
+    assert {variable.option for variable in VARIABLES} - {""} <= options
 
 
 def test_options_are_told_with_type_default_and_variable() -> None:
@@ -395,12 +392,12 @@ def test_options_are_told_with_type_default_and_variable() -> None:
 
 
 def test_the_words_of_an_option_are_those_that_it_takes() -> None:
-    for form in FORMS:
+    for form in OUTPUT_FORMS:
         decide(form, None, "", False)
     output = next(option for option in TREE.common if "--output" in option.names)
     assert output.value is not None
-    assert output.value.words == (*FORMS, METRICS)
-    assert set(CHANNEL_TYPES.values()) == set(get_args(ChannelType))
+    assert output.value.words == (*OUTPUT_FORMS, METRICS)
+    assert set(TYPE_OF_GROUP.values()) == set(CHANNEL_TYPES)
 
 
 def test_every_value_that_is_a_path_or_a_channel_is_known_as_one() -> None:

@@ -17,10 +17,10 @@ from kubemqctl.broker.requests import Requests
 from kubemqctl.broker.storage import schema
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.subscribers import Usage
+from kubemqctl.model.channels import CHANNEL_TYPES
 from kubemqctl.wire import kubemq_pb2 as pb
 
 CHANNEL = "kubemq.cluster.internal.requests"
-TYPES = ("queues", "events", "events_store", "commands", "queries")
 _MILLISECOND = 1_000_000  # nanoseconds: lastActivity is in Unix milliseconds
 
 
@@ -45,8 +45,8 @@ class Channels:
         out = pb.Response(RequestID=request.RequestID, Timestamp=self._state.clock(), Executed=True)
         try:
             kind = request.Tags.get("channel_type", "")
-            if kind not in TYPES:
-                raise _Refused(f"invalid channel type {kind!r}, it is one of {', '.join(TYPES)}")
+            if kind not in CHANNEL_TYPES:
+                raise _Refused(f"invalid channel type {kind!r}, it is one of {', '.join(CHANNEL_TYPES)}")
             if request.Metadata == "list-channels":
                 out.Body = json.dumps(self.listed(kind, request.Tags.get("channel_search", ""))).encode()
             elif request.Metadata == "create-channel":

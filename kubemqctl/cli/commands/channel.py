@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.model.channels import ChannelInfo, ChannelType, check_channel
+from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP, ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
@@ -17,27 +17,17 @@ from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("channel")
 register = group.register
-TYPES: tuple[ChannelType, ...] = get_args(ChannelType)
 LACK = "this server does not support channel requests"
-# The groups of commands that work on them.
-SHORT: dict[str, ChannelType] = {
-    "queue": "queues",
-    "store": "events_store",
-    "cmd": "commands",
-    "query": "queries",
-}
 
 
 def kind(text: str) -> ChannelType:
     """A channel's type by its name or by the name of the command group that works on it."""
-    for known in TYPES:
-        if text == known:
-            return known
-    if text in SHORT:
-        return SHORT[text]
+    known: dict[str, ChannelType] = {**TYPE_OF_GROUP, **{name: name for name in CHANNEL_TYPES}}
+    if text in known:
+        return known[text]
     raise UsageError(
         f"there is no channel type {escaped(text)}",
-        hint=nearest(text, [*TYPES, *SHORT]) or f"use one of {', '.join(TYPES)}",
+        hint=nearest(text, list(known)) or f"use one of {', '.join(CHANNEL_TYPES)}",
     )
 
 
@@ -77,7 +67,7 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "")
     with run.client() as client:
         from kubemqctl.client.channels import Survey
 
-        survey = Survey(client, [type] if type else TYPES)
+        survey = Survey(client, [type] if type else CHANNEL_TYPES)
         found = [sample.info for sample in survey.read()]
     if survey.is_partial and type:
         run.note(f"{LACK}: queues are listed by QueuesInfo")

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from kubemqctl.cli import command_tree, options
+from kubemqctl.cli.description import SHELLS
 from kubemqctl.config.directories import config_home, data_home, make_private
 from kubemqctl.config.files import reason, write_whole
 from kubemqctl.model.errors import ConfigError, OutputError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.runtime.invocation import Invocation
 
-SHELLS = ("bash", "zsh", "fish")
 _WORDS = {
     "bash": "start a new shell to use it; without the package bash-completion, add to ~/.bashrc: . {path}",
     "zsh": "to use it, add to ~/.zshrc before compinit: fpath=({folder} $fpath)",

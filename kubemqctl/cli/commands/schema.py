@@ -11,6 +11,7 @@ import typer
 from kubemqctl import __version__
 from kubemqctl.cli import command_tree
 from kubemqctl.cli.description import Argument, Command, Option, Tree, Value
+from kubemqctl.config.sources import VARIABLES
 from kubemqctl.model import errors
 from kubemqctl.model.errors import ExitCode, KubemqctlError, UsageError
 from kubemqctl.model.record_schema import schemas
@@ -65,16 +66,8 @@ MEANINGS = {
     ExitCode.SIGPIPE: "ended by SIGPIPE: the reader of stdout has closed it",
     ExitCode.SIGTERM: "ended by SIGTERM",
 }
-VARIABLES = {
-    "KUBEMQ_ADDRESS": "address of the server, HOST:PORT; several, separated by commas, are tried in order",
-    "KUBEMQ_CLIENT_ID": "client ID that the server sees",
-    "KUBEMQ_AUTH_TOKEN": "authentication token",
-    "KUBEMQ_TLS_ENABLED": "true or false: use TLS or not",
-    "KUBEMQ_TLS_CA": "CA certificate file; turns TLS on",
-    "KUBEMQ_TLS_CERT": "client certificate file; turns TLS on",
-    "KUBEMQ_TLS_KEY": "file of its private key; turns TLS on",
-    "KUBEMQCTL_PROFILE": "profile to use instead of the current one",
-    "KUBEMQCTL_CONFIG": "path of the configuration file",
+MEANING_OF_VARIABLE = {
+    **{variable.name: variable.meaning for variable in VARIABLES},
     "XDG_CONFIG_HOME": "directory of the configuration file, kubemqctl/config.yaml",
     "XDG_STATE_HOME": "directory of the messages of `broker run`, kubemqctl/broker",
     "XDG_CACHE_HOME": "directory of channel names that completion caches for ten seconds, kubemqctl",
@@ -153,7 +146,7 @@ def document(tree: Tree) -> Document:
             {"code": int(code), "name": code.name.lower(), "meaning": MEANINGS[code]} for code in ExitCode
         ],
         "errors": error_codes(),
-        "variables": [{"name": name, "meaning": meaning} for name, meaning in VARIABLES.items()],
+        "variables": [{"name": name, "meaning": meaning} for name, meaning in MEANING_OF_VARIABLE.items()],
         "common_options": [_option(option) for option in tree.common],
         "groups": [{"name": name, "help": help} for name, help in tree.groups.items()],
         "commands": [_command(command) for command in tree.commands],

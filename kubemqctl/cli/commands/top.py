@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.messaging.channel_rates import SORTS, ChannelRow, ChannelTable
-from kubemqctl.model.channels import ChannelInfo, ChannelType
+from kubemqctl.model.channels import CHANNEL_TYPES, ChannelInfo
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import CHANNEL_ROW
@@ -86,7 +86,7 @@ def top(
     with run.client() as client, StopSignal() as stop:
         from kubemqctl.client.channels import Survey
 
-        survey = Survey(client, get_args(ChannelType))
+        survey = Survey(client, CHANNEL_TYPES)
         table.take(survey.read(), time.monotonic())
         if (
             run.common.output is None
