@@ -10,12 +10,15 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from kubemqctl.client.error_translation import translated
+from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Pending, Stream, there
+from kubemqctl.client.timeouts import AnswerTimer
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import Unreachable
@@ -31,6 +34,10 @@ if TYPE_CHECKING:
 
 # What a call may take beyond the waiting that was asked for: a busy server, a slow link.
 CALL_TIMEOUT = 30.0
+# Calls whose messages may be great are given up when nothing moves, not at a deadline; servers want one.
+LONGEST_CALL = 24 * 3600.0
+GREAT = 256 << 10
+_GREAT = ("ReceiveQueueMessages",)
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -66,6 +73,8 @@ class Client:
         self._warn = warn
         self.mended = 0  # answers whose text was no UTF-8, and is not as it was sent
         self._settings = settings
+        self.stopping: Callable[[], bool] | None = None
+        """Whether the run is to end; then no answer is waited for as long as before. None: nobody tells."""
         self._token = read_token(settings)
         self._credentials = _credentials(settings.tls)
         self._calls: dict[str, Any] = {}
@@ -79,9 +88,20 @@ class Client:
 
     def call(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
         """The answer to one unary call, within `timeout` seconds. Raises what the server refused it with."""
+        if self.stopping is None and method not in _GREAT and request.ByteSize() < GREAT:
+            with translated(self.address):
+                answer = self._unary(method)(request, timeout=timeout, metadata=self._metadata)
+            return there(answer, self.address)
+        return self.begin(method, request, timeout).result()
+
+    def begin(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Pending:
+        """The same call, begun, and given up only when nothing moves for `timeout` seconds, or by a stop."""
         with translated(self.address):
-            answer = self._unary(method)(request, timeout=timeout, metadata=self._metadata)
-        return there(answer, self.address)
+            future = self._unary(method).future(request, timeout=LONGEST_CALL, metadata=self._metadata)
+        return Pending(future, self.address, self._timer(timeout, False))
+
+    def _timer(self, timeout: float, insists: bool) -> AnswerTimer:
+        return AnswerTimer(timeout, self._traffic, self.stopping or (lambda: False), insists)
 
     def start(
         self,
@@ -90,7 +110,7 @@ class Client:
         timeout: float = CALL_TIMEOUT,
         when_done: Callable[[], None] | None = None,
     ) -> Pending:
-        """The same call, begun; its answer comes from `Pending.result`. `when_done` runs in some thread."""
+        """The same call, begun, with a hard deadline. `when_done` runs in some thread."""
         with translated(self.address):
             future = self._unary(method).future(request, timeout=timeout, metadata=self._metadata)
         if when_done:
@@ -124,7 +144,9 @@ class Client:
             request_serializer=_serialize,
             response_deserializer=self._decoder(method),
         )
-        return Stream(lambda requests: rpc(requests, metadata=self._metadata), self.address, notify)
+        return Stream(
+            lambda requests: rpc(requests, metadata=self._metadata), self.address, notify, self._timer
+        )
 
     def reconnect(self) -> None:
         """Connect anew, to the first address that answers. Raises Unreachable."""
@@ -134,6 +156,7 @@ class Client:
 
     def _open(self) -> None:
         self.address = _reachable(self._settings.addresses, self._settings.connect_timeout)
+        self._traffic = partial(bytes_moved, self.address)
         # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.
         attempt = ("grpc.min_reconnect_backoff_ms", _milliseconds(self._settings.connect_timeout))
         options = [*_OPTIONS, attempt]

@@ -168,6 +168,16 @@ def unreadable(address: str) -> KubemqctlError:
     )
 
 
+def unasked(address: str) -> KubemqctlError:
+    """The error for an answer to nothing that was asked, or for more than was asked for."""
+    return KubemqctlError(
+        f"{address} sends what was not asked for",
+        code="invalid-response",
+        hint="check that this is the gRPC port of a KubeMQ server",
+        grpc_status="OK",
+    )
+
+
 def _unreachable(details: str, address: str) -> Unreachable | None:
     """The error when a call never left this machine; None when it may have been carried out."""
     if any(part in details for part in _TLS_FAILED):

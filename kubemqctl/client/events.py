@@ -12,7 +12,6 @@ from kubemqctl.client.connection import CALL_TIMEOUT, Client, begin_ping, server
 from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.link_progress import bytes_received
-from kubemqctl.client.queues import SLOWEST_LINK
 from kubemqctl.client.streams import Pending
 from kubemqctl.model.errors import ConnectionLost, TimedOut
 from kubemqctl.model.messages import Event, Message, SendResult
@@ -25,6 +24,7 @@ SILENCE = 0.5
 LONGEST_BASE = 80
 # A link that is silent for so long is tried anew rather than waited for: seconds.
 CLOCK_TIMEOUT = 8.0
+SLOWEST_LINK = 100_000  # bytes a second
 # While an event that was announced is on its way, the server is asked so often whether it is there: seconds.
 ASK_EVERY = 5.0
 
@@ -32,7 +32,7 @@ ASK_EVERY = 5.0
 def publish(client: Client, message: Message, store: bool) -> SendResult:
     """Publish one event. Raises what the server refuses it for; what `is_unknown` leaves the outcome open."""
     request = convert.outgoing_event(message, client.client_id, store)
-    answer = client.call("SendEvent", request, _deadline([message]))
+    answer = client.call("SendEvent", request)
     if not answer.Sent:
         raise server_error(answer.Error)
     return SendResult(answer.EventID or message.id, message.channel)

@@ -6,12 +6,12 @@ Waits are seconds; the wire's whole seconds (or milliseconds, for a Get) are mad
 from __future__ import annotations
 
 import math
-import time
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubemqctl.client.connection import CALL_TIMEOUT, Client
-from kubemqctl.client.error_translation import server_error
+from kubemqctl.client.error_translation import server_error, unasked
 from kubemqctl.client.streams import Pending
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import ConnectionLost, Partial, Unsupported
@@ -24,13 +24,12 @@ from kubemqctl.wire import kubemq_pb2 as pb
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
 MOST_ACK_ALLS = 1_000
-SLOWEST_LINK = 100_000  # bytes a second
 
 
 def send(client: Client, message: Message) -> SendResult:
     """Send one message. Raises its refusal; ConnectionLost and TimedOut leave the outcome unknown."""
     request = convert.queue_message(message, client.client_id)
-    answer = client.call("SendQueueMessage", request, _deadline([message]))
+    answer = client.call("SendQueueMessage", request)
     if answer.IsError:
         raise server_error(answer.Error)
     return convert.send_result(answer, message.channel)
@@ -62,13 +61,7 @@ def batch(client: Client, messages: Sequence[Message]) -> Callable[[], PendingBa
     The order of several requests is kept as long as one is under way at a time.
     """
     request = convert.batch(messages, client.client_id)
-    timeout = _deadline(messages)
-    return lambda: PendingBatch(messages, client.start("SendQueueMessagesBatch", request, timeout))
-
-
-def _deadline(messages: Sequence[Message]) -> float:
-    """Seconds that sending may take: a large body on a slow link needs its time too."""
-    return CALL_TIMEOUT + sum(len(message.body) for message in messages) / SLOWEST_LINK
+    return lambda: PendingBatch(messages, client.begin("SendQueueMessagesBatch", request))
 
 
 def peek(
@@ -85,6 +78,8 @@ def peek(
     answer = client.call("ReceiveQueueMessages", request, wait + CALL_TIMEOUT if timeout is None else timeout)
     if answer.IsError:
         raise server_error(answer.Error)
+    if len(answer.Messages) > count:
+        raise unasked(client.address)
     return [convert.received(m) for m in answer.Messages]
 
 
@@ -122,11 +117,15 @@ def named(client: Client, channel: str) -> list[ChannelInfo]:
 
     Server 2.4.0 trims names, so that there it may be called otherwise, and may be several.
     """
-    if found := [q for q in infos(client, channel) if q.name == channel]:
+    # A filter is several names with semicolons between them.
+    can_filter = ";" not in channel
+    every = infos(client, channel if can_filter else "")
+    if found := [q for q in every if q.name == channel]:
         return found
     if (trimmed := channel.strip(TRIMMED)) == channel:
         return []
-    every = infos(client)
+    if can_filter:
+        every = infos(client)
     is_whole = any(q.name != q.name.strip(TRIMMED) for q in every)
     return [] if is_whole else [q for q in every if q.name == trimmed]
 
@@ -190,6 +189,12 @@ class Downstream:
         """`notify` is called, in another thread, whenever `got` may have something."""
         self._client = client
         self._stream = client.stream("QueuesDownstream", notify)
+        self._requests = 0
+        # What may still be answered: settlements are only where they are refused.
+        self._open: set[int] = set()
+        self._get = 0
+        self._most = 0
+        self._timer = self._stream.timer(0)
 
     def __enter__(self) -> Downstream:
         return self
@@ -205,31 +210,42 @@ class Downstream:
         """Take up to `count` messages; answers when it has so many, else after `wait` seconds (at least 1).
 
         Raises TooLarge when the answer would not fit into a message; nothing is lost by that,
-        but the stream is over.
+        but the stream is over. With `auto_ack` an answer that is coming is waited for in spite of a stop.
         """
         wait = max(MIN_GET_WAIT, wait)
         self.begin_get(channel, count, wait, auto_ack)
-        return self._held(channel, wait + CALL_TIMEOUT)
+        while (answer := self._answer(wait + CALL_TIMEOUT, insists=auto_ack)) is None:
+            pass
+        return self._held(channel, answer)
 
     def begin_get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> None:
         """The same without waiting for the answer; nothing else may be asked until `got` has brought it."""
+        wait = max(MIN_GET_WAIT, wait)
         request = self._request(pb.Get, "", MaxItems=count, Channel=channel, AutoAck=auto_ack)
-        request.WaitTimeout = math.ceil(max(MIN_GET_WAIT, wait) * 1000)
+        request.WaitTimeout = math.ceil(wait * 1000)
+        self._get, self._most = self._requests, count
+        self._timer = self._stream.timer(wait + CALL_TIMEOUT, auto_ack)
         self._stream.send(request)
 
     def got(self, channel: str) -> HeldBatch | None:
         """The answer to what was begun, if it is there. Raises as `get` does."""
-        return self._held(channel, CALL_TIMEOUT) if self._stream.has_news else None
+        while self._stream.has_news:
+            if (answer := self._answer(CALL_TIMEOUT)) is not None:
+                return self._held(channel, answer)
+        if self._timer.is_over:
+            raise self._timer.error(self._client.address)
+        return None
 
     def look(self) -> None:
         """Raise what ended the stream, if anything did. Only while nothing is asked."""
         if self._stream.has_news:
-            self._stream.answer(CALL_TIMEOUT)
+            self._answer(CALL_TIMEOUT)
 
-    def _held(self, channel: str, timeout: float) -> HeldBatch:
-        answer = self._stream.answer(timeout)
+    def _held(self, channel: str, answer: pb.QueuesDownstreamResponse) -> HeldBatch:
         if answer.IsError:
             raise server_error(answer.Error)
+        if len(answer.Messages) > self._most:
+            raise unasked(self._client.address)
         return HeldBatch(answer.TransactionId, channel, [convert.received(m) for m in answer.Messages])
 
     def ack(self, held: HeldBatch, sequences: Sequence[int]) -> None:
@@ -253,13 +269,14 @@ class Downstream:
         """Wait until all settlements sent before were carried out; returns what `held` still has unsettled.
 
         Settlements are silent, and requests on a stream are taken one at a time. Raises Partial when one
-        of them, of any transaction, was refused.
+        of them, of any transaction, was refused. One that was timed out may be made again.
         """
         self._stream.send(self._request(pb.ActiveOffsets, held.id))
-        deadline = time.monotonic() + CALL_TIMEOUT
-        refused = ""
+        asked, refused = self._requests, ""
         while True:
-            answer = self._stream.answer(max(0.0, deadline - time.monotonic()))
+            answer = self._answer(CALL_TIMEOUT, asked)
+            if answer is None:
+                continue
             if answer.RequestTypeData == pb.ActiveOffsets:
                 break
             if answer.IsError:
@@ -275,10 +292,40 @@ class Downstream:
         # An error of its own only says that nothing of the transaction is left.
         return set() if answer.IsError else set(answer.ActiveOffsets)
 
+    def _answer(
+        self, timeout: float, barrier: int = 0, insists: bool = False
+    ) -> pb.QueuesDownstreamResponse | None:
+        """The next answer; None for one that comes too late to be of use.
+
+        Raises KubemqctlError for one to nothing that was asked: whoever sends those may send them for ever.
+        """
+        answer: pb.QueuesDownstreamResponse = self._stream.answer(timeout, insists)
+        number = self._asked_by(answer)
+        if number not in self._open:
+            raise unasked(self._client.address)
+        self._open.discard(number)
+        if answer.RequestTypeData == pb.ActiveOffsets:
+            # Requests are taken one at a time: those before it were carried out, and will not be answered.
+            self._open = {n for n in self._open if n > number}
+        if answer.RequestTypeData in (pb.Get, pb.ActiveOffsets) and number != (barrier or self._get):
+            return None
+        return answer
+
+    def _asked_by(self, answer: pb.QueuesDownstreamResponse) -> int:
+        """The number of the request that `answer` is for."""
+        if answer.RefRequestId:
+            return int(answer.RefRequestId) if re.fullmatch("[0-9]{1,9}", answer.RefRequestId) else 0
+        # Not every server tells: the last question then, or one of the settlements before it.
+        is_question = answer.RequestTypeData in (pb.Get, pb.ActiveOffsets, pb.PollRequestTypeUnknown)
+        return (max if is_question else min)(self._open, default=0)
+
     def _request(
         self, kind: pb.QueuesDownstreamRequestType, transaction: str, **fields: object
     ) -> pb.QueuesDownstreamRequest:
+        self._requests += 1
+        self._open.add(self._requests)
         return pb.QueuesDownstreamRequest(
+            RequestID=str(self._requests),
             ClientID=self._client.client_id,
             RequestTypeData=kind,
             RefTransactionId=transaction,

@@ -7,8 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import grpc
+
 from kubemqctl.client.error_translation import translated, unreadable
-from kubemqctl.model.errors import ConnectionLost, TimedOut
+from kubemqctl.client.timeouts import AnswerTimer
+from kubemqctl.model.errors import ConnectionLost
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -22,11 +25,12 @@ def there(answer: Any, address: str) -> Any:
 
 
 class Pending:
-    """A unary call under way."""
+    """A unary call under way, given up by gRPC at its deadline or, with a `timer`, when nothing moves."""
 
-    def __init__(self, future: Any, address: str) -> None:
+    def __init__(self, future: Any, address: str, timer: AnswerTimer | None = None) -> None:
         self._future = future
         self._address = address
+        self._timer = timer
 
     def done(self) -> bool:
         """Whether `result` need not wait."""
@@ -35,8 +39,22 @@ class Pending:
     def result(self) -> Any:
         """Wait for the answer; raises as `Client.call` does."""
         with translated(self._address):
-            answer = self._future.result()
+            answer = self._future.result() if self._timer is None else self._watched(self._timer)
         return there(answer, self._address)
+
+    def _watched(self, timer: AnswerTimer) -> Any:
+        while True:
+            try:
+                return self._future.result(timeout=timer.step())
+            except grpc.FutureTimeoutError:
+                if timer.is_over and not self._future.done():
+                    self._future.cancel()
+                    raise timer.error(self._address) from None
+
+
+def untimed(timeout: float, insists: bool) -> AnswerTimer:
+    """A timer that knows nothing of the connection."""
+    return AnswerTimer(timeout, lambda: 0)
 
 
 class Ended(NamedTuple):
@@ -51,11 +69,22 @@ class Stream(Generic[Q, R]):
     A thread of ours hands the answers over: grpc's own iterator cannot be waited on for a limited time.
     """
 
-    def __init__(self, start: Callable[[Any], Any], address: str, notify: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        start: Callable[[Any], Any],
+        address: str,
+        notify: Callable[[], None],
+        timer: Callable[[float, bool], AnswerTimer] = untimed,
+    ) -> None:
+        """`timer` is made for each answer, of the arguments of `answer`."""
         self._address = address
         self._notify = notify
+        self._timer = timer
         self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[R | Ended] = queue.SimpleQueue()
+        # One answer may lie here. What follows is left with the connection, which soon takes no more.
+        self._room = threading.Semaphore(1)
+        self._closed = False
         with translated(address):
             self._call = start(iter(self._requests.get, None))
         threading.Thread(target=self._listen, name="answers", daemon=True).start()
@@ -64,8 +93,10 @@ class Stream(Generic[Q, R]):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed = True
         self._requests.put(None)
         self._call.cancel()
+        self._room.release()
 
     def send(self, request: Q) -> None:
         """Queue `request`; it is sent as soon as gRPC can."""
@@ -76,21 +107,36 @@ class Stream(Generic[Q, R]):
         """Whether `answer` would not have to wait."""
         return not self._answers.empty()
 
-    def answer(self, timeout: float) -> R:
-        """The next answer. Raises TimedOut after `timeout` seconds, or why the stream ended."""
-        try:
-            got = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise TimedOut(f"{self._address} did not answer within {timeout:.0f} s") from None
-        if isinstance(got, Ended):
-            self._answers.put(got)
-            raise got.why
-        return got
+    def timer(self, timeout: float, insists: bool = False) -> AnswerTimer:
+        """When to give up an answer that is asked for now."""
+        return self._timer(timeout, insists)
+
+    def answer(self, timeout: float, insists: bool = False) -> R:
+        """The next answer. Raises TimedOut after `timeout` seconds in which nothing moved, or why it ended.
+
+        A stop ends the waiting sooner; with `insists` only where nothing moves.
+        """
+        timer = self._timer(timeout, insists)
+        while True:
+            try:
+                got = self._answers.get(timeout=timer.step())
+            except queue.Empty:
+                if timer.is_over:
+                    raise timer.error(self._address) from None
+                continue
+            if isinstance(got, Ended):
+                self._answers.put(got)
+                raise got.why
+            self._room.release()
+            return got
 
     def _listen(self) -> None:
         try:
             with translated(self._address):
                 for answer in self._call:
+                    self._room.acquire()
+                    if self._closed:
+                        break
                     self._put(answer)
             end: Exception = ConnectionLost(f"{self._address} ended the stream")
         except Exception as e:
