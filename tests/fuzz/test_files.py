@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import closing
 from pathlib import Path
 
 from hypothesis import given
@@ -180,7 +181,8 @@ def test_any_checkpoint_file_is_a_position_or_refused(data: bytes) -> None:
     Path("checkpoint").write_bytes(data)
 
     def read() -> None:
-        position = Checkpoint("checkpoint", "c").position
+        with closing(Checkpoint("checkpoint", "c")) as checkpoint:
+            position = checkpoint.position
         assert position is not None
         assert position.channel == "c"
         assert 0 <= position.sequence < 2**63 - 1
@@ -193,8 +195,10 @@ def test_any_checkpoint_file_is_a_position_or_refused(data: bytes) -> None:
 def test_a_checkpoint_comes_back_as_it_was(id: str, sequence: int, timestamp: int, channel: str) -> None:
     Path("kept").unlink(missing_ok=True)
     event = Event(channel, id, "", b"", {}, timestamp, sequence)
-    Checkpoint("kept", channel).save(event)
-    position = Checkpoint("kept", channel).position
+    with closing(Checkpoint("kept", channel)) as checkpoint:
+        checkpoint.save(event)
+    with closing(Checkpoint("kept", channel)) as checkpoint:
+        position = checkpoint.position
     assert position
     assert position.is_of(event)
 

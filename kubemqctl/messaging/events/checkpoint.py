@@ -5,8 +5,10 @@ It holds the last event that was dealt with: its sequence to go on from, its id 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from errno import EACCES, EPERM, EROFS
 from typing import Any, NamedTuple
 
 from kubemqctl.config.files import reason, write_whole
@@ -33,11 +35,27 @@ class CheckpointPosition(NamedTuple):
 class Checkpoint:
     """The file at `path` for `channel`; `position` is what it says, None while there is no file.
 
-    Raises ConfigError for a file that says nothing, or something of another channel.
+    It belongs to one run at a time, until `close`: two would put the position back behind each other.
+    Raises ConfigError for a file that another run holds, that says nothing, or something of another channel.
     """
 
     def __init__(self, path: str, channel: str) -> None:
         self.path = path
+        _check_folder(path)
+        self._lock = _locked(path)
+        try:
+            self._begin(path, channel)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other runs have it."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _begin(self, path: str, channel: str) -> None:
         self.position = _read(path)
         if self.position and self.position.channel != channel:
             raise ConfigError(
@@ -45,7 +63,6 @@ class Checkpoint:
                 hint="use a separate file for each channel",
             )
         self._channel = channel
-        _check_folder(path)
 
     def save(self, event: Event | None) -> None:
         """All up to `event` is dealt with; None: the channel's beginning."""
@@ -64,9 +81,44 @@ class Checkpoint:
         self.position = position
 
 
+def _locked(path: str) -> int | None:
+    """A descriptor that holds the lock of the checkpoint at `path`; None for a device or a pipe.
+
+    The lock is on a file beside it, as the checkpoint itself is replaced at every save; by whatever name it
+    is reached, that is the same file. It stays when the run is over: taken away, it could be locked twice.
+    """
+    if _keeps_nothing(path):
+        return None
+    beside = os.path.realpath(path) + ".lock"
+    try:
+        # A name that anybody can know: no link that was put there is followed.
+        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as e:
+        if e.errno not in (EACCES, EPERM, EROFS) or not os.path.isfile(path):
+            raise ConfigError(f"cannot lock the checkpoint {path}: {beside}: {reason(e)}") from e
+        # Where no file can be made beside it, it cannot be replaced either, and is written in place.
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        os.close(fd)
+        if not isinstance(e, BlockingIOError):
+            raise ConfigError(f"cannot lock the checkpoint {path}: {beside}: {reason(e)}") from e
+        raise ConfigError(
+            f"the checkpoint {path} is in use by another run, which holds {beside}",
+            hint="use a separate file for each run",
+        ) from e
+    return fd
+
+
+def _keeps_nothing(path: str) -> bool:
+    """Whether it is a device or a pipe: reading one may wait for ever."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
 def _read(path: str) -> CheckpointPosition | None:
-    if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-        return None  # a device or a pipe keeps nothing, and reading one may wait for ever
+    if _keeps_nothing(path):
+        return None
     try:
         with open(path, "rb") as file:
             data = file.read(1 << 16)

@@ -14,7 +14,7 @@ from typing import Protocol
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
-from kubemqctl.model.errors import HandlerFailed, ReaderGone
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent, bytes_held
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
@@ -39,6 +39,10 @@ class Delivery(Protocol):
     def unsettled(self) -> bool:
         """Whether something is not dealt with yet."""
 
+    @property
+    def waits_for_reader(self) -> bool:
+        """Whether a position is kept back until the reader of a pipe has taken what was written."""
+
     def take(self, events: Sequence[Event]) -> bool:
         """Deal with `events`; False when that has to end here."""
 
@@ -62,6 +66,10 @@ class ToOutput:
     @property
     def unsettled(self) -> bool:
         return bool(self._written)
+
+    @property
+    def waits_for_reader(self) -> bool:
+        return self.unsettled
 
     def take(self, events: Sequence[Event]) -> bool:
         data = [self._render(event) for event in events]
@@ -90,11 +98,14 @@ class ToOutput:
 
 
 class HandlerRun:
-    """One handler's run, in the order in which the events came."""
+    """One handler's run, in the order in which the events came.
+
+    `end` is where its output ends in all that was written, once it succeeded and that has gone out whole.
+    """
 
     def __init__(self, event: Event) -> None:
         self.event = event
-        self.ok = False
+        self.end: int | None = None
 
 
 class ToHandler:
@@ -130,6 +141,7 @@ class ToHandler:
         # Counted here, as the pool counts one down only after we were woken for it.
         self._running = 0
         self._runs: deque[HandlerRun] = deque()
+        self._is_stuck = False  # what was written broke off in the middle: nothing may follow it
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, environ)
 
@@ -140,6 +152,10 @@ class ToHandler:
     @property
     def unsettled(self) -> bool:
         return bool(self._waiting or self._running)
+
+    @property
+    def waits_for_reader(self) -> bool:
+        return bool(self._runs) and self._runs[0].end is not None
 
     def take(self, events: Sequence[Event]) -> bool:
         self._waiting.extend(events)
@@ -173,16 +189,27 @@ class ToHandler:
             self._collect()
         self.dropped = len(self._waiting)
         self._waiting.clear()
+        if self.waits_for_reader:
+            self._settle(self._stdout.finish())
+            if self.waits_for_reader and self._stdout.reader_gone():
+                raise ReaderGone()
 
     def _deliver(self, outcome: HandlerOutcome) -> None:
         self._outcomes.put(outcome)
         self._wake()
 
     def _collect(self) -> None:
-        """Take what has ended. Raises what kept a handler from starting."""
+        """Take what has ended, all of it. Raises what kept a handler from starting, or its output back."""
+        error = None
         with contextlib.suppress(queue.Empty):
             while True:
-                self._conclude(self._outcomes.get_nowait())
+                try:
+                    self._conclude(self._outcomes.get_nowait())
+                except KubemqctlError as e:
+                    error = error or e
+        self._settle(self._stdout.bytes_taken if self._runs else 0)
+        if error:
+            raise error
 
     def _conclude(self, outcome: HandlerOutcome) -> None:
         self._running -= 1
@@ -190,23 +217,31 @@ class ToHandler:
             raise outcome.error
         run: HandlerRun = outcome.key
         self.handled += 1
-        self._print(run.event, outcome)
+        is_written = self._print(run.event, outcome)
         if not outcome.ok:
             self.failed += 1
             self._name_failure(f"{_name(run.event)}: {outcome.failure}")
-        run.ok = outcome.ok
+        elif is_written:
+            run.end = self._stdout.offset
+
+    def _settle(self, taken: int) -> None:
+        """Keep the position of what has been handled, and whose output is out for good."""
         last = None
-        while self._runs and self._runs[0].ok:
+        while self._runs and (end := self._runs[0].end) is not None and end <= taken:
             last = self._runs.popleft().event
         if last and self._keep:
             self._keep(last)
 
-    def _print(self, event: Event, outcome: HandlerOutcome) -> None:
+    def _print(self, event: Event, outcome: HandlerOutcome) -> bool:
+        """Pass on what a handler printed, or its record; whether all of it was written."""
         if self._render is None:
-            self._stdout.write(outcome.stdout)
-            return
-        to_stderr(outcome.stdout)
-        self._stdout.write(self._render(HandledEvent(*event, outcome.exit_code)))
+            data = outcome.stdout
+        else:
+            to_stderr(outcome.stdout)
+            data = self._render(HandledEvent(*event, outcome.exit_code))
+        if data and not self._is_stuck:
+            self._is_stuck = not self._stdout.write(data)
+        return not (data and self._is_stuck)
 
     def failure(self) -> HandlerFailed:
         """What to end with when handlers failed."""

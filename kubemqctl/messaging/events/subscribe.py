@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.config import files
@@ -109,7 +110,8 @@ def subscribe_store(
         hint = "to read events stored before this run: --from first" if start.kind == "new" else ""
         return Plan(reader.open, "connected again", tracker, reader, end_condition, keep, True, hint)
 
-    return _run(run, options, plan, timing)
+    with closing(checkpoint) if checkpoint else nullcontext():
+        return _run(run, options, plan, timing)
 
 
 class Plan(NamedTuple):
@@ -268,7 +270,7 @@ class Subscriber:
     def _next_look(self) -> float | None:
         """When to look again without any news; asks the server for what it may have dropped."""
         now = time.monotonic()
-        dues = [now + LOOK] if self._delivery.unsettled and not self._options.handler else []
+        dues = [now + LOOK] if self._delivery.waits_for_reader else []
         tracker, end_condition, quiet = self._plan.tracker, self._plan.end_condition, self._live.quiet_since
         if end_condition and end_condition.due is not None:
             dues.append(end_condition.due)

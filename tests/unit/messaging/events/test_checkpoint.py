@@ -6,6 +6,7 @@ import json
 import os
 import select
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,17 +45,23 @@ def catch_up(run: Run, channel: str, position: Path, *options: str) -> Result:
 # The file
 
 
+def save(position: Path, channel: str, event: Event) -> None:
+    """What a run leaves that has dealt with `event` last."""
+    with closing(Checkpoint(str(position), channel)) as checkpoint:
+        checkpoint.save(event)
+
+
 def event(sequence: int) -> Event:
     return Event("c", f"e{sequence}", "", b"", {}, 7, sequence)
 
 
 def test_a_position_is_read_back_as_it_was_saved(position: Path) -> None:
-    Checkpoint(str(position), "c").save(event(42))
+    save(position, "c", event(42))
     again = Checkpoint(str(position), "c").position
     assert again
     assert again.is_of(event(42))
     assert not again.is_of(event(42)._replace(timestamp=8))
-    assert list(position.parent.iterdir()) == [position]
+    assert sorted(position.parent.iterdir()) == [position, position.with_name("position.lock")]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +84,7 @@ def test_what_is_no_checkpoint_is_refused(position: Path, text: str) -> None:
 
 
 def test_a_checkpoint_of_another_channel_is_refused(position: Path) -> None:
-    Checkpoint(str(position), "c").save(event(1))
+    save(position, "c", event(1))
     with pytest.raises(ConfigError, match="belongs to channel c, not d"):
         Checkpoint(str(position), "d")
 
@@ -86,6 +93,30 @@ def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) 
     for path in (tmp_path, tmp_path / "none" / "position"):
         with pytest.raises(ConfigError, match="cannot"):
             Checkpoint(str(path), "c")
+
+
+def test_one_run_at_a_time_has_it_by_whatever_name(position: Path) -> None:
+    alias = position.with_name("alias")
+    alias.symlink_to(position)
+    with closing(Checkpoint(str(position), "c")):
+        for name in (position, alias):
+            with pytest.raises(ConfigError, match=f"in use by another run, which holds {position}.lock"):
+                Checkpoint(str(name), "c")
+    Checkpoint(str(alias), "c").close()
+
+
+def test_a_link_in_the_place_of_the_lock_is_not_followed(position: Path) -> None:
+    elsewhere = position.with_name("elsewhere")
+    position.with_name("position.lock").symlink_to(elsewhere)
+    with pytest.raises(ConfigError, match="cannot lock the checkpoint"):
+        Checkpoint(str(position), "c")
+    assert not elsewhere.exists()
+
+
+def test_a_device_is_not_locked(tmp_path: Path) -> None:
+    with closing(Checkpoint(os.devnull, "c")) as checkpoint:
+        checkpoint.save(event(1))
+    assert not os.path.exists(os.devnull + ".lock")
 
 
 # Runs
@@ -141,7 +172,7 @@ def test_last_begins_with_the_newest(run: Run, five: str, position: Path) -> Non
 
 
 def test_a_position_ahead_of_the_server_is_refused(run: Run, five: str, position: Path) -> None:
-    Checkpoint(str(position), five).save(Event(five, "x", "", b"", {}, 7, 9))
+    save(position, five, Event(five, "x", "", b"", {}, 7, 9))
     ended = catch_up(run, five, position)
     assert ended.code == 2
     assert f"is at event 9 of {five}, ahead of the server, which has none after event 5" in ended.err
@@ -149,14 +180,14 @@ def test_a_position_ahead_of_the_server_is_refused(run: Run, five: str, position
 
 
 def test_a_position_in_a_store_that_is_empty_is_refused(run: Run, channel: str, position: Path) -> None:
-    Checkpoint(str(position), channel).save(Event(channel, "x", "", b"", {}, 7, 1))
+    save(position, channel, Event(channel, "x", "", b"", {}, 7, 1))
     ended = catch_up(run, channel, position)
     assert ended.code == 2
     assert "which has no event of that channel" in ended.err
 
 
 def test_a_position_in_another_store_is_refused(run: Run, five: str, position: Path) -> None:
-    Checkpoint(str(position), five).save(Event(five, "another", "", b"", {}, 7, 3))
+    save(position, five, Event(five, "another", "", b"", {}, 7, 3))
     ended = catch_up(run, five, position)
     assert ended.code == 2
     assert "the server has another event there" in ended.err
@@ -207,6 +238,17 @@ def test_a_signal_leaves_the_position_behind_what_was_printed(
     assert saved(position) == 5
 
 
+def test_a_second_run_is_refused_while_the_first_has_it(
+    start: Start, run: Run, five: str, position: Path
+) -> None:
+    first = start("store", "sub", five, "--checkpoint", position, "--from", "first", ready=True)
+    second = catch_up(run, five, position)
+    assert second.code == 2
+    assert f"{position}.lock" in second.err
+    first.stop()
+    assert catch_up(run, five, position).code != 2
+
+
 # Handlers
 
 
@@ -246,12 +288,12 @@ def test_a_link_to_a_checkpoint_stays_one_and_what_it_leads_to_is_written(tmp_pa
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "link"
     link.symlink_to("elsewhere/position")
-    Checkpoint(str(link), "c").save(None)
-    assert link.is_symlink()
-    Checkpoint(str(link), "c").save(None)
-    assert link.is_symlink()
+    for _ in range(2):
+        with closing(Checkpoint(str(link), "c")) as checkpoint:
+            checkpoint.save(None)
+        assert link.is_symlink()
     assert json.loads((tmp_path / "elsewhere" / "position").read_text())["channel"] == "c"
-    assert os.listdir(tmp_path / "elsewhere") == ["position"]
+    assert sorted(os.listdir(tmp_path / "elsewhere")) == ["position", "position.lock"]
 
 
 def test_a_device_takes_positions_and_keeps_none() -> None:
@@ -259,3 +301,18 @@ def test_a_device_takes_positions_and_keeps_none() -> None:
     kept.save(None)
     assert Checkpoint("/dev/null", "c").position is None
     assert not os.path.isfile("/dev/null")
+
+
+def test_what_a_stalled_reader_did_not_take_of_a_handler_s_output_comes_again(
+    start: Start, run: Run, five: str, position: Path
+) -> None:
+    options: list[Argument] = ["--checkpoint", position, "--from", "first"]
+    command = ["sh", "-c", "head -c 300000 /dev/zero"]
+    read, write = os.pipe()
+    sub = start("store", "sub", five, *options, "--", *command, stdout=write)
+    os.close(write)
+    assert select.select([read], [], [], 20)[0], sub
+    sub.send(signal.SIGTERM)
+    assert sub.wait().code == 143
+    os.close(read)
+    assert not position.exists()
