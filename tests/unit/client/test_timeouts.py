@@ -211,7 +211,7 @@ def test_answers_that_nobody_takes_stay_with_the_server(channel: str) -> None:
 
     with fake_server(QueuesDownstream=flood) as address, opened(address) as client:
         with queues.Downstream(client) as down:
-            until(lambda: made > 1, "it floods")
+            until(lambda: down._stream.has_news, "it floods")
             with pytest.raises(KubemqctlError, match="not asked for"):
                 down.look()
             before = made
