@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from kubemqctl.bench.worker import Order, Role, WorkerReport
 from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.text import reason
 
 # Not `-m`: that would look for our modules in the working directory first.
 _CODE = "import sys; sys.path[:] = sys.argv[1:]; from kubemqctl.bench.worker import main; main()"
@@ -50,7 +51,7 @@ class WorkerProcesses:
                 threading.Thread(target=self._listen, args=(order, process), daemon=True).start()
         except OSError as e:
             self.__exit__()
-            why = (e.strerror or str(e)).lower()
+            why = reason(e)
             raise KubemqctlError(f"the processes of the benchmark cannot be started: {why}") from e
         return self
 

@@ -21,11 +21,12 @@ from kubemqctl.broker.service import events, queues
 from kubemqctl.broker.service.channel_requests import Channels
 from kubemqctl.broker.service.dispatch import Service
 from kubemqctl.broker.storage import data_directory
-from kubemqctl.broker.storage.event_log import DiskLog, EventLog, MemoryLog
-from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
+from kubemqctl.broker.storage.event_log import EventLog, Storage, in_memory, on_disk
+from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.tls import Tls, credentials
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE
+from kubemqctl.model.text import reason
 
 if TYPE_CHECKING:
     from kubemqctl.broker.service.dispatch import Handlers
@@ -34,9 +35,9 @@ if TYPE_CHECKING:
 class Patterns:
     """Made when `state` has recovered; `end`, then `close` when nobody calls any more."""
 
-    def __init__(self, state: BrokerState) -> None:
+    def __init__(self, state: BrokerState, log: EventLog) -> None:
         self.events = Events(state.clock)
-        self.store = Store(_log(state), state.clock, state.new_number)
+        self.store = Store(log, state.clock, state.new_number)
         self.requests = Requests(state.clock)
         self.channels = Channels(state, self.events, self.store, self.requests)
         for key in [key for key in state.names if key[0] == KIND]:
@@ -58,14 +59,6 @@ class Patterns:
     async def close(self) -> None:
         """Bring to the journal what is on its way there."""
         await self.store.close()
-
-
-def _log(state: BrokerState) -> EventLog:
-    journal = state.journal
-    if isinstance(journal, SqliteJournal):
-        return DiskLog(journal)
-    assert isinstance(journal, NoJournal)
-    return MemoryLog(journal)
 
 
 GRACE = 0.5  # seconds: for calls under way when the broker is told to stop
@@ -112,32 +105,36 @@ async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asynci
     Raises UsageError, ConfigError or KubemqctlError when it cannot start.
     """
     if config.data is None:
-        return await _recover_and_serve(NoJournal(), config, ready, stop)
+        return await _recover_and_serve(in_memory(), config, ready, stop)
     with data_directory.claim(config.data):
         try:
-            journal = SqliteJournal(config.data / data_directory.DATABASE)
-            return await _recover_and_serve(journal, config, ready, stop)
+            storage = on_disk(config.data / data_directory.DATABASE)
+            return await _recover_and_serve(storage, config, ready, stop)
         except JournalError as e:
             raise KubemqctlError(f"the journal in {config.data} failed: {e}", code="damaged-data") from e
 
 
 async def _recover_and_serve(
-    journal: Journal, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
+    storage: Storage, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
 ) -> BrokerState:
-    state = BrokerState(journal)
+    state = BrokerState(storage.journal)
     try:
         state.recover()
-        await _serve(state, config, ready, stop)
+        await _serve(state, storage.events, config, ready, stop)
         return state
     finally:
         await state.close()
 
 
 async def _serve(
-    state: BrokerState, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
+    state: BrokerState,
+    log: EventLog,
+    config: BrokerConfig,
+    ready: Callable[[str], None],
+    stop: asyncio.Event,
 ) -> None:
     server = grpc.aio.server(options=_OPTIONS)
-    patterns = Patterns(state)
+    patterns = Patterns(state, log)
     handlers = {
         **queues.queue_handlers(state),
         **queues.stream_handlers(state),
@@ -200,7 +197,7 @@ def _try_port(host: str, port: int) -> None:
             probe.bind(address)
             probe.listen()
     except OSError as e:
-        raise _cannot_listen(f"{host}:{port}", e.strerror or str(e)) from e
+        raise _cannot_listen(f"{host}:{port}", reason(e)) from e
 
 
 def _cannot_listen(address: str, why: str) -> KubemqctlError:

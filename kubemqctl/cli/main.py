@@ -157,12 +157,12 @@ def _bug(e: Exception, run: Invocation) -> KubemqctlError:
 def _print_version() -> int:
     try:
         os.write(1, f"kubemqctl {__version__}\n".encode())
-    except BrokenPipeError:
-        return ExitCode.SIGPIPE
     except OSError as e:
-        from kubemqctl.model.errors import OutputError
         from kubemqctl.output.stderr import report
+        from kubemqctl.output.stdout import write_error
 
-        report(OutputError(f"cannot write to standard output: {(e.strerror or str(e)).lower()}"))
-        return ExitCode.UNEXPECTED
+        error = write_error(e)
+        if error.exit_code != ExitCode.SIGPIPE:
+            report(error)
+        return int(error.exit_code)
     return ExitCode.OK

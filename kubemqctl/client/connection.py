@@ -24,6 +24,7 @@ from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import Unreachable
 from kubemqctl.model.limits import MAX_MESSAGE, SECOND
 from kubemqctl.model.reports import Pong
+from kubemqctl.model.text import reason
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 from kubemqctl.wire.lenient_decoding import decoder
@@ -227,7 +228,7 @@ def _reason(error: OSError, timeout: float) -> str:
         return f"no answer within {timeout:g} s"
     if isinstance(error, socket.gaierror):
         return "no such host"
-    return (error.strerror or str(error)).lower()
+    return reason(error)
 
 
 def begin_ping(client: Client, patience: float, notify: Callable[[], None]) -> Pending:

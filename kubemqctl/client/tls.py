@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from kubemqctl.config.files import read_file, reason
+from kubemqctl.config.files import read_file
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError
+from kubemqctl.model.text import reason
 
 if TYPE_CHECKING:
     pass

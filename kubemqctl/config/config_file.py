@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kubemqctl.config.directories import config_home, make_private, without_tilde
-from kubemqctl.config.files import _cannot_write, readable_by_others, reason, write_whole
+from kubemqctl.config.files import _cannot_write, readable_by_others, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.token import variable_in
 from kubemqctl.model.errors import ConfigError, NotFound
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import quoted, reason
 from kubemqctl.model.values import OUTPUT_FORMS
 
 KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from errno import EACCES, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError
+from kubemqctl.model.text import reason
 
 
 def clear_ready_file(path: str) -> None:
@@ -168,8 +169,3 @@ def read_file(path: str, what: str = "file") -> bytes:
         raise NotFound(f"no such {what}: {path}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the {what} {path}: {reason(error)}") from error
-
-
-def reason(error: Exception) -> str:
-    """What the system says of a failed call, in lower case and without its number."""
-    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -9,13 +9,14 @@ from typing import Any
 
 from kubemqctl.config.config_file import KEYS, as_mapping
 from kubemqctl.config.directories import make_private, state_home
-from kubemqctl.config.files import reason, write_whole
+from kubemqctl.config.files import write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.settings import Settings
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.config.token import Token, command_words, variable_in
 from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
+from kubemqctl.model.text import reason
 from kubemqctl.model.values import OUTPUT_FORMS, format_duration
 
 

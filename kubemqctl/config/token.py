@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from kubemqctl.config.files import read_file, reason
+from kubemqctl.config.files import read_file
 from kubemqctl.model.errors import AuthError, ConfigError, NotFound
+from kubemqctl.model.text import reason
 
 LONGEST_COMMAND = 60.0
 """Seconds that a token_command has."""

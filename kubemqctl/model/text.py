@@ -228,3 +228,8 @@ def is_utf8(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def reason(error: Exception) -> str:
+    """What the system says of a failed call, in lower case and without its number."""
+    return (getattr(error, "strerror", None) or str(error)).lower()

@@ -19,6 +19,7 @@ import sys
 import time
 
 from kubemqctl.model.errors import KubemqctlError, OutputError, ReaderGone
+from kubemqctl.model.text import reason
 
 # How long a reader may take, at the end of a run, to fetch what is still in the pipe: seconds.
 LAST_MOMENT = 0.2
@@ -64,7 +65,7 @@ class Stdout:
                     return False
                 continue
             except OSError as e:
-                raise _failure(e) from e
+                raise write_error(e) from e
             self.offset += done
             view = view[done:]
         return True
@@ -130,7 +131,7 @@ def _mode(fd: int) -> int:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return os.fstat(fd).st_mode
     except OSError as e:
-        raise _failure(e) from e
+        raise write_error(e) from e
 
 
 def _reopened(fd: int) -> int | None:
@@ -140,12 +141,13 @@ def _reopened(fd: int) -> int | None:
         return None
 
 
-def _failure(error: OSError) -> KubemqctlError:
+def write_error(error: OSError) -> KubemqctlError:
+    """The error of a write to standard output that failed."""
     if error.errno == errno.EPIPE:
         return ReaderGone()
     if error.errno == errno.EBADF:
         return OutputError("standard output is closed", hint="redirect it to a file, or to /dev/null")
     return OutputError(
-        f"cannot write to standard output: {(error.strerror or str(error)).lower()}",
+        f"cannot write to standard output: {reason(error)}",
         hint="free some space, or redirect the output elsewhere" if error.errno == errno.ENOSPC else "",
     )

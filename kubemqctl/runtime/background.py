@@ -11,8 +11,8 @@ import signal
 from contextlib import suppress
 from typing import NamedTuple
 
-from kubemqctl.config.files import reason
 from kubemqctl.model.errors import OutputError, UsageError
+from kubemqctl.model.text import reason
 
 
 class Launched(NamedTuple):

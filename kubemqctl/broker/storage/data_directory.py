@@ -18,6 +18,7 @@ from urllib.parse import quote
 from kubemqctl.broker.storage import journal, schema
 from kubemqctl.config.directories import make_private
 from kubemqctl.model.errors import ConfigError, KubemqctlError
+from kubemqctl.model.text import reason
 
 DATABASE = "broker.db"
 LOCK = "lock"
@@ -45,7 +46,7 @@ def claim(directory: Path) -> ExitStack:
             _close_to_others(directory)
         except OSError as e:
             raise ConfigError(
-                f"the data directory {directory} cannot be used: {e.strerror}",
+                f"the data directory {directory} cannot be used: {reason(e)}",
                 hint="name another with --data",
             ) from e
         return held.pop_all()

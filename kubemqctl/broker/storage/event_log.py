@@ -10,9 +10,10 @@ import asyncio
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
+from kubemqctl.broker.storage.journal import Journal, JournalError, NoJournal, SqliteJournal
 from kubemqctl.broker.storage.schema import MASK, SHIFT, Change, Channel, channel_gone, channel_is, runs
 
 PAGE = 100  # events
@@ -184,3 +185,22 @@ def _split(text: str) -> tuple[int, ...]:
         first, _, last = run.partition("-")
         found += range(int(first), int(last) + 1)
     return tuple(found)
+
+
+class Storage(NamedTuple):
+    """Where a broker keeps what it was given: one store, as queues and as stored events see it."""
+
+    journal: Journal
+    events: EventLog
+
+
+def in_memory() -> Storage:
+    """Until the process ends."""
+    journal = NoJournal()
+    return Storage(journal, MemoryLog(journal))
+
+
+def on_disk(path: Path) -> Storage:
+    """In the SQLite file at `path`; raises as SqliteJournal."""
+    journal = SqliteJournal(path)
+    return Storage(journal, DiskLog(journal))

@@ -12,9 +12,9 @@ import typer
 from kubemqctl.cli import command_tree, options
 from kubemqctl.cli.description import SHELLS
 from kubemqctl.config.directories import config_home, data_home, make_private
-from kubemqctl.config.files import reason, write_whole
+from kubemqctl.config.files import write_whole
 from kubemqctl.model.errors import ConfigError, OutputError, UsageError
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped, reason
 from kubemqctl.runtime.invocation import Invocation
 
 _WORDS = {

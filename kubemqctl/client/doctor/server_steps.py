@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from kubemqctl.client.doctor import steps
 from kubemqctl.client.doctor.steps import DiagnosisRun, Step, StepResult
 from kubemqctl.client.doctor.tls_probe import Endpoint, look, speaks_plainly, speaks_tls
-from kubemqctl.config.files import reason
 from kubemqctl.config.settings import read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
-from kubemqctl.model.text import escaped, second_text, span_text
+from kubemqctl.model.text import escaped, reason, second_text, span_text
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client

@@ -9,10 +9,9 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from kubemqctl.client.tls import context, openssl_words
-from kubemqctl.config.files import reason
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import KubemqctlError, Unreachable
-from kubemqctl.model.text import escaped, second_text, span_text
+from kubemqctl.model.text import escaped, reason, second_text, span_text
 
 # The client's half of an HTTP/2 connection: its preface and empty settings. The answer is a settings frame.
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"

@@ -11,10 +11,10 @@ import os
 from errno import EACCES, EPERM, EROFS
 from typing import Any, NamedTuple
 
-from kubemqctl.config.files import reason, write_whole
+from kubemqctl.config.files import write_whole
 from kubemqctl.model.errors import ConfigError, OutputError
 from kubemqctl.model.messages import Event
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import quoted, reason
 
 _TYPES = {"channel": str, "sequence": int, "id": str, "timestamp": int}
 
@@ -125,7 +125,7 @@ def _read(path: str) -> CheckpointPosition | None:
     except FileNotFoundError:
         return None
     except OSError as e:
-        raise ConfigError(f"cannot read the checkpoint {path}: {(e.strerror or str(e)).lower()}") from e
+        raise ConfigError(f"cannot read the checkpoint {path}: {reason(e)}") from e
     found = _parsed(data)
     if found is None:
         raise ConfigError(

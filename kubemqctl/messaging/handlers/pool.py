@@ -16,7 +16,7 @@ from kubemqctl.messaging.handlers.process import Ending, HandlerProcess, Process
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
 from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.records import field
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped, reason
 from kubemqctl.model.values import format_duration
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -200,7 +200,7 @@ class HandlerPool:
 
 
 def _not_started(command: Executable, error: OSError) -> KubemqctlError:
-    name, why = escaped(command.words[0]), (error.strerror or str(error)).lower()
+    name, why = escaped(command.words[0]), reason(error)
     if isinstance(error, FileNotFoundError):
         return NotFound(
             f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"

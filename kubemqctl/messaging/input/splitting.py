@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
 from kubemqctl.model.limits import MAX_BODY
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import quoted, reason
 
 MAX_COUNT = 1000
 MAX_BYTES = 4 << 20
@@ -64,7 +64,7 @@ def unreadable(name: str, error: OSError) -> KubemqctlError:
         return UsageError(f"{name} cannot be read: permission denied")
     if error.errno == errno.EBADF:
         return UsageError(f"{name} is closed")
-    return KubemqctlError(f"{name} cannot be read: {error.strerror}")
+    return KubemqctlError(f"{name} cannot be read: {reason(error)}")
 
 
 def split_stream(

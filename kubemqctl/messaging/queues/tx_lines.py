@@ -14,7 +14,7 @@ from kubemqctl.model.limits import MAX_RECORD
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.model.record_parser import message_from_record, parse
 from kubemqctl.model.records import to_record
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped, reason
 from kubemqctl.model.values import whole_seconds
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
@@ -111,7 +111,7 @@ class LineReader:
         except BlockingIOError:
             return
         except OSError as e:
-            raise KubemqctlError(f"stdin cannot be read: {(e.strerror or str(e)).lower()}") from e
+            raise KubemqctlError(f"stdin cannot be read: {reason(e)}") from e
         self._rest += chunk
         self._at_end = not chunk
         if len(self._rest) > MAX_RECORD:

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from kubemqctl.model.errors import KubemqctlError, NotFound, OutputError, UsageError
 from kubemqctl.model.messages import Message
+from kubemqctl.model.text import reason
 
 Keep = Callable[[Sequence[Message]], None]
 Identity = tuple[int, int]
@@ -77,7 +78,7 @@ def _emptied(option: str, path: str, taken: dict[Identity, str]) -> int:
     except FileNotFoundError:
         raise NotFound(f"{option}: there is no directory {os.path.dirname(path)}") from None
     except OSError as e:
-        raise UsageError(f"{option}: cannot write {path}: {_reason(e)}") from e
+        raise UsageError(f"{option}: cannot write {path}: {reason(e)}") from e
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         if what := taken.get((status.st_dev, status.st_ino)):
@@ -97,8 +98,4 @@ def _write(fd: int, path: str, data: bytes) -> None:
 
 
 def _failure(path: str, e: OSError) -> KubemqctlError:
-    return OutputError(f"cannot write {path}: {_reason(e)}", hint="some messages are missing in it")
-
-
-def _reason(e: OSError) -> str:
-    return (e.strerror or str(e)).lower()
+    return OutputError(f"cannot write {path}: {reason(e)}", hint="some messages are missing in it")

@@ -152,7 +152,7 @@ def test_a_port_in_use_is_one_clear_error(run: Run, new_broker: NewBroker) -> No
     result = run("broker", "run", "--listen", taken, "--ephemeral", address="")
     assert (result.code, result.out) == (1, b"")
     assert result.err == (
-        f"error: cannot listen on {taken}: Address already in use\n"
+        f"error: cannot listen on {taken}: address already in use\n"
         "hint: name another with --listen; port 0 takes a free one\n"
     )
 

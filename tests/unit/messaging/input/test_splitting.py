@@ -309,7 +309,7 @@ def test_a_failing_stream_still_hands_out_what_came_before(
     monkeypatch.setattr(os, "read", fails_later)
     batches = split_stream(pipe.write(b"readable").read_fd, b"\n")
     assert next(batches).pieces == [b"one", b"two"]
-    with pytest.raises(KubemqctlError, match="stdin cannot be read: Input/output error"):
+    with pytest.raises(KubemqctlError, match="stdin cannot be read: input/output error"):
         next(batches)
 
 
