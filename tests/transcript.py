@@ -138,7 +138,7 @@ def alike(command: str, output: str, note: str) -> list[str]:
     for pattern, word in _VARYING:
         output = re.sub(pattern, word, output, flags=re.M)
     # What of a message's header still fits on its first line depends on how long ago it was sent.
-    output = re.sub(r"^── .*(\n   \S.*)+", lambda found: found[0].replace("\n   ", " · "), output, flags=re.M)
+    output = re.sub(r"^── .*(\n── .*)+", lambda found: found[0].replace("\n── ", " · "), output, flags=re.M)
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
     if note == "numbers vary":
         words = re.sub(r"/[^,;]*config\.yaml", "CONFIG", " ".join(lines))

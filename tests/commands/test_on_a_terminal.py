@@ -64,9 +64,9 @@ def test_a_json_body_is_laid_out_for_people_and_only_for_them(stub: Stub, channe
     body = '{"order":1234,"items":[' + ",".join('{"sku":"A-1","price":9.90}' for _ in range(4)) + "]}"
     stub.send(channel, body)
     shown = lines(on_terminal("queue", "peek", channel))
-    assert shown[1:4] == ["{", '  "order": 1234,', '  "items": [']
+    assert shown[1:4] == ["  {", '    "order": 1234,', '    "items": [']
     assert on_terminal("queue", "peek", channel, "-o", "raw").written == body
-    assert run("queue", "peek", channel, "-o", "human").text.endswith(f"\n{body}\n")
+    assert run("queue", "peek", channel, "-o", "human").text.endswith(f"\n  {body}\n")
 
 
 def test_a_send_that_failed_is_told_once(channel: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,14 @@
-"""A message for people: under a rule what is known of it, then its body.
+"""A message for people: behind a rule what is known of it, then its body, indented.
 
-Whatever came from outside goes through `visible`. Door to rich, which knows how wide characters are.
+Whatever came from outside goes through `escaped`. Only lines of ours begin in the first column, so no body
+can pass for a header; on a terminal its long lines are folded here, since the terminal would go on in the
+first column. Door to rich, which knows how wide characters are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from kubemqctl.model.messages import Event, Policy
@@ -15,7 +18,8 @@ from kubemqctl.output.stderr import BLUE, BOLD, DIM, ORANGE, PLAIN, ViewOptions
 
 HEX_BYTES = 64
 RULE = "── "
-INDENT = " " * len(RULE)
+INDENT = "  "
+"""What every line of a body begins with."""
 # One thing that a header tells: pieces of text, each with its style.
 Detail = Sequence[tuple[str, str]]
 
@@ -73,7 +77,7 @@ _TOLD: dict[str, Callable[[Any, int], Iterable[Detail]]] = {
 
 
 def draw_header(parts: Sequence[Detail], view: ViewOptions) -> str:
-    """The details side by side, on as many lines as the width asks for; the first begins with a rule."""
+    """The details side by side, on as many lines as the width asks for; each line begins with a rule."""
     from rich.cells import cell_len
 
     lines: list[str] = []
@@ -87,8 +91,10 @@ def draw_header(parts: Sequence[Detail], view: ViewOptions) -> str:
         else:
             lines.append(painted)
             used = len(RULE) + width
-    first = view.paint(RULE, DIM) if lines else view.paint(RULE.rstrip(), DIM)
-    return first + f"\n{INDENT}".join(lines) + "\n"
+    rule = view.paint(RULE, DIM)
+    goes_on = f"\n{' ' * len(RULE)}"
+    folded = (goes_on.join(_folded(line, view.width - len(RULE), view)) for line in lines)
+    return "".join(f"{rule}{line}\n" for line in folded) or f"{view.paint(RULE.rstrip(), DIM)}\n"
 
 
 # --- the body ---
@@ -98,25 +104,61 @@ def draw_body(body: bytes, view: ViewOptions) -> str:
     """Text as lines, JSON laid out where the view allows it, the rest as its first bytes in hex."""
     if not body:
         return view.paint("(no body)", DIM) + "\n"
+    inner = view._replace(width=view.width - len(INDENT))
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return _hex_view(body, view)
-    if view.spread and (spread := laid_out(text, view)):
-        return spread
-    text = escaped(text, multiline=True)
-    return text if text.endswith("\n") else text + "\n"
+        return _indented(_hex_view(body, inner), inner) + _hex_note(body, view)
+    spread = laid_out(text, inner) if view.spread else None
+    return _indented(spread or escaped(text, multiline=True), inner)
+
+
+def _indented(text: str, view: ViewOptions) -> str:
+    """The lines of `text`, folded on a terminal; there are `view.width` columns for them."""
+    lines = text.removesuffix("\n").split("\n")
+    folded = (piece for line in lines for piece in _folded(line, view.width, view))
+    return "".join(f"{INDENT}{line}\n" if line else "\n" for line in folded)
+
+
+_STYLE_OR_CHARACTER = re.compile(r"\x1b\[[0-9;]*m|.", re.DOTALL)
+
+
+def _folded(line: str, width: int, view: ViewOptions) -> Iterator[str]:
+    """A line that may have styles of ours in it: on a terminal in pieces of at most `width` columns."""
+    from rich.cells import cell_len
+
+    # Nothing is wider than two columns but a tab, which ends at the next multiple of eight.
+    if not view.spread or (2 * len(line) <= width and "\t" not in line):
+        yield line
+        return
+    line = line.expandtabs()
+    if line.isascii() and "\x1b" not in line:
+        yield from (line[at : at + width] for at in range(0, len(line), width))
+        return
+    piece, used = "", 0
+    for match in _STYLE_OR_CHARACTER.finditer(line):
+        columns = 0 if match[0][0] == "\x1b" else cell_len(match[0])
+        if used + columns > width:
+            yield piece
+            piece, used = "", 0
+        piece += match[0]
+        used += columns
+    yield piece
 
 
 def _hex_view(body: bytes, view: ViewOptions) -> str:
     """Sixteen bytes a row, fewer on a narrow view."""
     row = next(row for row in _ROWS if view.width >= row.view)
     shown = body[:HEX_BYTES]
-    lines = [_hex_row(shown[at : at + row.bytes], at, row, view) for at in range(0, len(shown), row.bytes)]
+    return "\n".join(
+        _hex_row(shown[at : at + row.bytes], at, row, view) for at in range(0, len(shown), row.bytes)
+    )
+
+
+def _hex_note(body: bytes, view: ViewOptions) -> str:
     size = f", {size_text(len(body))}" if len(body) >= 1024 else ""
     extent = f"; the first {HEX_BYTES} are shown" if len(body) > HEX_BYTES else ""
-    lines.append(view.paint(f"(not UTF-8 text: {count_text(len(body), 'byte')}{size}{extent})", DIM))
-    return "\n".join(lines) + "\n"
+    return view.paint(f"(not UTF-8 text: {count_text(len(body), 'byte')}{size}{extent})", DIM) + "\n"
 
 
 class _Row(NamedTuple):

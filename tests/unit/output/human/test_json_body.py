@@ -111,8 +111,8 @@ def test_a_body_is_laid_out_on_a_terminal_and_nowhere_else() -> None:
         one, _ = human_renderer(colour, 80, now=lambda: 0, spread=spread)
         return one(MESSAGE).decode().partition("\n")[2]
 
-    assert body(spread=False) == '{"a":[1,2]}\n'
-    assert body(spread=True) == '{"a": [1, 2]}\n'
+    assert body(spread=False) == '  {"a":[1,2]}\n'
+    assert body(spread=True) == '  {"a": [1, 2]}\n'
     assert f"\x1b[{BLUE}m" in body(spread=True, colour=True)
 
 

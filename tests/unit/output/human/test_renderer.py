@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Any
 
@@ -35,7 +36,7 @@ def shown(*nouns: object, width: int = 80, colour: bool = False) -> str:
 
 
 def test_a_message_is_a_header_and_its_body() -> None:
-    assert shown(received()) == "── #7 · 3s ago (2026-11-23 13:40:37.123Z) · id id-1\nhello\n"
+    assert shown(received()) == "── #7 · 3s ago (2026-11-23 13:40:37.123Z) · id id-1\n  hello\n"
 
 
 def test_a_header_tells_everything_that_is_unusual_and_stays_within_the_width() -> None:
@@ -51,10 +52,10 @@ def test_a_header_tells_everything_that_is_unusual_and_stays_within_the_width() 
     text = shown(noun)
     assert text == (
         "── #7 · 3s ago (2026-11-23 13:40:37.123Z) · received 3 times · id id-1\n"
-        "   re-routed from main · expires in 1m 30s (2026-11-23 13:42:10.123Z)\n"
-        "   metadata m · kind=order · 地域=東京 · dead letters to dead\n"
-        "two\n"
-        "lines\n"
+        "── re-routed from main · expires in 1m 30s (2026-11-23 13:42:10.123Z)\n"
+        "── metadata m · kind=order · 地域=東京 · dead letters to dead\n"
+        "  two\n"
+        "  lines\n"
     )
     assert max(map(cell_len, text.splitlines())) <= 80
     assert shown(noun, width=200).count("\n") == 3
@@ -62,28 +63,71 @@ def test_a_header_tells_everything_that_is_unusual_and_stays_within_the_width() 
 
 def test_an_event_says_where_it_was_published_unless_it_is_stored() -> None:
     plain = Event("alarms.kitchen", "e1", "", b"smoke", {"level": "high"}, 0, 0)
-    assert shown(plain) == "── alarms.kitchen · id e1 · level=high\nsmoke\n"
+    assert shown(plain) == "── alarms.kitchen · id e1 · level=high\n  smoke\n"
     stored = plain._replace(sequence=7, timestamp=NOW)
     assert shown(stored).startswith("── #7 · ")
     assert "alarms" not in shown(stored)
 
 
 def test_a_body_ends_its_line_and_an_empty_one_says_so() -> None:
-    assert shown(received(b"x")).endswith("\nx\n")
-    assert shown(received(b"x\n")).endswith("\nx\n")
+    assert shown(received(b"x")).endswith("\n  x\n")
+    assert shown(received(b"x\n")).endswith("\n  x\n")
     assert shown(received(b"", metadata="m")).endswith("\n(no body)\n")
 
 
 def test_a_body_that_is_no_text_is_a_short_hex_view_with_its_length() -> None:
     lines = shown(received(bytes(range(256)) * 90)).splitlines()
-    assert lines[1] == "00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
-    assert lines[4] == "00000030  30 31 32 33 34 35 36 37  38 39 3a 3b 3c 3d 3e 3f  |0123456789:;<=>?|"
+    assert lines[1] == "  00000000  00 01 02 03 04 05 06 07  08 09 0a 0b 0c 0d 0e 0f  |................|"
+    assert lines[4] == "  00000030  30 31 32 33 34 35 36 37  38 39 3a 3b 3c 3d 3e 3f  |0123456789:;<=>?|"
     assert lines[5:] == ["(not UTF-8 text: 23,040 bytes, 22.5 KiB; the first 64 are shown)"]
     assert shown(received(b"\xff")).splitlines()[1:] == [
-        "00000000  ff                                                |.|",
+        "  00000000  ff                                                |.|",
         "(not UTF-8 text: 1 byte)",
     ]
     assert max(map(len, shown(received(b"\xff" * 99), width=60).splitlines()[:-1])) <= 60
+
+
+FORGED = "── #8 · 1s ago · id forged"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"x\n{FORGED}",
+        FORGED,
+        f"x\r\n{FORGED}\n\n{FORGED}",
+        f"{'x' * 38}{FORGED}",
+        f"{'東' * 19}{FORGED}",
+        f"\t\t\t\t\t{FORGED}",
+        f'{{"a": "{"x" * 31}{FORGED}"}}',
+        f'["{"x" * 34}{FORGED}", "{"y" * 36}{FORGED}"]',
+    ],
+)
+@pytest.mark.parametrize("colour", [True, False])
+def test_no_line_of_a_body_can_pass_for_a_header(body: str, colour: bool) -> None:
+    one, _ = human_renderer(colour, 40, now=lambda: NOW, spread=True)
+    text = re.sub("\x1b\\[[0-9;]*m", "", one(SMALL._replace(body=body.encode())).decode())
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("──")] == ["── #7"]
+    assert [line for line in lines[1:] if line and not line.startswith("  ")] == []
+    assert max(map(cell_len, lines)) <= 40
+
+
+@given(st.text(st.characters(codec="utf-8")), st.integers(20, 90), st.booleans())
+def test_only_lines_of_ours_begin_in_the_first_column(body: str, width: int, colour: bool) -> None:
+    one, _ = human_renderer(colour, width, now=lambda: NOW, spread=True)
+    noun = SMALL._replace(body=b"x" + body.encode())
+    first, *rest = one(noun).decode().splitlines()
+    assert first == one(SMALL).decode().splitlines()[0]
+    assert [line for line in rest if line and not line.startswith("  ")] == []
+    assert max((cell_len(re.sub("\x1b\\[[0-9;]*m", "", line)) for line in rest), default=0) <= width
+
+
+SMALL = Received("q", "", "", "", b"", NO_TAGS, 0, 7, 0, "", 0, 0, NO_POLICY)
+
+
+def test_what_is_no_terminal_gets_the_lines_of_a_body_whole() -> None:
+    assert shown(received(b"x" * 500)).endswith(f"\n  {'x' * 500}\n")
 
 
 def test_markup_and_escapes_in_data_are_text() -> None:
@@ -218,15 +262,15 @@ def test_records_without_room_for_a_table_are_told_one_below_the_other() -> None
 @pytest.mark.parametrize(
     ("width", "first"),
     [
-        (78, "00000000  66 66 66 66 66 66 66 66  66 66 66 66 66 66 66 ff  |fffffffffffffff.|"),
-        (77, "00000000  66 66 66 66  66 66 66 66  |ffffffff|"),
-        (45, "00  66 66 66 66  66 66 66 66  |ffffffff|"),
-        (39, "00  66 66  66 66"),
+        (80, "00000000  66 66 66 66 66 66 66 66  66 66 66 66 66 66 66 ff  |fffffffffffffff.|"),
+        (79, "00000000  66 66 66 66  66 66 66 66  |ffffffff|"),
+        (47, "00  66 66 66 66  66 66 66 66  |ffffffff|"),
+        (41, "00  66 66  66 66"),
     ],
 )
 def test_a_hex_view_is_as_wide_as_the_page_allows(width: int, first: str) -> None:
     lines = shown(received(b"f" * 15 + b"\xff"), width=width).splitlines()
-    assert next(line for line in lines if line.startswith("00")) == first
+    assert next(line for line in lines if line.startswith("  00")) == f"  {first}"
 
 
 def test_what_says_nothing_is_grey_and_what_waits_is_bold() -> None:
