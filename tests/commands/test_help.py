@@ -19,7 +19,7 @@ from tests.support.program import Run, environment
 
 ROOT = Path(__file__).parents[2]
 # `broker exec` lets no profile apply, and the topics are about profiles, too.
-OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml\n"
+OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml; : > config.yaml\n"
 TREE = build().commands
 WRITTEN = [topic for topic in TOPICS if topic != "reference"]
 
