@@ -179,6 +179,13 @@ class HeldBatch(NamedTuple):
     messages: list[Received]
 
 
+class Settled(NamedTuple):
+    """What a barrier tells: what is still unsettled of its transaction, and what the server refused."""
+
+    unsettled: set[int]
+    refused: str
+
+
 class Downstream:
     """A QueuesDownstream stream; a context manager. One Get at a time; several transactions may be open.
 
@@ -188,11 +195,12 @@ class Downstream:
     def __init__(self, client: Client, notify: Callable[[], None] = lambda: None) -> None:
         """`notify` is called, in another thread, whenever `got` may have something."""
         self._client = client
+        self._refused = ""
         self._stream = client.stream("QueuesDownstream", notify)
         self._requests = 0
         # What may still be answered: settlements are only where they are refused.
         self._open: set[int] = set()
-        self._get = 0
+        self._get = self._barrier = 0
         self._most = 0
         self._timer = self._stream.timer(0)
 
@@ -291,6 +299,27 @@ class Downstream:
             )
         # An error of its own only says that nothing of the transaction is left.
         return set() if answer.IsError else set(answer.ActiveOffsets)
+
+    def begin_barrier(self, held: HeldBatch) -> None:
+        """As `barrier` without waiting; nothing but settlements may be asked until `barrier_answer`."""
+        self._refused = ""
+        self._stream.send(self._request(pb.ActiveOffsets, held.id))
+        self._barrier = self._requests
+        self._timer = self._stream.timer(CALL_TIMEOUT)
+
+    def barrier_answer(self) -> Settled | None:
+        """What the barrier that was begun tells; None while it is not there. Raises as `barrier` does."""
+        while self._stream.has_news:
+            answer = self._answer(CALL_TIMEOUT, self._barrier)
+            if answer is None:
+                continue
+            if answer.RequestTypeData in (pb.ActiveOffsets, pb.PollRequestTypeUnknown):
+                return Settled(set() if answer.IsError else set(answer.ActiveOffsets), self._refused)
+            if answer.IsError:
+                self._refused = self._refused or answer.Error
+        if self._timer.is_over:
+            raise self._timer.error(self._client.address)
+        return None
 
     def _answer(
         self, timeout: float, barrier: int = 0, insists: bool = False

@@ -366,3 +366,14 @@ def test_when_nobody_reads_the_records_any_more_it_ends_quietly(
     result = started.wait()
     assert result.code == 141
     assert "error" not in result.err
+
+
+def test_a_handler_that_a_stop_ends_too_is_answered_as_stopped(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    script = f"echo $$ > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; sleep 30 & wait"
+    started = start("cmd", "respond", channel, "--", "sh", "-c", script, ready=True)
+    waiting = asking(stub, COMMAND, channel, b"x", Timeout=30_000)
+    os.killpg(int(started.wait_for_file(tmp_path / "pid")), signal.SIGTERM)
+    assert started.stop().code == 143
+    assert waiting.result().Error == "the handler was stopped, as the run had to end"

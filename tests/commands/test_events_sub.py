@@ -197,3 +197,19 @@ def test_a_signal_waits_for_the_handler_that_runs(
     gate.write_text("go\n")
     ended = sub.wait()
     assert (ended.code, ended.text) == (143, "ended\n")
+
+
+@pytest.mark.parametrize("kind", ["events", "store"])
+def test_a_stop_that_reaches_the_handlers_too_makes_no_failures(
+    kind: str, start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    script = f"echo $$ > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; sleep 60 & wait"
+    options = ["--checkpoint", str(tmp_path / "mark")] if kind == "store" else []
+    sub = start(kind, "sub", channel, *options, "--", "sh", "-c", script, ready=True)
+    publish(stub, channel, "one", store=kind == "store")
+    pid = int(sub.wait_for_file(tmp_path / "pid"))
+    os.killpg(pid, signal.SIGTERM)
+    ended = sub.stop()
+    assert ended.code == 143
+    assert "fail" not in ended.err
+    assert "SIGTERM" not in ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -271,3 +272,23 @@ def test_a_visibility_that_runs_out_all_the_same_is_6(
     ended = held.wait()
     assert (ended.code, "ran out" in ended.err) == (6, True)
     assert log.read_text().endswith("ended\n")
+
+
+@pytest.mark.parametrize("handler_first", [False, True])
+def test_a_stop_that_reaches_the_handler_too_makes_no_failure(
+    handler_first: bool, start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "x")
+    pids = tmp_path / "pids"
+    handler = f"echo $$ > {pids}; sleep 60 & wait"
+    holding = start("queue", "tx", channel, "--on-fail", "resend=elsewhere", "--", "sh", "-c", handler)
+    until(lambda: pids.exists() and pids.read_text(), "the handler runs")
+    for reached in ("handler", "us") if handler_first else ("us", "handler"):
+        if reached == "us":
+            holding.send(signal.SIGTERM)
+        else:
+            os.killpg(int(pids.read_text()), signal.SIGTERM)
+    ended = holding.wait()
+    assert ended.code == 143
+    assert "given back" in ended.err
+    assert stub.info("elsewhere").Info.Waiting == 0

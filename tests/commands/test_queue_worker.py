@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts, sequences
 from tests.conftest import NewBroker
-from tests.support.program import Run, Start, Started
+from tests.support.program import Result, Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.server import start_broker
 from tests.support.waiting import until
@@ -355,3 +356,137 @@ def test_without_follow_a_lost_connection_is_5(start: Start, new_broker: NewBrok
     assert broker.process
     broker.process.kill()
     assert worker.wait().code == 5
+
+
+# ---- stops, and what they must not do ----
+
+# Says that it runs and waits; as a service manager's stop does, the signal reaches it as well.
+WAITING = 'echo $$ >> "$PIDS"; read n; sleep 60 & wait'
+
+
+def stopped_together(started: Started, pids: Path, count: int = 1, handler_first: bool = False) -> Result:
+    """SIGTERM to the worker and to all its handlers, as a service manager sends it."""
+    until(lambda: pids.exists() and len(pids.read_text().split()) == count, "the handlers run")
+    if not handler_first:
+        started.send(signal.SIGTERM)
+    for pid in pids.read_text().split():
+        os.killpg(int(pid), signal.SIGTERM)
+    if handler_first:
+        started.send(signal.SIGTERM)
+    return started.wait()
+
+
+@pytest.mark.parametrize("handler_first", [False, True])
+@pytest.mark.parametrize("options", [[], ["--on-fail", "resend=elsewhere"], ["-o", "json"]])
+def test_a_stop_that_reaches_the_handlers_too_makes_no_failures(
+    handler_first: bool, options: list[str], start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 3, MaxReceiveCount=1)
+    pids = tmp_path / "pids"
+    words = ["queue", "receive", channel, "--follow", "--concurrency", "2", *options]
+    worker = start(*words, "--", "sh", "-c", WAITING, env={"PIDS": str(pids)})
+    ended = stopped_together(worker, pids, 2, handler_first)
+    assert (ended.code, ended.out) == (143, b"")
+    assert "failed" not in ended.err
+    assert "given back" in ended.err
+    assert untouched(stub, channel) == [1, 2, 3]
+
+
+# ---- what is said, and when ----
+
+
+@pytest.mark.parametrize("options", [["-o", "json"], ["--format", "{id}"]])
+def test_what_cannot_be_printed_is_not_said_to_be_dead_lettered(
+    options: list[str], start: Start, stub: Stub, channel: str
+) -> None:
+    fill(stub, channel, 1, MaxReceiveCount=1, MaxReceiveQueue=f"{channel}-dead")
+    with Path("/dev/full").open("wb") as full:
+        worker = start("queue", "receive", channel, "--all", *options, "--", "false", stdout=full)
+        ended = worker.wait()
+    assert ended.code == 1
+    assert f"{channel}-dead" not in ended.err
+    assert "exit code 1; given back" in ended.err
+    assert untouched(stub, channel) == [1]
+
+
+@pytest.mark.builtin
+def test_handlers_that_ended_well_after_the_connection_was_lost_are_printed_and_counted(
+    start: Start, new_broker: NewBroker, tmp_path: Path
+) -> None:
+    broker = new_broker()
+    with Stub(broker.address) as stub:
+        stub.fill("q", 2)
+    log, gate = tmp_path / "log", tmp_path / "gate"
+    handler = f"read n; echo $n >> {log}; while ! test -e {gate}; do sleep 0.01; done; echo $n"
+    words = ["queue", "receive", "q", "--all", "--concurrency", "2", "--", "sh", "-c", handler]
+    worker = start(*words, address=broker.address)
+    until(lambda: log.exists() and len(log.read_text().split()) == 2, "two handlers run")
+    assert broker.process
+    broker.process.kill()
+    broker.process.wait()
+    gate.touch()
+    ended = worker.wait()
+    assert (ended.code, sorted(ended.out.split())) == (5, [b"1", b"2"])
+    assert "2 messages handled, but the acknowledgement is not confirmed" in ended.err
+
+
+def test_one_that_cannot_start_does_not_undo_those_that_run(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    handler, gate = tmp_path / "handler", tmp_path / "gate"
+    # As a deployment may do it, the program goes away under its feet.
+    handler.write_text(f"#!/bin/sh\nrm {handler}; while ! test -e {gate}; do sleep 0.01; done; echo done\n")
+    handler.chmod(0o755)
+    worker = start("queue", "receive", channel, "--follow", "--concurrency", "2", "--", handler)
+    until(lambda: not handler.exists(), "the first handler runs")
+    stub.send(channel, "2")
+    until(lambda: sum(q.Delivered for q in stub.info(channel).Info.Queues) == 2, "it has the second too")
+    gate.touch()
+    ended = worker.wait()
+    assert (ended.code, ended.out) == (3, b"done\n")
+    assert "1 acknowledged, 1 given back" in ended.err
+    assert untouched(stub, channel) == [2]
+
+
+# ---- many at a time ----
+
+
+@pytest.mark.parametrize("concurrency", ["1", "8"])
+def test_where_some_fail_each_of_hundreds_is_handled_once(
+    concurrency: str, run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 150)
+    log = tmp_path / "log"
+    handler = f"read n; echo $n >> {log}; test $((n % 50)) != 0"
+    words = ["--all", "--concurrency", concurrency, "--", "sh", "-c", handler]
+    done = run("queue", "receive", channel, *words)
+    assert done.code == 10
+    assert sorted(map(int, log.read_text().split())) == list(range(1, 151))
+    assert "147 acknowledged, 3 rejected" in done.err
+    assert sorted(left(stub, channel)) == ["100", "150", "50"]
+
+
+def test_what_a_stop_finds_not_begun_goes_back_in_order(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 40)
+    log = tmp_path / "log"
+    # Quick ones first, so that many are taken at a time; then one that waits.
+    handler = "read n; if [ $n = 15 ]; then echo >> $LOG; while :; do sleep 0.02; done; fi"
+    words = ["queue", "receive", channel, "--all", "--grace", "100ms", "--", "sh", "-c", handler]
+    worker = start(*words, env={"LOG": str(log)})
+    until(log.exists, "the one that waits runs")
+    ended = worker.stop()
+    assert "14 acknowledged" in ended.err
+    assert untouched(stub, channel) == list(range(15, 41))
+
+
+def test_a_worker_leaves_to_others_what_its_slow_handlers_do_not_need(
+    start: Start, run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 5)
+    slow = begun(start, channel, tmp_path / "log", handler="sleep 60")
+    done = run("queue", "receive", channel, "--count", "4", "--", "sh", "-c", "cat; echo")
+    assert (done.code, done.text.split()) == (0, ["2", "3", "4", "5"])
+    slow.kill()

@@ -14,7 +14,8 @@ from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import handler_options
 from kubemqctl.messaging.queues import fetch, move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
-from kubemqctl.messaging.queues.fetch import Fetcher, ReceiveOptions, worker_calls
+from kubemqctl.messaging.queues.fetch import Fetcher, ReceiveOptions, printer_calls
+from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.move import MoveOptions, Mover
 from kubemqctl.messaging.queues.receive import MessagePrinter
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
@@ -52,7 +53,7 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
             pipe = Pipe(s.rng.choice([None, s.rng.randint(0, 200)]), s.rng.choice([1, 7, 4096]))
             with broken_client(s) as client:
                 wish, stop = ReceiveOptions(s.channel, most=None, everything=True), StopSignal()
-                source = worker_calls(client, s.channel, lambda: None)
+                source = printer_calls(client, s.channel)
                 MessagePrinter(Fetcher(source, wish, stop, print), pipe.stdout, line, stop, False).run()
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)

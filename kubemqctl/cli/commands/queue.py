@@ -166,7 +166,7 @@ def receive(
     failing = parse_on_fail(on_fail, channel, handler is not None)
     wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")
     if handler:
-        from kubemqctl.messaging.queues.worker import handle_messages
+        from kubemqctl.messaging.queues.handle import handle_messages
 
         check_plain(nul, delimiter, wish.auto_ack)
         return handle_messages(run, wish, handler, failing)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, task
+from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent, bytes_held
@@ -43,6 +44,10 @@ class Delivery(Protocol):
     def waits_for_reader(self) -> bool:
         """Whether a position is kept back until the reader of a pipe has taken what was written."""
 
+    @property
+    def due(self) -> float | None:
+        """When to `look` though nothing happens, in monotonic seconds."""
+
     def take(self, events: Sequence[Event]) -> bool:
         """Deal with `events`; False when that has to end here."""
 
@@ -58,6 +63,7 @@ class ToOutput:
 
     def __init__(self, stdout: Stdout, render: Render, keep: Keep | None) -> None:
         self.has_enough = False
+        self.due: float | None = None
         self._stdout = stdout
         self._render = render
         self._keep = keep
@@ -126,7 +132,7 @@ class ToHandler:
     ) -> None:
         self.failed = 0
         self.handled = 0
-        self.dropped = 0  # received, but never begun
+        self.dropped = 0  # received, but never begun, or stopped with the run
         self._most_waiting = most_waiting
         self._handler = handler
         self._stdout = stdout
@@ -143,6 +149,7 @@ class ToHandler:
         self._runs: deque[HandlerRun] = deque()
         self._is_stuck = False  # what was written broke off in the middle: nothing may follow it
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+        self._delay = FailureDelay(stop)
         self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, environ)
 
     @property
@@ -151,7 +158,11 @@ class ToHandler:
 
     @property
     def unsettled(self) -> bool:
-        return bool(self._waiting or self._running)
+        return bool(self._waiting or self._running or self._delay)
+
+    @property
+    def due(self) -> float | None:
+        return time.monotonic() + self._delay.left if self._delay else None
 
     @property
     def waits_for_reader(self) -> bool:
@@ -164,7 +175,7 @@ class ToHandler:
 
     def look(self) -> bool:
         self._collect()
-        while self._waiting and self._running < self._handler.concurrency and not self._ends_here:
+        while self._waiting and self._running < self._handler.concurrency and not self._pauses:
             run = HandlerRun(self._waiting.popleft())
             self._bytes -= bytes_held(run.event)
             if self._keep:
@@ -172,6 +183,10 @@ class ToHandler:
             self._running += 1
             self._pool.start(task(run, run.event, self._handler.input, self._handler.timeout))
         return not self._ends_here
+
+    @property
+    def _pauses(self) -> bool:
+        return self._ends_here or self._delay.may_be_stop
 
     @property
     def _ends_here(self) -> bool:
@@ -187,7 +202,10 @@ class ToHandler:
         finally:
             self._pool.finish(0)
             self._collect()
-        self.dropped = len(self._waiting)
+            while self._delay:
+                self._stop.wait(self._delay.left)
+                self._collect()
+        self.dropped += len(self._waiting)
         self._waiting.clear()
         if self.waits_for_reader:
             self._settle(self._stdout.finish())
@@ -203,18 +221,23 @@ class ToHandler:
         error = None
         with contextlib.suppress(queue.Empty):
             while True:
-                try:
-                    self._conclude(self._outcomes.get_nowait())
-                except KubemqctlError as e:
-                    error = error or e
+                self._delay.put(self._outcomes.get_nowait())
+                self._running -= 1
+        for outcome in self._delay.ready():
+            try:
+                self._conclude(outcome)
+            except KubemqctlError as e:
+                error = error or e
         self._settle(self._stdout.bytes_taken if self._runs else 0)
         if error:
             raise error
 
     def _conclude(self, outcome: HandlerOutcome) -> None:
-        self._running -= 1
         if outcome.error:
             raise outcome.error
+        if self._stop and outcome.ending == "stopped":
+            self.dropped += 1
+            return
         run: HandlerRun = outcome.key
         self.handled += 1
         is_written = self._print(run.event, outcome)

@@ -244,6 +244,7 @@ class Subscriber:
             return False
         if self._is_full:
             self._live.drain()
+            self._live.due = self._delivery.due
             return self._options.handler is not None and self._delivery.unsettled
         self._live.hold = self._delivery.has_enough
         self._live.busy = self._options.handler is not None and self._delivery.unsettled
@@ -271,6 +272,8 @@ class Subscriber:
         """When to look again without any news; asks the server for what it may have dropped."""
         now = time.monotonic()
         dues = [now + LOOK] if self._delivery.waits_for_reader else []
+        if self._delivery.due is not None:
+            dues.append(self._delivery.due)
         tracker, end_condition, quiet = self._plan.tracker, self._plan.end_condition, self._live.quiet_since
         if end_condition and end_condition.due is not None:
             dues.append(end_condition.due)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import queue
 import signal
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any, Literal, NamedTuple
 
@@ -18,7 +21,7 @@ from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped, reason
 from kubemqctl.model.values import format_duration
-from kubemqctl.runtime.waiting import StopSignal
+from kubemqctl.runtime.waiting import SIGNALS, StopSignal
 
 GRACE = 10.0
 """Seconds that running handlers get when the run is told to end."""
@@ -64,6 +67,11 @@ class HandlerOutcome(NamedTuple):
         if self.error:
             return self.error.message
         return _ENDINGS[self.ending](self)
+
+    @property
+    def explained(self) -> str:
+        """The same with the last line of stderr, where the handler ended by itself."""
+        return f"{self.failure}: {self.last_line}" if self.last_line and not self.error else self.failure
 
 
 _ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {
@@ -209,6 +217,49 @@ def _not_started(command: Executable, error: OSError) -> KubemqctlError:
     return HandlerFailed(
         f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
     )
+
+
+BELIEVED_AFTER = 0.2
+"""Seconds; see FailureDelay."""
+_STOP_CODES = frozenset(128 + signum for signum in SIGNALS)
+
+
+class FailureDelay:
+    """Outcomes on their way to being judged, in order: a stop that was asked for makes no failures.
+
+    A service manager's stop reaches handlers as well as us, in any order: one that ends badly behind it or
+    shortly before was stopped. So a failure, and what ended behind it, waits for a moment.
+    """
+
+    def __init__(self, stop: StopSignal) -> None:
+        self._stop = stop
+        self._outcomes: deque[tuple[float, HandlerOutcome]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._outcomes)
+
+    @property
+    def left(self) -> float:
+        """Seconds until `ready` has something."""
+        return self._outcomes[0][0] - time.monotonic() if self._outcomes else math.inf
+
+    @property
+    def may_be_stop(self) -> bool:
+        """Whether a handler has ended as a stop ends it: then no other should be begun."""
+        return any(outcome.exit_code in _STOP_CODES for _, outcome in self._outcomes)
+
+    def put(self, outcome: HandlerOutcome) -> None:
+        """`outcome` came now; only one that ended badly by itself needs time."""
+        waits = outcome.ending == "exited" and not outcome.ok and not outcome.error
+        self._outcomes.append((time.monotonic() + (BELIEVED_AFTER if waits else 0.0), outcome))
+
+    def ready(self) -> Iterator[HandlerOutcome]:
+        """Those whose time has come; all of them once there is a stop, which makes bad ends stopped ones."""
+        while self._outcomes and (self._stop or self.left <= 0):
+            _, outcome = self._outcomes.popleft()
+            if self._stop and not outcome.ok and not outcome.error:
+                outcome = outcome._replace(ending="stopped")
+            yield outcome
 
 
 class StopWithHandlers(StopSignal):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
-from kubemqctl.model.messages import Message, Received, SendResult
+from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
@@ -257,81 +257,6 @@ class Fetcher:
             return
 
 
-class ReceiveBudget:
-    """When to take another message, and when no more."""
-
-    def __init__(self, options: ReceiveOptions, calls: QueueCalls) -> None:
-        self.over = False
-        self.taken = 0
-        self._options = options
-        self._left = options.most
-        self._last_sequence: int | None = None
-        self._began = self._quiet_since = time.monotonic()
-        self._failures = 0
-        self._resume_at = 0.0
-        self._expiring = Expiring()
-        if options.everything and (depth := calls.depth()) and depth.is_sure:
-            self._left, self._last_sequence = depth.waiting, depth.last_sequence
-
-    def time_left(self) -> float:
-        """Seconds until it is over, for what time has to do with it."""
-        options = self._options
-        patience = options.idle if self.taken else options.wait
-        silence = math.inf if patience is None else self._quiet_since + patience
-        end = math.inf if options.lasting is None else self._began + options.lasting
-        return min(silence, end) - time.monotonic()
-
-    @property
-    def pause(self) -> float:
-        """Seconds until the next message should be taken."""
-        return max(0.0, self._resume_at - time.monotonic())
-
-    def look(self) -> None:
-        """See whether it is over."""
-        self.over = self.over or self._left == 0 or self.time_left() <= 0
-
-    def resumed(self) -> None:
-        """A handler is free again: silence counts from now on."""
-        self._quiet_since = time.monotonic()
-
-    def came_empty(self, waited: float) -> None:
-        """A Get brought nothing; one that came back early met an expired message."""
-        if waited >= ROUND * 0.9:
-            self._expiring.ended()
-            self.over = self.over or self._options.everything
-        elif self._expiring.is_too_long(now := time.monotonic()):
-            self._resume_at = now + SHORTEST_PAUSE
-        else:
-            self.resumed()
-
-    def came(self, message: Received) -> bool:
-        """Whether `message` is wanted."""
-        if self._last_sequence is not None and message.sequence > self._last_sequence:
-            self.over = True
-        if self.over:
-            return False
-        self.taken += 1
-        self._expiring.ended()
-        if self._left is not None:
-            self._left -= 1
-        self.resumed()
-        return True
-
-    def succeeded(self) -> None:
-        self._failures = 0
-        self._resume_at = 0.0
-
-    def failed(self, concurrency: int) -> bool:
-        """Slow down while nothing succeeds; whether that begins now."""
-        self._failures += 1
-        in_vain = self._failures - concurrency
-        if in_vain <= 0 or self._options.everything:
-            return False
-        pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(in_vain - 1, 10))
-        self._resume_at = time.monotonic() + pause
-        return in_vain == 1
-
-
 SHORTEST_PEEK = 1.0
 
 
@@ -375,17 +300,4 @@ def move_calls(client: Client, source: str) -> MoveCalls:
         lambda messages: queues.batch(client, messages)().results(),
         lambda: connection.server_time(client),
         lambda: client.mended,
-    )
-
-
-def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> QueueCalls:
-    """Where messages come from; its streams notify when there is news."""
-    from kubemqctl.client import connection, queues
-
-    def reconnect() -> None:
-        client.reconnect()
-        connection.ping(client)
-
-    return QueueCalls(
-        lambda: queues.Downstream(client, notify), queues.Gauge(client, channel).read, reconnect
     )

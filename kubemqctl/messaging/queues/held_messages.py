@@ -1,36 +1,144 @@
-"""Messages that are being worked on, one a transaction, and their settling once a handler has ended.
+"""Messages that are held while handlers work on them: taken many at a time, settled each by itself.
 
-QueuesDownstream holds a message without a visibility timer and gives it back uncounted and in its place
+QueuesDownstream holds messages without a visibility timer and gives them back uncounted and in their place
 when this end goes away, so a slow handler needs nothing from us. A waiting Get keeps back every other
-request of its stream: it has one for itself, and what it brings stays there until it is settled.
+request of its stream: it has one for itself, and what it brings stays there until all of it is settled.
+Single messages cannot be given back: what is not wanted of a Get is held until the rest of it is settled.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
-from kubemqctl.messaging.queues.fetch import PASSING, ROUND
-from kubemqctl.model.errors import KubemqctlError, Partial, TimedOut
+from kubemqctl.messaging.queues.decisions import Settlement
+from kubemqctl.messaging.queues.fetch import ROUND
+from kubemqctl.model.errors import KubemqctlError, Partial, TooLarge
 from kubemqctl.model.messages import Received
 
 if TYPE_CHECKING:
-    from kubemqctl.client.queues import Downstream, HeldBatch
+    from kubemqctl.client.connection import Client
+    from kubemqctl.client.queues import Depth, Downstream, HeldBatch
+
+# After a stop, what a Get may take beyond its wait until its stream is ended nevertheless: seconds.
+LAST_PATIENCE = 1.0
 
 
-# What an answer may take beyond the wait that was asked for: seconds.
-PATIENCE = 30.0
+class HeldMessage:
+    """A message with the Get that holds it, and what is to become of it once that is decided.
+
+    It may be settled when the output is out up to `end`; `failure` says what its handler did wrong.
+    """
+
+    __slots__ = ("batch", "decision", "end", "failure", "message")
+
+    def __init__(self, message: Received, batch: OpenBatch) -> None:
+        self.message = message
+        self.batch = batch
+        self.decision = RETURN
+        self.failure = ""
+        self.end = 0
 
 
-class HeldMessage(NamedTuple):
-    """A message, and the transaction that holds it."""
+RETURN = Settlement("return")
 
-    message: Received
-    held: HeldBatch
-    down: Downstream
+
+class EmptyGet(NamedTuple):
+    """A Get that brought nothing that is wanted, after `waited` seconds; `newer` if there was something."""
+
+    waited: float
+    newer: bool
+
+
+class Concluded(NamedTuple):
+    """What the server has said to a settlement; `error` when it refused: the message is still held."""
+
+    work: HeldMessage
+    error: KubemqctlError | None
+
+
+class OpenBatch:
+    """A stream, and what its last Get brought until all of that is settled.
+
+    One group of settlements is under way at a time; what is decided meanwhile makes the next one.
+    """
+
+    def __init__(self, down: Downstream) -> None:
+        self.down = down
+        self.undecided = 0
+        self._held: HeldBatch
+        self._queued: list[HeldMessage] = []
+        self._returning: list[HeldMessage] = []
+        self._must_close = False
+        self._sent: list[HeldMessage] | None = None
+
+    def fill(self, held: HeldBatch) -> list[HeldMessage]:
+        """Hold what a Get has brought."""
+        self._held = held
+        self.undecided = len(held.messages)
+        return [HeldMessage(message, self) for message in held.messages]
+
+    def settle(self, work: HeldMessage) -> None:
+        """Have the decision about `work` carried out with the next group."""
+        self.undecided -= 1
+        (self._returning if work.decision.kind == "return" else self._queued).append(work)
+
+    @property
+    def unsettled(self) -> list[HeldMessage]:
+        """What was decided and is not concluded."""
+        return [*(self._sent or ()), *self._queued, *self._returning]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the stream holds nothing any more."""
+        return not (self.undecided or self._queued or self._returning or self._must_close) and (
+            self._sent is None
+        )
+
+    def send(self) -> None:
+        """Send the next group, unless one is under way."""
+        if self._sent is not None:
+            return
+        if self._queued:
+            for decision, works in itertools.groupby(self._queued, lambda work: work.decision):
+                self._carry_out(decision, [work.message.sequence for work in works])
+            self._sent, self._queued = self._queued, []
+        elif not self.undecided and (self._returning or self._must_close):
+            self.down.close(self._held)
+            self._sent, self._returning, self._must_close = self._returning, [], False
+        else:
+            return
+        self.down.begin_barrier(self._held)
+
+    def _carry_out(self, decision: Settlement, sequences: Sequence[int]) -> None:
+        if decision.kind == "ack":
+            self.down.ack(self._held, sequences)
+        elif decision.kind == "reject":
+            self.down.reject(self._held, sequences)
+        else:
+            self.down.resend(self._held, sequences, decision.value)
+
+    def look(self) -> list[Concluded]:
+        """What has been concluded. Raises what ended the stream."""
+        if self._sent is None:
+            self.down.look()
+            return []
+        answer = self.down.barrier_answer()
+        if answer is None:
+            return []
+        sent, self._sent = self._sent, None
+        return [self._concluded(work, answer.unsettled, answer.refused) for work in sent]
+
+    def _concluded(self, work: HeldMessage, unsettled: set[int], refused: str) -> Concluded:
+        # Where nothing of the transaction is left, a refusal may have been about any of them.
+        if work.message.sequence not in unsettled and not (refused and not unsettled):
+            return Concluded(work, None)
+        self._must_close = True
+        said = f"the server refused to settle messages: {refused.strip()}" if refused else ""
+        text = said or "the server did not settle a message"
+        return Concluded(work, Partial(text, code="not-settled", server_message=refused))
 
 
 class HeldMessages:
@@ -39,180 +147,142 @@ class HeldMessages:
     def __init__(self, open_: Callable[[], Downstream], channel: str) -> None:
         self._open = open_
         self._channel = channel
-        self._free: list[Downstream] = []
-        self._open_streams: list[Downstream] = []
-        self._asking: Downstream | None = None
+        self._free: list[OpenBatch] = []
+        self._holding: list[OpenBatch] = []
+        self._asking: OpenBatch | None = None
         self._asked_at = 0.0
+        self._count = self._most = 1 << 30
         self._wait = 0.0
+        self._upto: int | None = None
+        self._again = False
 
     @property
     def asking(self) -> bool:
         """Whether a Get is under way."""
         return self._asking is not None
 
-    def ask(self, wait: float) -> None:
-        """Begin to wait for a message, for a round at most (seconds)."""
-        if self._free:
-            down = self._free.pop()
-        else:
-            down = self._open()
-            self._open_streams.append(down)
-        self._asking, self._asked_at, self._wait = down, time.monotonic(), min(wait, ROUND)
-        down.begin_get(self._channel, 1, self._wait)
-
-    def got(self) -> HeldMessage | float | None:
-        """What the Get has brought: a message, or after how many seconds it came back empty.
-
-        None when it has not come back. Raises what ended any stream.
-        """
-        for stream in self._open_streams:
-            if stream is not self._asking:
-                stream.look()
-        down = self._asking
-        if down is None:
-            return None
-        waited = time.monotonic() - self._asked_at
-        held = down.got(self._channel)
-        if held is None:
-            if waited > self._wait + PATIENCE:
-                raise TimedOut("the server does not answer")
-            return None
-        self._asking = None
-        if held.messages:
-            return HeldMessage(held.messages[0], held, down)
-        self._free.append(down)
-        return waited
-
-    def settle(self, work: HeldMessage, decision: Settlement) -> None:
-        """Carry out `decision`, and wait until the server has.
-
-        Raises Partial when it refused to; the message is given back then.
-        """
-        message, held, down = work
-        kind, target = decision
-        if kind == "ack":
-            down.ack(held, [message.sequence])
-        elif kind == "reject":
-            down.reject(held, [message.sequence])
-        elif kind == "resend":
-            down.resend(held, [message.sequence], target)
-        else:
-            down.close(held)
-        try:
-            if down.barrier(held):
-                raise Partial("the server did not settle a message", code="not-settled")
-        except Partial:
-            down.close(held)
-            down.barrier(held)
-            raise
-        finally:
-            self._free.append(down)
-
-    def keep(self, work: HeldMessage) -> None:
-        """Let it be held until the end, and use its stream for others."""
-        self._free.append(work.down)
-
-    def drop(self) -> None:
-        """End all streams: what they hold goes back."""
-        for down in self._open_streams:
-            down.close_stream()
-        self._open_streams.clear()
-        self._free.clear()
-        self._asking = None
-
-
-class HandledMessageOutput(NamedTuple):
-    """A message that was handled; it may be settled once the output is out up to `end`."""
-
-    work: HeldMessage
-    decision: Settlement
-    end: int
-
-
-class SettlementQueue:
-    """Settles in the order in which handlers ended. `refused` hears of what the server would not do.
-
-    With `rejects_last`, what is to be rejected is held until the end, so that it does not come again before.
-    """
-
-    def __init__(
-        self, held_messages: HeldMessages, rejects_last: bool, refused: Callable[[KubemqctlError], None]
-    ) -> None:
-        self.outcomes = dict.fromkeys(("acked", "rejected", "resent", "returned"), 0)
-        self._held_messages = held_messages
-        self._rejects_last = rejects_last
-        self._refused = refused
-        self._printed: deque[HandledMessageOutput] = deque()
-        self._to_reject: list[HeldMessage] = []
-        self._done: set[tuple[int, str, int]] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._printed)
-
-    def add(self, work: HeldMessage, decision: Settlement, end: int) -> None:
-        """`work` is to be settled with `decision` once the output is out up to `end`."""
-        if self._rejects_last and decision.kind == "reject":
-            self._to_reject.append(work)
-            self._held_messages.keep(work)
-        else:
-            self._printed.append(HandledMessageOutput(work, decision, end))
-
-    def settle(self, taken: int) -> None:
-        """Settle what is out. Raises what loses the connection."""
-        while self._printed and self._printed[0].end <= taken:
-            self.conclude(self._printed[0].work, self._printed[0].decision)
-            self._printed.popleft()
-
-    def conclude(self, work: HeldMessage, decision: Settlement) -> None:
-        """Settle one now."""
-        try:
-            self._held_messages.settle(work, decision)
-        except PASSING:
-            raise
-        except KubemqctlError as e:
-            self._refused(e)
-        else:
-            self.outcomes[OUTCOMES[decision.kind]] += 1
-
-    def finish(self, taken: int) -> None:
-        """The run is over: settle what is out, give back what is not."""
-        while self._printed:
-            work, decision, end = self._printed[0]
-            self.conclude(work, decision if end <= taken else Settlement("return"))
-            self._printed.popleft()
-        while self._to_reject:
-            self.conclude(self._to_reject[0], Settlement("reject"))
-            self._to_reject.pop(0)
-
-    # --- after a lost connection ---
-
-    def forget(self) -> None:
-        """All that was held has gone back, and comes again; what ran well is remembered."""
-        for work, decision, _ in self._printed:
-            if decision.kind == "ack":
-                self.remember(work.message)
-        self._printed.clear()
-        self._to_reject.clear()
+    @property
+    def settling(self) -> bool:
+        """Whether anything that was decided is not concluded yet."""
+        return any(batch.undecided == 0 or batch.unsettled for batch in self._holding)
 
     @property
-    def unconfirmed(self) -> int:
-        """How many were handled well and have not come again to be acknowledged."""
-        return len(self._done)
+    def count(self) -> int:
+        """How many messages are held, for the server's count of what waits."""
+        return sum(batch.undecided + len(batch.unsettled) for batch in self._holding)
 
-    def remember(self, message: Received) -> None:
-        """Its handler ended well, but it was not held any more."""
-        self._done.add(_key(message))
+    # --- taking ---
 
-    def ack_if_done(self, work: HeldMessage) -> bool:
-        """Acknowledge a message that comes again although its handler had ended well; whether it is one."""
-        key = _key(work.message)
-        if key not in self._done:
-            return False
-        self.conclude(work, Settlement("ack"))
-        self._done.discard(key)
-        return True
+    def ask(self, count: int, wait: float, upto: int | None) -> None:
+        """Begin to wait for `count` messages, for a round at most (seconds).
+
+        What has a sequence over `upto` is given back at once.
+        """
+        self._asking = self._free.pop() if self._free else OpenBatch(self._open())
+        self._upto, self._again, self._wait = upto, False, min(wait, ROUND)
+        self._begin_get(min(count, self._most))
+
+    def _begin_get(self, count: int) -> None:
+        assert self._asking
+        self._count, self._asked_at = count, time.monotonic()
+        self._asking.down.begin_get(self._channel, count, self._wait)
+
+    def got(self) -> list[HeldMessage] | EmptyGet | None:
+        """What the Get has brought; None when it has not come back, or has to be made anew."""
+        if self._asking is None:
+            return None
+        waited = time.monotonic() - self._asked_at
+        try:
+            held = self._asking.down.got(self._channel)
+        except TooLarge:
+            self._ask_for_fewer()
+            return None
+        if held is None:
+            return None
+        wanted = sum(self._upto is None or message.sequence <= self._upto for message in held.messages)
+        came = len(held.messages)
+        # One that was not filled goes on taking what comes, for nobody: ask for just what there is.
+        if wanted < came or (0 < came < self._count and not self._again):
+            self._asking.down.close(held)
+            self._asking.down.barrier(held)
+            if wanted and not (self._again and wanted < came):
+                self._again = True
+                self._begin_get(wanted)
+                return None
+            held = held._replace(messages=[])
+        batch, self._asking = self._asking, None
+        if not held.messages:
+            self._free.append(batch)
+            return EmptyGet(waited, newer=wanted < came)
+        self._holding.append(batch)
+        return batch.fill(held)
+
+    def _ask_for_fewer(self) -> None:
+        """The answer would not have fitted; nothing is lost by that, but the stream is over."""
+        assert self._asking
+        if self._count == 1:
+            raise TooLarge("a message is larger than an answer may be")
+        self._asking.down.close_stream()
+        self._asking = OpenBatch(self._open())
+        self._most = self._count // 2
+        self._begin_get(self._most)
+
+    def stop_asking(self) -> None:
+        """End a Get that has had its time: the server does not answer."""
+        if self._asking and time.monotonic() > self._asked_at + max(1.0, self._wait) + LAST_PATIENCE:
+            self._asking.down.close_stream()
+            self._asking = None
+
+    # --- settling ---
+
+    def settle(self, work: HeldMessage) -> None:
+        """Have the decision about `work` carried out, with the next `look`."""
+        work.batch.settle(work)
+
+    def look(self) -> list[Concluded]:
+        """Send what is decided; returns what is concluded. Raises what ended a stream."""
+        concluded: list[Concluded] = []
+        for batch in self._holding:
+            concluded += batch.look()
+            batch.send()
+        for batch in self._free:
+            batch.down.look()
+        if done := [batch for batch in self._holding if batch.is_done]:
+            self._holding = [batch for batch in self._holding if not batch.is_done]
+            self._free += done
+        return concluded
+
+    def drop(self) -> list[HeldMessage]:
+        """End all streams: what they hold goes back. Returns what was decided and not concluded."""
+        unsettled = [work for batch in self._holding for work in batch.unsettled]
+        for batch in (*self._holding, *self._free, *([self._asking] if self._asking else [])):
+            batch.down.close_stream()
+        self._holding, self._free, self._asking = [], [], None
+        return unsettled
 
 
-def _key(message: Received) -> tuple[int, str, int]:
-    # What a connection took along keeps its sequence; a new message of the same id has another.
-    return message.sequence, message.id, message.timestamp
+class WorkerCalls(NamedTuple):
+    """The calls of the client that a worker needs.
+
+    `depth` gives None when there is no telling; `head` the first sequence in the queue, 0 for none.
+    """
+
+    open: Callable[[], Downstream]
+    depth: Callable[[], Depth | None]
+    head: Callable[[], int]
+    reconnect: Callable[[], None]
+
+
+def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> WorkerCalls:
+    """Those of `client`; its streams notify when there is news."""
+    from kubemqctl.client import connection, queues
+
+    def reconnect() -> None:
+        client.reconnect()
+        connection.ping(client)
+
+    def head() -> int:
+        return next((message.sequence for message in queues.peek(client, channel, 1, ROUND)), 0)
+
+    depth = queues.Gauge(client, channel).read
+    return WorkerCalls(lambda: queues.Downstream(client, notify), depth, head, reconnect)

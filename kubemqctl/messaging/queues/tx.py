@@ -10,11 +10,17 @@ from contextlib import closing
 from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, StopWithHandlers, task
+from kubemqctl.messaging.handlers.pool import (
+    FailureDelay,
+    HandlerOutcome,
+    HandlerPool,
+    StopWithHandlers,
+    task,
+)
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
+from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
-from kubemqctl.messaging.queues.worker import HandledOutput
 from kubemqctl.model.errors import (
     HandlerFailed,
     KubemqctlError,
@@ -295,4 +301,8 @@ def _handle(session: TxSession, message: Received, handling: Handling, visibilit
                 session.hold.begin_extending(visibility)
                 extend_at = now + extend_every
             session.hold.wait(seconds=min(extend_at, give_up_at) - now, stopping=stopping)
-    return ended.get()
+    delay = FailureDelay(session.stop)
+    delay.put(ended.get())
+    while (outcome := next(delay.ready(), None)) is None:
+        session.hold.wait(seconds=delay.left, stopping=bool(session.stop))
+    return outcome

@@ -1,8 +1,7 @@
 """`queue receive` with a handler: take, run, settle, many at a time.
 
-One thread decides. It is woken when messages arrive, when handlers end and by signals, and has as many
-messages in hand as handlers may run. A message is settled when its handler has ended and what is printed
-of it is out, so that whatever breaks leaves it in its queue.
+One thread decides. It is woken when messages arrive, when handlers end and by signals. A message is settled
+when its handler has ended and what is printed of it is out, so that whatever breaks leaves it in its queue.
 """
 
 from __future__ import annotations
@@ -11,34 +10,41 @@ import math
 import queue
 import select
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections import deque
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, StopWithHandlers, task
-from kubemqctl.messaging.handlers.process import StderrLines
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, after_reject, is_last, name
+from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, task
+from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
 from kubemqctl.messaging.queues.fetch import (
+    BYTES_AT_ONCE,
     LONGEST_PAUSE,
     PASSING,
     ROUND,
     SHORTEST_PAUSE,
-    QueueCalls,
-    ReceiveBudget,
     ReceiveOptions,
-    worker_calls,
 )
-from kubemqctl.messaging.queues.held_messages import HeldMessage, HeldMessages, SettlementQueue
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NothingArrived, ReaderGone
-from kubemqctl.model.messages import HandledMessage, Received
-from kubemqctl.model.text import count_text
+from kubemqctl.messaging.queues.handled_output import HandledOutput, failure_text
+from kubemqctl.messaging.queues.held_messages import (
+    RETURN,
+    Concluded,
+    EmptyGet,
+    HeldMessage,
+    HeldMessages,
+    WorkerCalls,
+)
+from kubemqctl.messaging.queues.settlements import SettlementQueue
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
+from kubemqctl.model.messages import Received
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
+from kubemqctl.runtime.waiting import Backoff, StopSignal, Wakeup, milliseconds
 
 # How often a pipe is asked whether its reader has taken what is in it: seconds.
 TICK = 0.02
+# How long the last settlements may take, once a stop was asked for and without: seconds.
+LAST_SETTLEMENTS, SETTLEMENTS = 5.0, 30.0
 
 
 class Worker:
@@ -50,7 +56,7 @@ class Worker:
         options: ReceiveOptions,
         handler: HandlerOptions,
         on_fail: Settlement,
-        calls: QueueCalls,
+        calls: WorkerCalls,
         stdout: Stdout,
         stop: StopSignal,
         wakeup: Wakeup,
@@ -66,14 +72,21 @@ class Worker:
         self._wakeup = wakeup
         self._report = HandledOutput(run)
         self._name_failure = FirstFew(run.warn)
-        self._budget = ReceiveBudget(options, calls)
+        self.budget = ReceiveBudget(options)
         self._held_messages = HeldMessages(calls.open, options.channel)
-        self.settlements = SettlementQueue(self._held_messages, options.everything, self._end_with)
+        self.settlements = SettlementQueue(self._held_messages, self._concluded)
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-        self._running: dict[int, HeldMessage | None] = {}
-        self._lost_work: dict[int, Received] = {}
+        self._delay = FailureDelay(stop)
+        self._waiting: deque[HeldMessage] = deque()
+        self._running = 0
+        self._works: dict[int, HeldMessage] = {}
+        self._lost_works: dict[int, Received] = {}
         self._error: KubemqctlError | None = None
+        self._output_failed = False
+        self._ending = False
         self._lost: KubemqctlError | None = None
+        self._in_trouble = False
+        self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._grace_until = math.inf
         self._numbers = 0
 
@@ -83,20 +96,19 @@ class Worker:
         self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, self._run.environ)
         with self._pool:
             try:
+                if self._options.everything and (depth := self._calls.depth()) and depth.is_sure:
+                    self.budget.bound(depth.waiting, depth.last_sequence)
                 while self._go_on():
                     self._wait()
                 self._finish()
             finally:
                 self._held_messages.drop()
+        if self._name_failure.more:
+            self._run.warn(f"{self._name_failure.more} more failed")
         if self._error:
             raise self._error
         if self.failed:
             raise HandlerFailed(f"the handler failed for {self.failed} of {self.handled}")
-
-    @property
-    def taken(self) -> int:
-        """How many messages were given to a handler."""
-        return self._budget.taken
 
     def _deliver(self, outcome: HandlerOutcome) -> None:
         self._outcomes.put(outcome)
@@ -114,11 +126,15 @@ class Worker:
         except PASSING as e:
             self._lose(e)
         if self._stdout.reader_gone():
+            self._output_failed = True
             self._end_with(ReaderGone())
         self._watch_the_clock()
-        if self._lost and not self._running:
+        if self._lost and not self._works and not self._lost_works:
             self._regain(self._lost)
-        return bool(self._running) or self._held_messages.asking or not self._budget.over
+        if self.budget.over and not self._running:
+            self._held_messages.stop_asking()
+        busy = self._works or self._lost_works or self._waiting or self._held_messages.asking
+        return bool(busy) or not self.budget.over
 
     def _wait(self) -> None:
         poll = select.poll()
@@ -127,7 +143,7 @@ class Worker:
             poll.register(self._stop.fd, select.POLLIN)
         if self._stdout.watch_fd is not None and not self._error:
             poll.register(self._stdout.watch_fd, 0)
-        due = [self._budget.pause or ROUND]
+        due = [self.budget.pause or ROUND, self._delay.left]
         if self._running:
             due.append(self._grace_until - time.monotonic())
         if self.settlements:
@@ -137,16 +153,24 @@ class Worker:
     def _watch_the_clock(self) -> None:
         """Begin the end when it is time, and make an end when the grace is over."""
         if not self._running:
-            self._budget.look()
+            self.budget.look()
+        if self.budget.time_for_all <= 0:
+            self._begin_no_more()
         if self._stop:
             self._hurry()
         if time.monotonic() >= self._grace_until and self._running:
             self._pool.finish(0)
             self._collect()
 
+    def _begin_no_more(self) -> None:
+        """Take no more, and give back what is in hand and not begun."""
+        self.budget.over = self._ending = True
+        while self._waiting:
+            self.settlements.add(self._waiting.popleft())
+
     def _hurry(self) -> None:
-        """Take no more; what runs has the grace."""
-        self._budget.over = True
+        """As above; what runs has the grace."""
+        self._begin_no_more()
         self._grace_until = min(self._grace_until, time.monotonic() + self._handler.grace)
 
     def _end_with(self, error: KubemqctlError) -> None:
@@ -156,195 +180,202 @@ class Worker:
     # --- taking ---
 
     def _take(self) -> None:
-        budget = self._budget
-        while True:
-            got = self._held_messages.got()
-            if isinstance(got, HeldMessage):
-                self._begin(got)
-            elif got is not None:
-                budget.came_empty(got)
-            if self._held_messages.asking or self._lost or len(self._running) >= self._handler.concurrency:
-                return
-            budget.look()
-            if budget.over or budget.pause:
-                return
-            self._held_messages.ask(budget.time_left())
-
-    def _begin(self, work: HeldMessage) -> None:
-        message = work.message
-        if self.settlements.ack_if_done(work):
+        got = self._held_messages.got()
+        if got is not None:
+            self._there_again()
+        if isinstance(got, EmptyGet):
+            self._came_empty(got)
+        elif got:
+            self._arrived(got)
+        self._begin_waiting()
+        if self._lost or self._held_messages.asking or self._waiting:
             return
-        if self._budget.came(message):
-            self._numbers += 1
-            self._running[self._numbers] = work
-            self._pool.start(task(self._numbers, message, self._handler.input, self._handler.timeout))
+        budget, handler = self.budget, self._handler
+        in_hand = self._running + len(self.settlements) + len(self._delay)
+        if self._running >= handler.concurrency or in_hand >= MOST_IN_HAND:
+            return
+        budget.look()
+        if budget.over or budget.pause:
+            return
+        count = self._how_many(budget.want(handler.concurrency, self._running))
+        self._held_messages.ask(count, max(0.0, budget.time_left()), budget.last_sequence)
+
+    def _how_many(self, want: int) -> int:
+        """As many as are there, so that the answer comes at once; one where none is known to be."""
+        if want == 1:
+            return 1
+        began = time.monotonic()
+        depth = self._calls.depth()
+        self.budget.counted(time.monotonic() - began)
+        if depth is None or not depth.is_sure:
+            return 1
+        there = depth.waiting - self._held_messages.count
+        return max(1, min(want, there, BYTES_AT_ONCE // max(1, depth.size)))
+
+    def _came_empty(self, empty: EmptyGet) -> None:
+        """Nothing came; under --all the server is asked whether that is the end."""
+        budget = self.budget
+        if not self._options.everything or budget.over:
+            budget.came_empty(empty, 0)
+        elif empty.newer:
+            # Servers may give newer messages first while others hold or settle some.
+            head = self._calls.head()
+            if budget.last_sequence is None or not 0 < head <= budget.last_sequence:
+                budget.came_empty(empty, 0)
+        elif self._running:
+            # What is counted may be kept back by the server with what our handlers have.
+            budget.resumed()
         else:
-            self.settlements.conclude(work, Settlement("return"))
+            depth = self._calls.depth()
+            budget.came_empty(empty, depth.waiting - self._held_messages.count if depth else 0)
+
+    def _arrived(self, works: list[HeldMessage]) -> None:
+        for work in works:
+            if self.settlements.is_done(work.message):
+                work.decision = Settlement("ack")
+                self.settlements.add(work)
+            elif self.budget.came(work.message) and not self._ending:
+                self._waiting.append(work)
+            else:
+                self.settlements.add(work)
+        self.settlements.settle(self._stdout.bytes_taken)
+
+    def _begin_waiting(self) -> None:
+        while self._waiting and self._running < self._handler.concurrency and not self._delay.may_be_stop:
+            work = self._waiting.popleft()
+            self._numbers += 1
+            self._running += 1
+            self._works[self._numbers] = work
+            self._pool.start(task(self._numbers, work.message, self._handler.input, self._handler.timeout))
 
     # --- handlers that ended ---
 
     def _collect(self) -> None:
         while not self._outcomes.empty():
-            self._ended(self._outcomes.get())
+            outcome = self._outcomes.get()
+            self._running -= 1
+            self.budget.finished()
+            if self._on_fail.kind == "return" and not outcome.ok:
+                self._begin_no_more()
+            self._delay.put(outcome)
+        for outcome in self._delay.ready():
+            self._ended(outcome)
 
     def _ended(self, outcome: HandlerOutcome) -> None:
-        work = self._running.pop(outcome.key)
-        message = work.message if work else self._lost_work.pop(outcome.key)
-        self._budget.resumed()
-        decision = self._judge(message, outcome)
-        if decision.kind == "return" and outcome.ending == "stopped":
+        work = self._works.pop(outcome.key, None)
+        message = work.message if work else self._lost_works.pop(outcome.key)
+        decision = self._judge(outcome)
+        failure = "" if decision.kind == "ack" or outcome.ending == "stopped" else outcome.explained
+        if decision.kind == "return" and not failure:
             data = b""
         else:
             data = self._report.of(message, outcome, OUTCOMES[decision.kind])
         if not self._out(data):
-            decision = Settlement("return")
+            decision = RETURN
         if work:
-            self.settlements.add(work, decision, self._stdout.offset if data else 0)
+            work.decision, work.failure = decision, failure
+            work.end = self._stdout.offset if data else 0
+            self.settlements.add(work)
         elif decision.kind == "ack":
             # What held it is gone, and it comes again.
             self.settlements.remember(message)
+        elif failure:
+            self._name_failure(failure_text(message, failure, None))
 
-    def _judge(self, message: Received, outcome: HandlerOutcome) -> Settlement:
+    def _judge(self, outcome: HandlerOutcome) -> Settlement:
         """What is to become of a message, after its handler."""
         if outcome.error:
             self._end_with(outcome.error)
-            return Settlement("return")
-        if outcome.ending == "stopped":
-            return Settlement("return")
+        if outcome.error or outcome.ending == "stopped":
+            return RETURN
         self.handled += 1
         if outcome.ok:
-            self._budget.succeeded()
+            self.budget.succeeded()
             return Settlement("ack")
         self.failed += 1
-        self._name(message, outcome)
-        if self._on_fail.kind == "return":
-            self._budget.over = True
-        elif self._budget.failed(self._handler.concurrency):
+        if self._on_fail.kind != "return" and self.budget.failed(self._handler.concurrency):
             self._run.note("all messages fail: slowing down")
         return self._on_fail
 
-    def _name(self, message: Received, outcome: HandlerOutcome) -> None:
-        text = f"{name(message)}: {outcome.failure}"
-        if self._on_fail.kind == "reject" and is_last(message):
-            text += f"; {after_reject(message)}"
-        self._name_failure(text)
+    def _concluded(self, concluded: Concluded) -> None:
+        """The server has said what became of a message."""
+        work, error = concluded
+        if work.failure:
+            self._name_failure(failure_text(work.message, work.failure, None if error else work.decision))
+        if error:
+            self._end_with(error)
 
     def _out(self, data: bytes) -> bool:
         """Write `data`; False when it did not go out, so that its message must not be settled."""
-        if not data:
-            return True
-        if self._error:
-            return False
+        if self._output_failed:
+            return not data
         try:
-            return self._stdout.write(data)
+            self._output_failed = not self._stdout.write(data)
         except KubemqctlError as e:
+            self._output_failed = True
             self._end_with(e)
-            return False
+        return not self._output_failed
 
     def _finish(self) -> None:
         """Everything has ended: settle what can be."""
+        self.settlements.settle_rest(self._stdout.finish())
+        until = time.monotonic() + (LAST_SETTLEMENTS if self._stop else SETTLEMENTS)
         try:
-            self.settlements.finish(self._stdout.finish())
+            self.settlements.look()
+            while self._held_messages.settling and time.monotonic() < until:
+                select.select([self._wakeup.fd], [], [], min(ROUND, until - time.monotonic()))
+                self._wakeup.clear()
+                self.settlements.look()
         except PASSING as e:
-            self._lose(e)
             self._error = self._error or e
+        self._name_unsettled()
         if self.settlements.outcomes["returned"] and self._stdout.reader_gone():
             self._error = self._error or ReaderGone()
+
+    def _name_unsettled(self) -> None:
+        for work in self.settlements.drop():
+            if work.failure:
+                self._name_failure(failure_text(work.message, work.failure, None))
 
     # --- a lost connection ---
 
     def _lose(self, error: KubemqctlError) -> None:
         """All that is held goes back by itself; what ran well is known when it comes again."""
-        self._held_messages.drop()
-        self.settlements.forget()
-        for key, work in self._running.items():
-            if work:
-                self._lost_work[key] = work.message
-        self._running = dict.fromkeys(self._running)
-        if self._options.follow and not self._error:
-            if not self._lost:
-                self._run.note(f"{error.message}; trying again")
-            self._lost = error
-            self._budget.resumed()
-        else:
+        self._name_unsettled()
+        self._waiting.clear()
+        self._lost_works |= {key: work.message for key, work in self._works.items()}
+        self._works.clear()
+        if not self._options.follow or self._error:
             self._end_with(error)
+            return
+        if not self._in_trouble:
+            self._run.note(f"{error.message}; trying again")
+        self._lost, self._in_trouble = error, True
+        self.budget.resumed()
+
+    def _there_again(self) -> None:
+        """A Get was answered."""
+        if self._in_trouble:
+            self._in_trouble = False
+            self._backoff.reset()
+            self._run.note("connected again")
 
     def _regain(self, error: KubemqctlError) -> None:
-        """Connect again; only once no handler runs, so that no message is handled twice at a time."""
+        """Connect again; only once no handler runs, so that no message is handled twice at a time.
+
+        The pauses grow until a Get is answered: a server that answers pings alone is not there.
+        """
         self._lost = None
-        pause = SHORTEST_PAUSE
         while not self._stop:
-            self._budget.look()
-            if self._budget.over:
+            self.budget.look()
+            if self.budget.over:
                 self._end_with(error)
                 return
+            self._stop.wait(min(self._backoff.pause(), max(0.0, self.budget.time_left())))
             try:
                 self._calls.reconnect()
             except PASSING:
-                self._stop.wait(min(pause, self._budget.time_left()))
-                pause = min(pause * 2, LONGEST_PAUSE)
                 continue
-            self._budget.resumed()
+            self.budget.resumed()
             self._wakeup.notify()
-            self._run.note("connected again")
             return
-
-
-_WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
-
-
-def handle_messages(
-    run: Invocation, options: ReceiveOptions, handler: HandlerOptions, on_fail: Settlement
-) -> int:
-    """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
-    with (
-        closing(Stdout()) as stdout,
-        run.client() as client,
-        StopWithHandlers() as stop,
-        closing(Wakeup()) as wakeup,
-    ):
-        stdout.stop_fd = stop.fd
-        if options.follow:
-            run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
-        calls = worker_calls(client, options.channel, wakeup.notify)
-        worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
-        try:
-            worker.run()
-        except (HandlerFailed, ReaderGone):
-            if not stop:
-                raise
-        finally:
-            _summarize_handled(run, options, worker)
-        if stop:
-            return stop.exit_code
-    if not worker.taken and not options.may_be_empty:
-        raise NothingArrived.on(options.channel)
-    return 0
-
-
-def _summarize_handled(run: Invocation, options: ReceiveOptions, worker: Worker) -> None:
-    if options.most != 1 or worker.settlements.unconfirmed or worker.settlements.outcomes["returned"]:
-        told = [
-            f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in worker.settlements.outcomes.items() if n
-        ]
-        run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
-    if worker.settlements.unconfirmed:
-        what = count_text(worker.settlements.unconfirmed, "message")
-        run.warn(f"{what} handled, but the acknowledgement is not confirmed: they may be delivered again")
-
-
-class HandledOutput:
-    """What goes to stdout: what handlers print, each whole; or, where the form asks for it, a record each."""
-
-    def __init__(self, run: Invocation) -> None:
-        passes = run.form().name in ("raw", "human")
-        self._render: Callable[[object], bytes] | None = None if passes else run.renderer(HandledMessage).one
-
-    def of(self, message: Received, run: HandlerOutcome, outcome: str) -> bytes:
-        """The bytes to print of `message`; with a record, the handler's own go to stderr at once."""
-        if self._render is None:
-            return run.stdout
-        lines = StderrLines()
-        lines.feed(run.stdout)
-        lines.end()
-        return self._render(HandledMessage(*message, outcome, run.exit_code))

@@ -136,6 +136,7 @@ def _serve(
                     _sender(client, options.stdout_is_body),
                     lambda answered: _print(stdout, render.one(answered)),
                     run.note,
+                    stop,
                 )
                 _listen(run, client, subscription, responder, stop, stdout, grace)
         finally:

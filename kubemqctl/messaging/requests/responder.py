@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, Input, Task
+from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, Input, Task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send
@@ -82,6 +82,7 @@ class Responder:
         send: Send,
         show: Callable[[AnsweredRequest], None],
         say: Callable[[str], None],
+        stop: StopSignal,
     ) -> None:
         self.summary = RespondSummary()
         self.failure: KubemqctlError | None = None
@@ -95,6 +96,8 @@ class Responder:
         self._waiting: deque[ArrivedRequest] = deque()
         self._bytes = 0
         self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
+        self._stop = stop
+        self._delay = FailureDelay(stop)
         self._cannot_start = ""
         handler = options.handler
         self._pool = (
@@ -113,8 +116,12 @@ class Responder:
     @property
     def due(self) -> float | None:
         """When `step` has something to do though nothing happens, in monotonic seconds."""
-        waiting = self._waiting[0].last_start if self._waiting else None
-        return min((at for at in (waiting, self._answer_sender.due) if at is not None), default=None)
+        dues = [self._waiting[0].last_start] if self._waiting else []
+        if self._answer_sender.due is not None:
+            dues.append(self._answer_sender.due)
+        if self._delay:
+            dues.append(time.monotonic() + self._delay.left)
+        return min(dues, default=None)
 
     def take(self, requests: Iterable[ArrivedRequest]) -> None:
         """Answer these, now or when a handler is free; those over the count are left alone."""
@@ -132,8 +139,7 @@ class Responder:
 
     def step(self) -> None:
         """Do all that can be done without waiting."""
-        while not self._outcomes.empty():
-            self._ended(self._outcomes.get())
+        self._collect()
         if self._pool:
             self._start(self._pool)
         self._answer_sender.look()
@@ -188,6 +194,17 @@ class Responder:
     def _notify(self) -> None:
         self._wakeup.notify()
         self.wake()
+
+    def _collect(self) -> None:
+        while not self._outcomes.empty():
+            outcome = self._outcomes.get()
+            # Somebody waits for the answer: only an end by a signal, as a service manager sends, may wait.
+            if outcome.ok or (outcome.exit_code <= 128 and not self._stop):
+                self._ended(outcome)
+            else:
+                self._delay.put(outcome)
+        for outcome in self._delay.ready():
+            self._ended(outcome)
 
     def _ended(self, outcome: HandlerOutcome) -> None:
         came, options = outcome.key, self._options
@@ -244,7 +261,8 @@ class Responder:
 
     @property
     def _is_busy(self) -> bool:
-        return bool(self._waiting or self._answer_sender.under_way or (self._pool and self._pool.under_way))
+        running = self._pool and self._pool.under_way
+        return bool(self._waiting or self._delay or self._answer_sender.under_way or running)
 
     def _wait(self, stop: StopSignal | None, end: float | None) -> None:
         """Until there is news, a first signal, or the next thing is due."""
@@ -259,8 +277,10 @@ class Responder:
         """End the handlers that still run, refuse what they had no time for, and see the answers off."""
         if self._pool:
             self._pool.finish(0)
-        while not self._outcomes.empty():
-            self._ended(self._outcomes.get())
+        self._collect()
+        while self._delay:
+            self._wait(None, time.monotonic() + self._delay.left)
+            self._collect()
         while self._waiting:
             self._refuse(self._next(), "the responder has stopped")
         end = time.monotonic() + LAST_ANSWERS

@@ -34,12 +34,24 @@ class Call:
 class Desk:
     """A responder with nothing behind it, and what came out of it."""
 
-    def __init__(self, options: RespondOptions, show_error: KubemqctlError | None = None) -> None:
+    def __init__(
+        self,
+        options: RespondOptions,
+        show_error: KubemqctlError | None = None,
+        stop: StopSignal | None = None,
+    ) -> None:
         self.sent: list[Reply] = []
         self.shown: list[AnsweredRequest] = []
         self.said: list[str] = []
         self._show_error = show_error
-        self.responder = Responder(options, os.environ, self._send, self._show, self.said.append)  # type: ignore[arg-type]
+        self.responder = Responder(
+            options,
+            os.environ,
+            self._send,  # type: ignore[arg-type]
+            self._show,
+            self.said.append,
+            stop or StopSignal(),
+        )
 
     def _send(self, came: ArrivedRequest, reply: Reply, notify: Callable[[], None]) -> Call:
         self.sent.append(reply)

@@ -1,0 +1,141 @@
+"""When a worker takes more messages, how many, and when no more."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+
+from kubemqctl.messaging.queues.fetch import LONGEST_PAUSE, ROUND, SHORTEST_PAUSE, Expiring, ReceiveOptions
+from kubemqctl.messaging.queues.held_messages import EmptyGet
+from kubemqctl.model.messages import Received
+
+MOST_IN_HAND = 500
+"""Messages that a worker takes at most; slow handlers leave what they do not need to other workers."""
+DOUBT = 1.0
+"""Seconds for which a queue is asked on that gives nothing although its server counts messages in it."""
+
+
+class ReceiveBudget:
+    """What a run may still take. `now` is monotonic seconds; `over` says that it takes no more.
+
+    Patience counts while the server has our question and from the last message or free handler on; that
+    nothing is there is concluded from an empty answer only.
+    """
+
+    def __init__(self, options: ReceiveOptions) -> None:
+        self.over = False
+        self.taken = 0
+        self.uncounted = 0  # what the server counted and did not give
+        self.last_sequence: int | None = None
+        self._options = options
+        self._left = options.most
+        self._began = self._quiet_since = time.monotonic()
+        self._answered = False
+        self._failures = 0
+        self._resume_at = 0.0
+        self._doubted_since: float | None = None
+        self._expiring = Expiring()
+        self._finished: deque[float] = deque()
+
+    def bound(self, waiting: int, last_sequence: int) -> None:
+        """What waits now is all that is wanted."""
+        self._left, self.last_sequence = waiting, last_sequence
+
+    def time_left(self) -> float:
+        """Seconds until it is over, for what time has to do with it."""
+        options = self._options
+        patience = options.idle if self.taken else options.wait
+        silence = math.inf if patience is None else self._quiet_since + patience
+        return min(silence - time.monotonic(), self.time_for_all)
+
+    @property
+    def time_for_all(self) -> float:
+        """Seconds until the run is over, whatever comes."""
+        lasting = self._options.lasting
+        return math.inf if lasting is None else self._began + lasting - time.monotonic()
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next message should be taken."""
+        return max(0.0, self._resume_at - time.monotonic())
+
+    def want(self, concurrency: int, running: int) -> int:
+        """How many to ask for: as many as were finished in the last second, but what handlers run."""
+        while self._finished and self._finished[0] < time.monotonic() - 1.0:
+            self._finished.popleft()
+        want = min(max(concurrency, len(self._finished)), MOST_IN_HAND) - running
+        return max(1, want if self._left is None else min(want, self._left))
+
+    def look(self) -> None:
+        """See whether it is over."""
+        self.over = self.over or self._left == 0 or (self._answered and self.time_left() <= 0)
+
+    def counted(self, seconds: float) -> None:
+        """Something was asked of the server meanwhile that patience is not meant for."""
+        self._quiet_since += seconds
+        self._began += 0.0 if self.taken else seconds
+
+    def resumed(self) -> None:
+        """A handler is free again, or the server there: silence counts from now on."""
+        self._quiet_since = time.monotonic()
+        self._answered = False
+
+    def finished(self) -> None:
+        """A handler has ended."""
+        self._finished.append(time.monotonic())
+        self.resumed()
+
+    def came_empty(self, empty: EmptyGet, counted: int) -> None:
+        """A Get brought nothing; the server counts so many messages beyond those that we hold.
+
+        One that came back early met an expired message.
+        """
+        self._answered = True
+        if empty.newer:
+            self.over = True
+        elif empty.waited < ROUND * 0.9:
+            if self._expiring.is_too_long(now := time.monotonic()):
+                self._resume_at = now + SHORTEST_PAUSE
+            else:
+                self.resumed()
+        else:
+            self._expiring.ended()
+            if self._options.everything:
+                self._doubt(counted)
+
+    def _doubt(self, counted: int) -> None:
+        now = time.monotonic()
+        if self._doubted_since is None:
+            self._doubted_since = now
+        if counted <= 0 or now - self._doubted_since >= DOUBT:
+            self.over = True
+            self.uncounted = max(0, counted)
+
+    def came(self, message: Received) -> bool:
+        """Whether `message` is wanted."""
+        if self.over:
+            return False
+        self.taken += 1
+        self._expiring.ended()
+        self._doubted_since = None
+        if self._left is not None:
+            self._left -= 1
+            self.over = self._left == 0
+        self.resumed()
+        return True
+
+    def succeeded(self) -> None:
+        """A handler has done its work."""
+        self._failures = 0
+        self._resume_at = 0.0
+
+    def failed(self, concurrency: int) -> bool:
+        """Slow down while nothing succeeds; whether that begins now."""
+        self._failures += 1
+        in_vain = self._failures - concurrency
+        if in_vain <= 0 or self._options.everything:
+            return False
+        pause = min(LONGEST_PAUSE, SHORTEST_PAUSE * 2.0 ** min(in_vain - 1, 10))
+        self._resume_at = time.monotonic() + pause
+        return in_vain == 1

@@ -1,0 +1,62 @@
+"""`queue receive` with a handler, from its options to the exit code."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from kubemqctl.messaging.handlers.options import HandlerOptions
+from kubemqctl.messaging.handlers.pool import StopWithHandlers
+from kubemqctl.messaging.queues.decisions import Settlement
+from kubemqctl.messaging.queues.fetch import ReceiveOptions
+from kubemqctl.messaging.queues.held_messages import worker_calls
+from kubemqctl.messaging.queues.worker import Worker
+from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
+from kubemqctl.model.text import count_text
+from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Wakeup
+
+_WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
+
+
+def handle_messages(
+    run: Invocation, options: ReceiveOptions, handler: HandlerOptions, on_fail: Settlement
+) -> int:
+    """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
+    with (
+        closing(Stdout()) as stdout,
+        run.client() as client,
+        StopWithHandlers() as stop,
+        closing(Wakeup()) as wakeup,
+    ):
+        stdout.stop_fd = stop.fd
+        if options.follow:
+            run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
+        calls = worker_calls(client, options.channel, wakeup.notify)
+        worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
+        try:
+            worker.run()
+        except (HandlerFailed, ReaderGone):
+            if not stop:
+                raise
+        finally:
+            _summarize(run, options, worker)
+        if stop:
+            return stop.exit_code
+    if not worker.budget.taken and not options.may_be_empty:
+        raise NothingArrived.on(options.channel)
+    return 0
+
+
+def _summarize(run: Invocation, options: ReceiveOptions, worker: Worker) -> None:
+    """Say what became of the messages; of a single one only what is not as it should be."""
+    outcomes, unconfirmed = worker.settlements.outcomes, worker.settlements.unconfirmed
+    if options.most != 1 or unconfirmed or outcomes["returned"]:
+        told = [f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in outcomes.items() if n]
+        run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
+    if unconfirmed:
+        what = count_text(unconfirmed, "message")
+        run.warn(f"{what} handled, but the acknowledgement is not confirmed: they may be delivered again")
+    if worker.budget.uncounted:
+        what = count_text(worker.budget.uncounted, "more message")
+        run.warn(f"the server counts {what} and gives none: others hold them, or they have expired")

@@ -1,0 +1,63 @@
+"""A worker's loop in this process, with a real broker: what it has in hand."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from kubemqctl.messaging.handlers.options import HandlerOptions, find
+from kubemqctl.messaging.queues import budget, worker
+from kubemqctl.messaging.queues.decisions import Settlement
+from kubemqctl.messaging.queues.fetch import ReceiveOptions
+from kubemqctl.messaging.queues.held_messages import worker_calls
+from kubemqctl.messaging.queues.worker import Worker
+from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.waiting import StopSignal, Wakeup
+from tests.faults.consumers import Quiet, connected
+from tests.support.proxy import Proxy
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    read_end, write_end = os.pipe()
+    yield read_end, write_end
+    for fd in (read_end, write_end):
+        os.close(fd)
+
+
+def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
+    broker: Broker,
+    stub: Stub,
+    channel: str,
+    pipe: tuple[int, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "MOST_IN_HAND", 6)
+    monkeypatch.setattr(budget, "MOST_IN_HAND", 6)
+    stub.fill(channel, 20)
+    read_end, write_end = pipe
+    run, stop = Quiet(dict(os.environ)), StopSignal()
+    wish = ReceiveOptions(channel, most=None, everything=True)
+    handler = HandlerOptions(find(["echo", "x"], os.environ), 2, None, "body", 1.0)
+    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
+        calls = worker_calls(client, channel, wakeup.notify)
+        works = Worker(run, wish, handler, Settlement("reject"), calls, Stdout(write_end), stop, wakeup)
+        thread = threading.Thread(target=works.run)
+        thread.start()
+        until(lambda: works.handled >= 6, "as many are handled as may be in hand")
+        time.sleep(0.2)
+        assert works.handled <= 8
+        read = 0
+        while read < 40:
+            read += len(os.read(read_end, 100))
+        thread.join(20)
+    assert works.handled == 20
+    assert not sum(q.Waiting for q in stub.info(channel).Info.Queues)
