@@ -186,7 +186,7 @@ class ToHandler:
 
     @property
     def _pauses(self) -> bool:
-        return self._ends_here or self._delay.may_be_stop
+        return self._ends_here or self._delay.may_be_stop or (self._keep is not None and bool(self._delay))
 
     @property
     def _ends_here(self) -> bool:
