@@ -219,8 +219,8 @@ function __kubemqctl_table
             printf '%s\n' \
                 'argument|channels:events_store' \
                 'handler' \
-                'option|--from|words:new,first,last|Start position: new, first, last, a sequence, a time, or a duration ago (2h).' \
-                'option|--until|words:now|End position, inclusive: now, a sequence or a time.' \
+                'option|--from|words:new,first,last|Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).' \
+                'option|--until|words:now|End position, inclusive: now, a sequence, a time, or a date (that day included).' \
                 'option|--group|-|Join the consumer group G: each message goes to one member.' \
                 'option|--durable|-|Let the server remember the position under NAME.' \
                 'option|--checkpoint|file|Remember the position in FILE.' \

@@ -224,34 +224,54 @@ def parse_time(text: str) -> int:
     return time
 
 
+def parse_date(text: str, days_on: int = 0) -> int:
+    """A date such as `2024-05-31`: its midnight here, or that of so many days on, in Unix nanoseconds."""
+    from datetime import datetime, timedelta
+
+    try:
+        midnight = datetime.strptime(text, "%Y-%m-%d") + timedelta(days_on)
+        seconds = int(midnight.timestamp())
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"{quoted(text)} is not a date: write it as 2024-05-31") from error
+    if not -(2**63) <= seconds * SECOND < 2**63:
+        raise UsageError(f"{text} is out of range: the years 1678 to 2262 are supported")
+    return seconds * SECOND
+
+
 def parse_start(text: str) -> Start:
-    """`new`, `first`, `last`, a sequence, a time, or a duration: so long ago."""
+    """`new`, `first`, `last`, `-N`: the last N, a sequence, a time, a date, or a duration: so long ago."""
     if text in ("new", "first", "last"):
         return Start(text)  # type: ignore[arg-type]
+    if text[:1] == "-" and _is_sequence(text[1:]):
+        return Start("back", _sequence(text[1:]))
     if _is_sequence(text):
         return Start("sequence", _sequence(text))
+    if _is_date(text):
+        return Start("time", parse_date(text))
     if _looks_like_time(text):
         return Start("time", parse_time(text))
     try:
         return Start("ago", duration_ns(text))
     except UsageError:
         raise UsageError(
-            f"{quoted(text)} is not a start position: use new, first, last, a sequence such as 42,"
-            " a time such as 2024-05-31T08:30:00Z, or a duration ago such as 2h"
+            f"{quoted(text)} is not a start position: use new, first, last, -10 for the last 10, a sequence"
+            " such as 42, a time such as 2024-05-31T08:30:00Z, a date, or a duration ago such as 2h"
         ) from None
 
 
 def parse_end(text: str) -> End:
-    """`now`, a sequence or a time."""
+    """`now`, a sequence, a time, or a date: the end of that day here."""
     if text == "now":
         return End("now")
     if _is_sequence(text):
         return End("sequence", _sequence(text))
+    if _is_date(text):
+        return End("time", parse_date(text, days_on=1) - 1)
     if _looks_like_time(text):
         return End("time", parse_time(text))
     raise UsageError(
-        f"{quoted(text)} is not an end position: use now, a sequence such as 42, or a time such as"
-        " 2024-05-31T08:30:00Z"
+        f"{quoted(text)} is not an end position: use now, a sequence such as 42, a time such as"
+        " 2024-05-31T08:30:00Z, or a date"
     )
 
 
@@ -271,15 +291,24 @@ def _sequence(text: str) -> int:
     return int(text)
 
 
+def _is_date(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is not None
+
+
 def _looks_like_time(text: str) -> bool:
     return re.match(r"[0-9]{4}-", text) is not None
 
 
 class Start(NamedTuple):
-    """Where in a store to begin. `value` is a sequence, a time, or for `ago` a duration in nanoseconds."""
+    """Where in a store to begin.
 
-    kind: Literal["new", "first", "last", "sequence", "time", "ago"]
+    `value` is a sequence, a time, for `ago` a duration in nanoseconds, for `back` how many of the last. With
+    `as_stored`, what is gone from a sequence on is not missed before the first event that is there.
+    """
+
+    kind: Literal["new", "first", "last", "back", "sequence", "time", "ago"]
     value: int = 0
+    as_stored: bool = False
 
 
 class End(NamedTuple):

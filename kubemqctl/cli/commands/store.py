@@ -35,7 +35,7 @@ From = Annotated[
     typer.Option(
         "--from",
         metavar="START",
-        help="Start position: new, first, last, a sequence, a time, or a duration ago (2h).",
+        help="Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).",
         show_default="new",
         parser=o.valued("--from", _start),
     ),
@@ -45,7 +45,7 @@ Until = Annotated[
     typer.Option(
         "--until",
         metavar="END",
-        help="End position, inclusive: now, a sequence or a time.",
+        help="End position, inclusive: now, a sequence, a time, or a date (that day included).",
         parser=o.valued("--until", _end),
     ),
 ]
@@ -162,8 +162,8 @@ def sub(
     from kubemqctl.model.values import check_order
 
     check_channel(channel, "events_store")
-    _check_position(group, durable, checkpoint, until)
     begin = start or Start("new")
+    _check_position(group, durable, checkpoint, begin, until)
     if until:
         check_order(begin, until)
     run = ctx.obj
@@ -187,7 +187,9 @@ def sub(
     return subscribe_store(run, wish, StoreOptions(begin, until, durable or "", checkpoint))
 
 
-def _check_position(group: str, durable: str | None, checkpoint: str | None, until: End | None) -> None:
+def _check_position(
+    group: str, durable: str | None, checkpoint: str | None, start: Start, until: End | None
+) -> None:
     """Only one may keep the position, and only we know the end."""
     keepers = {
         "--group": bool(group),
@@ -198,6 +200,11 @@ def _check_position(group: str, durable: str | None, checkpoint: str | None, unt
     if len(given) > 1:
         raise UsageError(
             f"{' and '.join(given)} cannot be used together: each keeps the position in its own way"
+        )
+    if start.kind == "back" and (group or durable is not None):
+        raise UsageError(
+            f"--from -{start.value} cannot be used with {given[0]}: only the server knows where that starts",
+            hint="use --from first, a sequence, a time or a duration",
         )
     if until and (group or durable is not None):
         raise UsageError(

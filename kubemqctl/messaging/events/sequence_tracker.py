@@ -30,7 +30,7 @@ class SequenceTracker:
         self.last: Event | None = None
         self.begin = start
         self._say = say
-        self._wanted = start.value if start.kind == "sequence" else None
+        self._wanted = start.value if start.kind == "sequence" and not start.as_stored else None
         self._asked_for = 0
         self._is_new = True
 
@@ -80,8 +80,9 @@ class SequenceTracker:
 
     def _step(self, event: Event) -> Step:
         if self._wanted is None:
-            early = self.begin.kind == "time" and event.timestamp < self.begin.value
-            return "skip" if early else "pass"
+            begin = self.begin
+            at = {"time": event.timestamp, "sequence": event.sequence}.get(begin.kind, begin.value)
+            return "skip" if at < begin.value else "pass"
         if event.sequence < self._wanted:
             return self._behind(event)
         return self._ahead(event, self._wanted) if event.sequence > self._wanted else "pass"

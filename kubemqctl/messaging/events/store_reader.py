@@ -33,7 +33,7 @@ NEWEST = Start("last")
 
 
 def first_position(store: Store, start: Start, checkpoint: Checkpoint | None) -> Start:
-    """The first subscription's start, without `ago`. A checkpoint's position goes first.
+    """The first subscription's start, without `ago` and `back`. A checkpoint's position goes first.
 
     Raises ConfigError for a position that the server does not have.
     """
@@ -42,6 +42,11 @@ def first_position(store: Store, start: Start, checkpoint: Checkpoint | None) ->
         return Start("sequence", checkpoint.position.sequence + 1)
     if start.kind == "ago":
         start = with_absolute_time(start, store.clock())
+    if start.kind == "back":
+        newest = store.first(NEWEST)
+        return (
+            Start("sequence", max(1, newest.sequence - start.value + 1), True) if newest else Start("first")
+        )
     if checkpoint and start.kind in ("new", "last"):
         return _pinned(store, start, checkpoint)
     return start

@@ -195,6 +195,7 @@ class Subscriber:
         )
         self._delivery = self._deliver_to(out)
         self._is_full = False
+        self._has_reached_end = False
 
     def _deliver_to(self, out: Exit) -> Delivery:
         handler, keep = self._options.handler, self._plan.keep
@@ -258,6 +259,7 @@ class Subscriber:
             events, self._is_full = end_condition.cut(events)
             if not self._is_full and self._live.live_since is not None:
                 self._is_full = end_condition.is_reached(tracker.wanted if tracker else None)
+            self._has_reached_end = self._is_full
         if self._options.most and self.arrived + len(events) >= self._options.most:
             events = events[: self._options.most - self.arrived]
             self._is_full = True
@@ -328,6 +330,8 @@ class Subscriber:
         if tracker and tracker.missing:
             were = "event was" if tracker.missing == 1 else "events were"
             return Partial(f"{tracker.missing} {were} removed from {channel} before they could be read")
-        if not self.arrived and self._options.limits.lasting is None:
+        # Where all there was has been looked at, or time alone ended the run, nothing is an answer too.
+        is_timed = self._options.limits.lasting is not None and not self._options.most
+        if not self.arrived and not is_timed and not self._has_reached_end:
             return NothingArrived(f"nothing arrived on {channel}", hint=self._plan.hint)
         return None

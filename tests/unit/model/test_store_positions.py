@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import pytest
 
 from kubemqctl.model.errors import UsageError
@@ -22,6 +25,8 @@ SECOND = 1_000_000_000
         ("2024-05-31T08:30:00.000000001Z", Start("time", 1717144200 * SECOND + 1)),
         ("1.5s", Start("ago", 1_500_000_000)),
         ("2h30m", Start("ago", 9000 * SECOND)),
+        ("-1", Start("back", 1)),
+        ("-20", Start("back", 20)),
     ],
 )
 def test_every_place_to_begin(text: str, start: Start) -> None:
@@ -29,14 +34,14 @@ def test_every_place_to_begin(text: str, start: Start) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "0", "-1", str(2**63), "9" * 5000, "First", "now", "5 ", "1.5", "yesterday"]
+    "text", ["", "0", "-0", "--1", str(2**63), "9" * 5000, "First", "now", "5 ", "1.5", "yesterday"]
 )
 def test_no_place_to_begin(text: str) -> None:
     with pytest.raises(UsageError):
         parse_start(text)
 
 
-@pytest.mark.parametrize("text", ["2024-02-30T00:00:00Z", "2024-05-31"])
+@pytest.mark.parametrize("text", ["2024-02-30T00:00:00Z", "2024-05-31T", "2024-02-30"])
 def test_a_time_that_is_none_says_what_is_wrong_with_it(text: str) -> None:
     with pytest.raises(UsageError, match=r"is not a date|is not a time"):
         parse_start(text)
@@ -61,3 +66,33 @@ def test_an_end_before_the_start_is_refused_where_both_are_known() -> None:
     check_order(Start("time", 5), End("sequence", 4))
     with pytest.raises(UsageError, match="before"):
         check_order(Start("time", 5), End("time", 4))
+
+
+@pytest.fixture
+def new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("new_york")
+@pytest.mark.parametrize(
+    ("day", "begins", "hours"),
+    [
+        ("2024-05-31", "2024-05-31T00:00:00-04:00", 24),
+        ("2024-03-10", "2024-03-10T00:00:00-05:00", 23),  # the clocks go forward on that day
+        ("2024-11-03", "2024-11-03T00:00:00-04:00", 25),
+    ],
+)
+def test_a_date_is_a_local_day_however_long(day: str, begins: str, hours: int) -> None:
+    start, end = parse_start(day), parse_end(day)
+    assert start == parse_start(begins)
+    assert end.value - start.value == hours * 3600 * SECOND - 1
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_date_out_of_range_says_so(day: str) -> None:
+    with pytest.raises(UsageError, match=r"out of range|not a date"):
+        parse_end(day)

@@ -38,6 +38,13 @@ def test_the_first_event_may_be_any_unless_a_sequence_was_asked_for() -> None:
     assert follow(way, 17, 18) == ([], True)
 
 
+def test_of_the_last_few_those_that_are_gone_are_not_missed() -> None:
+    way, said = tracker(Start("sequence", 15, as_stored=True))
+    assert follow(way, 14, 17, 18) == ([17, 18], False)
+    assert follow(way, 20) == ([], True)
+    assert (way.missing, said) == (0, [])
+
+
 def test_a_gap_asks_for_a_new_subscription_and_drops_what_is_behind_it() -> None:
     way, said = tracker()
     assert follow(way, 1, 2, 5, 6) == ([1, 2], True)
