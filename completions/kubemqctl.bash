@@ -218,8 +218,8 @@ _kubemqctl_table() {
     esac
 }
 
-_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout -o --output --json --format -q --quiet -v --verbose --no-input --version -h --help'
-_kubemqctl_common_values='-p=profiles --profile=profiles -a=- --address=- --client-id=- --token-file=file --tls-ca=file --tls-cert=file --tls-key=file --tls-server-name=- --connect-timeout=- -o=words:auto,human,json,yaml,raw,prometheus --output=words:auto,human,json,yaml,raw,prometheus --format=-'
+_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout --connect-wait -o --output --json --format -q --quiet -v --verbose --no-input --version -h --help'
+_kubemqctl_common_values='-p=profiles --profile=profiles -a=- --address=- --client-id=- --token-file=file --tls-ca=file --tls-cert=file --tls-key=file --tls-server-name=- --connect-timeout=- --connect-wait=- -o=words:auto,human,json,yaml,raw,prometheus --output=words:auto,human,json,yaml,raw,prometheus --format=-'
 
 # Reads the line up to the cursor. Sets words (unquoted), cur (the last one, unquoted), quote (the open one)
 # and head (how much of cur readline leaves alone: it replaces what stands behind a colon, a = or a quote).

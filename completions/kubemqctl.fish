@@ -444,6 +444,7 @@ function __kubemqctl_common
         'option|--tls-key|file|Private key of the client certificate.' \
         'option|--tls-server-name|-|Host name that the server\'s certificate must have.' \
         'option|--connect-timeout|-|Time limit for connecting to an address.' \
+        'option|--connect-wait|-|At the start, keep trying for up to D while the server cannot be reached.' \
         'option|-o --output|words:auto,human,json,yaml,raw,prometheus|Output format: auto, human, json, yaml, raw (listings of channels: prometheus).' \
         'option|--json||The same as -o json.' \
         'option|--format|-|Print each record by a template, such as \'{sequence}\\t{body}\'.' \

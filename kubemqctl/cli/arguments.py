@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VALUED = {
     "-p", "--profile", "-a", "--address", "--client-id", "--token-file", "--tls-ca", "--tls-cert",
-    "--tls-key", "--tls-server-name", "--connect-timeout", "-o", "--output", "--format",
+    "--tls-key", "--tls-server-name", "--connect-timeout", "--connect-wait", "-o", "--output", "--format",
 }  # fmt: skip
 SWITCHES = {"--tls", "--no-tls", "--json", "-q", "--quiet", "-v", "--verbose", "--no-input"}
 

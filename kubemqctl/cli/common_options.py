@@ -61,6 +61,14 @@ def root(
     connect_timeout: Annotated[
         float, duration("--connect-timeout", "Time limit for connecting to an address.", "5s")
     ] = CONNECT_TIMEOUT,
+    connect_wait: Annotated[
+        float,
+        duration(
+            "--connect-wait",
+            "At the start, keep trying for up to D while the server cannot be reached.",
+            "0s",
+        ),
+    ] = 0.0,
     output: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +118,7 @@ def root(
         tls_key=tls_key,
         tls_server_name=tls_server_name,
         connect_timeout=connect_timeout,
+        connect_wait=connect_wait,
     )
     if json and output not in (None, "json"):
         raise UsageError(f"--json and -o {output} cannot be used together")

@@ -3,22 +3,83 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
     from kubemqctl.config.settings import Settings
+    from kubemqctl.model.reports import Pong
+
+PAUSE = 0.1
+"""Seconds between two tries to reach a server that is waited for."""
+_SHORTEST = 0.05  # seconds that a try has, however little is left
+
+Warn = Callable[[str], None]
+Pause = Callable[[float], None]
 
 
-def connect(settings: Settings, warn: Callable[[str], None] = lambda text: None) -> Client:
-    """A client of the first address of `settings` that takes a TCP connection; `warn` as in Client.
+def _silent(text: str) -> None:
+    pass
 
-    Raises Unreachable when none does, ConfigError or NotFound for TLS files and tokens that cannot be read.
+
+def connect(settings: Settings, warn: Warn = _silent, pause: Pause = time.sleep) -> Client:
+    """A client of the first address of `settings` that takes a TCP connection; see Client.
+
+    With a `connect_wait`, one that answers: tried again for so long while there is none.
+    Raises Unreachable when there is none, ConfigError or NotFound for TLS files and tokens that cannot be
+    read, and what `pause` raises.
     """
+    if settings.connect_wait:
+        return wait_for_server(settings, settings.connect_wait, warn, pause)[0]
+    return _client(settings, warn, pause)
+
+
+def _client(settings: Settings, warn: Warn, pause: Pause) -> Client:
     # grpc's core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from kubemqctl.client.connection import Client
 
-    return Client(settings, warn)
+    return Client(settings, warn, pause)
+
+
+def wait_for_server(
+    settings: Settings, wait: float, warn: Warn = _silent, pause: Pause = time.sleep
+) -> tuple[Client, Pong]:
+    """A client of a server that answers a ping, and its answer; tried again for `wait` seconds.
+
+    Raises Unreachable when none answers in that time (with no `wait`: what went wrong). What waiting does
+    not mend is raised at once: a TLS connection that fails, a token that is refused.
+    """
+    until = time.monotonic() + wait
+    while True:
+        left = max(_SHORTEST, until - time.monotonic()) if wait else float("inf")
+        try:
+            return _answering(settings, left, warn, pause)
+        except (Unreachable, NotReady, TimedOut) as e:
+            if not wait or e.code == "tls-failed":
+                raise
+            if time.monotonic() >= until:
+                raise Unreachable(
+                    f"no server answered within {wait:g} s: {e.message}",
+                    hint=e.hint,
+                    grpc_status=e.grpc_status,
+                    server_message=e.server_message,
+                ) from e
+        pause(min(PAUSE, max(0.0, until - time.monotonic())))
+
+
+def _answering(settings: Settings, left: float, warn: Warn, pause: Pause) -> tuple[Client, Pong]:
+    client = _client(settings._replace(connect_timeout=min(left, settings.connect_timeout)), warn, pause)
+    client.settings = settings  # the next connection has its whole time again
+    from kubemqctl.client.connection import PING_TIMEOUT, ping
+
+    try:
+        return client, ping(client, min(left, PING_TIMEOUT))
+    except BaseException:
+        client.__exit__()
+        raise

@@ -7,24 +7,23 @@ than every five minutes.
 
 from __future__ import annotations
 
-import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from kubemqctl.client.endpoint import Pause, reach
 from kubemqctl.client.error_translation import translated
 from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Pending, Stream, there
 from kubemqctl.client.timeouts import AnswerTimer
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
-from kubemqctl.model.errors import Unreachable
+from kubemqctl.model.errors import Stopped, Unreachable
 from kubemqctl.model.limits import MAX_MESSAGE, SECOND
 from kubemqctl.model.reports import Pong
-from kubemqctl.model.text import reason
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 from kubemqctl.wire.lenient_decoding import decoder
@@ -67,13 +66,22 @@ _ANSWERS: dict[str, Any] = {
 
 
 class Client:
-    """A connection to one server; a context manager. `warn` gets, from any thread, what to say of it."""
+    """A connection to one server; a context manager. `warn` gets, from any thread, what to say of it.
 
-    def __init__(self, settings: Settings, warn: Callable[[str], None] = lambda text: None) -> None:
+    `pause` is called while it connects: it sleeps, or raises when a signal asks for the end.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        warn: Callable[[str], None] = lambda text: None,
+        pause: Pause = time.sleep,
+    ) -> None:
         self.client_id = settings.client_id
         self._warn = warn
+        self._pause = pause
         self.mended = 0  # answers whose text was no UTF-8, and is not as it was sent
-        self._settings = settings
+        self.settings = settings
         self.stopping: Callable[[], bool] | None = None
         """Whether the run is to end; then no answer is waited for as long as before. None: nobody tells."""
         self._token = read_token(settings)
@@ -150,23 +158,34 @@ class Client:
         )
 
     def reconnect(self) -> None:
-        """Connect anew, to the first address that answers. Raises Unreachable."""
+        """Connect anew, to the first address that answers. Raises Unreachable, also when a signal came:
+
+        what to do about that is the caller's to say, who may have messages to settle first.
+        """
         self._channel.close()
         self._calls.clear()
-        self._open()
+        try:
+            self._open()
+        except Stopped as e:
+            raise Unreachable(f"not connected again: {e.message}") from e
 
     def _open(self) -> None:
-        self.address = _reachable(self._settings.addresses, self._settings.connect_timeout)
+        settings = self.settings
+        at = reach(settings.addresses, settings.connect_timeout, self._pause)
+        self.address = at.address
         self._traffic = partial(bytes_moved, self.address)
         # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.
-        attempt = ("grpc.min_reconnect_backoff_ms", _milliseconds(self._settings.connect_timeout))
-        options = [*_OPTIONS, attempt]
-        if name := self._settings.tls.server_name:
-            options.append(("grpc.ssl_target_name_override", name))  # type: ignore[arg-type]
-        if self._credentials is None:
-            self._channel = grpc.insecure_channel(self.address, options)
+        attempt = ("grpc.min_reconnect_backoff_ms", _milliseconds(settings.connect_timeout))
+        options: list[tuple[str, Any]] = [*_OPTIONS, attempt]
+        if name := settings.tls.server_name:
+            options.append(("grpc.ssl_target_name_override", name))
         else:
-            self._channel = grpc.secure_channel(self.address, self._credentials, options)
+            # The name, for the certificate and for proxies: the target is a number.
+            options.append(("grpc.default_authority", at.address))
+        if self._credentials is None:
+            self._channel = grpc.insecure_channel(at.target, options)
+        else:
+            self._channel = grpc.secure_channel(at.target, self._credentials, options)
         self._metadata = (("authorization", self._token),) if self._token else None
 
     def _unary(self, method: str) -> Any:
@@ -194,41 +213,6 @@ def _milliseconds(seconds: float) -> int:
 
 def _serialize(message: Any) -> bytes:
     return bytes(message.SerializeToString())
-
-
-def _reachable(addresses: Sequence[str], timeout: float) -> str:
-    """The first address that takes a TCP connection within `timeout` seconds; raises Unreachable.
-
-    gRPC itself tries for 20 s and says little of why; a probe of 0.1 ms knows at once, and tells.
-    """
-    failures = []
-    for address in addresses:
-        try:
-            _probe(address, timeout)
-        except OSError as e:
-            failures.append(f"{address}: {_reason(e, timeout)}")
-        else:
-            return address
-    raise Unreachable(
-        f"cannot connect to {'; '.join(failures)}",
-        hint="check that the server is running; to start one for development: kubemqctl broker run",
-    )
-
-
-def _probe(address: str, timeout: float) -> None:
-    host, _, port = address.rpartition(":")
-    deadline = time.monotonic() + timeout
-    with socket.create_connection((host.strip("[]"), int(port)), timeout=max(0.001, timeout)):
-        if time.monotonic() > deadline:
-            raise TimeoutError
-
-
-def _reason(error: OSError, timeout: float) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {timeout:g} s"
-    if isinstance(error, socket.gaierror):
-        return "no such host"
-    return reason(error)
 
 
 def begin_ping(client: Client, patience: float, notify: Callable[[], None]) -> Pending:

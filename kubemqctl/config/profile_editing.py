@@ -101,6 +101,8 @@ def _refuse_unstorable(flags: Flags, token_command: str | None) -> None:
         raise UsageError("-p/--profile cannot be used here", hint="the profile to change is NAME")
     if flags.connect_timeout != CONNECT_TIMEOUT:
         raise UsageError("--connect-timeout cannot be stored in a profile")
+    if flags.connect_wait:
+        raise UsageError("--connect-wait cannot be stored in a profile")
     if flags.token_file is not None and token_command is not None:
         raise UsageError("--token-file and --token-command cannot be used together")
 
@@ -204,6 +206,7 @@ def effective(settings: Settings) -> Record:
         "output": settings.output or "auto",
         "protected": settings.protected,
         "connect_timeout": format_duration(settings.connect_timeout),
+        "connect_wait": format_duration(settings.connect_wait),
     }
     return {**used, "sources": _sources(settings, set(tls))}
 

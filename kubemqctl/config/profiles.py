@@ -27,6 +27,12 @@ def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:
 def parse_address(text: str, where: str) -> str:
     """`text` when it is HOST:PORT or [IPV6]:PORT with a port of 1 to 65535; raises as parse_addresses."""
     host, _, port = text.rpartition(":")
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", host) and _is_port(port) and not _is_name(host):
+        raise refusal(
+            f"{where}: {quoted(host)} is not a valid host name",
+            where,
+            "between its dots there are 1 to 63 characters, and 253 in all",
+        )
     if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port):
         return text
     # Who writes NAME:PASSWORD@HOST, as in other programs' addresses, must not find it in a log.
@@ -38,6 +44,12 @@ def refusal(message: str, where: str, hint: str = "") -> UsageError:
     """The error for a setting that cannot be used: of the command line, or of the configuration."""
     kind = UsageError if where.startswith("-") else ConfigError
     return kind(message, hint=hint)
+
+
+def _is_name(host: str) -> bool:
+    """Whether a look-up can be asked for it: Python's own ends with a UnicodeError otherwise."""
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= 253 and all(1 <= len(label) <= 63 for label in labels)
 
 
 def _is_port(text: str) -> bool:

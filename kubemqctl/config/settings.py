@@ -22,7 +22,7 @@ from kubemqctl.model.errors import ConfigError, KubemqctlError
 
 
 class Settings(NamedTuple):
-    """What holds for this run; `connect_timeout` in seconds.
+    """What holds for this run; `connect_timeout` and `connect_wait` in seconds.
 
     `profile` is empty when none applies. `output` is the profile's wish, for terminals only. `sources` says
     where each came from, by field name (TLS files as `tls_ca` and so on). `notes` are for stderr, once.
@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     protected: bool
     profile: str
     connect_timeout: float
+    connect_wait: float
     sources: dict[str, str]
     notes: tuple[str, ...]
 
@@ -78,6 +79,7 @@ def _settings(
         protected=found["protected"][0],
         profile=profile.name if profile else "",
         connect_timeout=found["connect_timeout"][0],
+        connect_wait=found["connect_wait"][0],
         sources={**{field: found[field][1] for field in DEFAULTS}, "profile": why},
         notes=notes,
     )

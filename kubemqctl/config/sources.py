@@ -2,7 +2,7 @@
 
 A source maps a field to (its value, where it was given). Fields are those of Settings, TLS files apart:
 addresses, client_id, token, tls (whether it is on), tls_ca, tls_cert, tls_key, tls_server_name, output,
-protected, connect_timeout.
+protected, connect_timeout, connect_wait.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ DEFAULTS: Source = {
     "output": ("", "default"),
     "protected": (False, "default"),
     "connect_timeout": (CONNECT_TIMEOUT, "default"),
+    "connect_wait": (0.0, "default"),
 }
 
 
@@ -82,6 +83,8 @@ def of_flags(flags: Flags) -> Source:
         given["token"] = Token(file=path), where
     if flags.connect_timeout != CONNECT_TIMEOUT:
         given["connect_timeout"] = flags.connect_timeout, "flag --connect-timeout"
+    if flags.connect_wait:
+        given["connect_wait"] = flags.connect_wait, "flag --connect-wait"
     return _tls_of_flags(flags, given)
 
 
@@ -171,3 +174,4 @@ class Flags(NamedTuple):
     tls_key: str | None = None
     tls_server_name: str | None = None
     connect_timeout: float = CONNECT_TIMEOUT
+    connect_wait: float = 0.0

@@ -17,6 +17,7 @@ from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, Raw, Renderer, decide, make_renderer, no_metrics
 from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
 from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.waiting import pause
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -73,7 +74,7 @@ class Invocation:
         """A connection, to be used as a context manager."""
         from kubemqctl.client.connect import connect
 
-        return connect(self.connecting(), self.warn)
+        return connect(self.connecting(), self.warn, pause)
 
     def form(self) -> Form:
         """The form of the output. Raises UsageError for options that exclude each other."""

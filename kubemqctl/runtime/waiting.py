@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
+from typing import ClassVar
 
 from kubemqctl.model.errors import Stopped
 
@@ -67,6 +68,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class StopSignal:
     """A context manager; `signum` is 0 until a signal came. `fd` is readable from then on."""
 
+    in_force: ClassVar[StopSignal | None] = None
+    """The innermost one that is entered."""
+
     def __init__(self) -> None:
         self.signum = 0
         self.fd, self._write = os.pipe()
@@ -81,11 +85,13 @@ class StopSignal:
         # 60 second signals): so the interpreter itself writes the descriptor, whichever thread it is.
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._outer, StopSignal.in_force = StopSignal.in_force, self
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
     ) -> None:
+        StopSignal.in_force = self._outer
         signal.set_wakeup_fd(self._wakeup)
         for s, handler in self._before.items():
             signal.signal(s, handler)  # type: ignore[arg-type]
@@ -116,6 +122,20 @@ class StopSignal:
 
         if seconds > 0:
             select.select([self.fd], [], [], min(seconds, LONGEST))
+
+
+def pause(seconds: float) -> None:
+    """Sleep for `seconds`; raises Stopped when the stop in force has had its signal, or gets it.
+
+    For rooms that take no stop of their own, as the one that connects. Without a stop in force signals do
+    what they do by default.
+    """
+    stop = StopSignal.in_force
+    if stop is None:
+        time.sleep(seconds)
+    else:
+        stop.wait(seconds)
+        stop.check()
 
 
 class Backoff:

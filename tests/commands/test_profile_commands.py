@@ -122,6 +122,7 @@ def test_effective_tells_what_counts_and_where_it_comes_from(two: Path, profiles
         "output": "profile prod (config.yaml line 11)",
         "protected": "profile prod (config.yaml line 12)",
         "connect_timeout": "default",
+        "connect_wait": "default",
         "name": "current profile",
     }
 

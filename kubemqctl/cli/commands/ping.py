@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli.options import count as count_option
 from kubemqctl.cli.options import duration
-from kubemqctl.model.errors import NotReady, TimedOut, Unreachable, UsageError
+from kubemqctl.model.errors import UsageError
 from kubemqctl.model.reports import Pong
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import StopSignal
-
-if TYPE_CHECKING:
-    from kubemqctl.client.connection import Client
-    from kubemqctl.config.settings import Settings
-
-
-# Seconds between two tries to reach a server.
-PAUSE = 0.1
+from kubemqctl.runtime.waiting import StopSignal, pause
 
 
 def register(root: typer.Typer, only: str | None) -> None:
@@ -49,8 +40,11 @@ def ping(
         raise UsageError("--interval needs --count N")
     run: Invocation = ctx.obj
     render = run.renderer(Pong)
+    from kubemqctl.client.connect import wait_for_server
+
     with StopSignal() as stop:
-        client, pong = reach(run.connecting(), wait, stop)
+        settings = run.connecting()
+        client, pong = wait_for_server(settings, max(wait, settings.connect_wait), run.warn, pause)
         from kubemqctl.client import connection
 
         with client:
@@ -61,38 +55,3 @@ def ping(
                     break
                 run.write(render.one(connection.ping(client)))
         return stop.exit_code
-
-
-def reach(settings: Settings, wait: float, stop: StopSignal) -> tuple[Client, Pong]:
-    """A server that answers, and its first answer; tried again for `wait` seconds.
-
-    Raises Unreachable when none does in that time (with no `wait`: what went wrong), Stopped on a signal.
-    """
-    until = time.monotonic() + wait
-    while True:
-        left = max(0.05, until - time.monotonic()) if wait else settings.connect_timeout
-        try:
-            return _answering(settings._replace(connect_timeout=min(left, settings.connect_timeout)))
-        except (Unreachable, NotReady, TimedOut) as e:
-            stop.check()
-            if not wait:
-                raise
-            if time.monotonic() >= until:
-                raise Unreachable(
-                    f"no server answered within {wait:g} s: {e.message}",
-                    hint=e.hint,
-                    grpc_status=e.grpc_status,
-                ) from e
-        stop.wait(PAUSE)
-
-
-def _answering(settings: Settings) -> tuple[Client, Pong]:
-    from kubemqctl.client.connect import connect
-    from kubemqctl.client.connection import ping
-
-    client = connect(settings)
-    try:
-        return client, ping(client)
-    except BaseException:
-        client.__exit__()
-        raise

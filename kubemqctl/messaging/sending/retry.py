@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 UNKNOWN = "outcome-unknown"
+MUTE = "no-answer"  # the code of an Unreachable, as client.error_translation has it
 RECONNECT_PAUSE = 0.1
 T = TypeVar("T")
 
@@ -75,7 +76,8 @@ def retry_request(
     became of the request whose answer was lost.
     """
     doubt = error if is_unknown(error) else None
-    left = retry + int(isinstance(error, Unreachable) and not doubt)
+    # Who took the connection and said nothing has had its whole time already.
+    left = retry + int(isinstance(error, Unreachable) and not doubt and error.code != MUTE)
     while left and error.retryable and not stop:
         left -= 1
         try:

@@ -13,7 +13,15 @@ from tests.unit.config.settings_of import failure, settings
 
 
 @pytest.mark.parametrize(
-    "text", ["localhost:1", "10.0.0.1:65535", "[::1]:50000", "my_host.example.com:080", "[fe80::1%eth0]:5"]
+    "text",
+    [
+        "localhost:1",
+        "10.0.0.1:65535",
+        "[::1]:50000",
+        "my_host.example.com:080",
+        "[fe80::1%eth0]:5",
+        "rooted.:1",
+    ],
 )
 def test_addresses_that_are_taken(text: str, tmp_path: Path) -> None:
     assert settings(tmp_path / "none", KUBEMQ_ADDRESS=text).addresses == (text,)
@@ -34,6 +42,10 @@ def test_addresses_that_are_taken(text: str, tmp_path: Path) -> None:
         (":50000", "for instance localhost:50000 or [::1]:50000"),
         ("a b:1", "for instance localhost:50000 or [::1]:50000"),
         ("user@host:1", "addresses have no user: use a token or a client certificate"),
+        ("a..b:1", "between its dots there are 1 to 63 characters, and 253 in all"),
+        (".a:1", "between its dots there are 1 to 63 characters, and 253 in all"),
+        (f"{'a' * 64}.b:1", "between its dots there are 1 to 63 characters, and 253 in all"),
+        (f"{'a.' * 130}b:1", "between its dots there are 1 to 63 characters, and 253 in all"),
         ("unix:/tmp/x", "for instance localhost:50000 or [::1]:50000"),
         ("localhost:٣", "for instance localhost:50000 or [::1]:50000"),
         ("\x1b[31mhost:1", "for instance localhost:50000 or [::1]:50000"),

@@ -45,6 +45,7 @@ def link(*failures: Unreachable) -> Link:
     return Link(lambda messages: no_request, reconnect, 0)
 
 
+MUTE = Unreachable("mute", code="no-answer")
 LOST, GONE, BUSY, DENIED = ConnectionLost("lost"), Unreachable("gone"), NotReady("busy"), AuthError("denied")
 
 
@@ -52,6 +53,8 @@ LOST, GONE, BUSY, DENIED = ConnectionLost("lost"), Unreachable("gone"), NotReady
     ("first", "retry", "then", "outcome"),
     [
         (LOST, 0, [], LOST),
+        (MUTE, 0, [], MUTE),  # it has had its whole time: another would double what was asked for
+        (MUTE, 1, ["done"], "done"),
         (LOST, 1, ["done"], "done"),
         (LOST, 2, [LOST, "done"], "done"),
         (LOST, 2, [BUSY, DENIED], LOST),
