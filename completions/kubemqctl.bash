@@ -38,8 +38,8 @@ _kubemqctl_table() {
             commands='run exec'
             ;;
         'queue send')
-            options='--file --metadata --tag --id --expire --delay --max-receives --dead-letter --lines -0 --null --delimiter --json-lines --keep-id --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --expire=- --delay=- --max-receives=- --dead-letter=channels:queues --delimiter=- --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --expire --delay --max-receives --dead-letter --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --expire=- --delay=- --max-receives=- --dead-letter=channels:queues --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:queues -'
             ;;
         'queue receive')
@@ -49,8 +49,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'queue peek')
-            options='-n --count --all --wait -0 --null --delimiter'
-            values='-n=- --count=- --wait=- --delimiter=-'
+            options='-n --count --all --wait --where --decode --proto-set --proto-type -0 --null --delimiter'
+            values='-n=- --count=- --wait=- --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             ;;
         'queue ack-all')
@@ -65,8 +65,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'queue move')
-            options='-n --count --all --where --max-receives --dead-letter --rate --dry-run'
-            values='-n=- --count=- --where=- --max-receives=- --dead-letter=channels:queues --rate=-'
+            options='-n --count --all --where --decode --proto-set --proto-type --max-receives --dead-letter --rate --dry-run'
+            values='-n=- --count=- --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --max-receives=- --dead-letter=channels:queues --rate=-'
             arguments='channels:queues channels:queues'
             ;;
         'queue list')
@@ -75,8 +75,8 @@ _kubemqctl_table() {
             arguments='channels:queues'
             ;;
         'events pub')
-            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:events -'
             ;;
         'events sub')
@@ -86,8 +86,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'store pub')
-            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:events_store -'
             ;;
         'store sub')

@@ -95,6 +95,7 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
                 'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \
@@ -123,6 +124,10 @@ function __kubemqctl_table
                 'option|-n --count|-|Stop after N messages.' \
                 'option|--all||Take all messages that are waiting when the run begins.' \
                 'option|--wait|-|Wait up to D for the first message.' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|-0 --null||Separate messages by NUL instead of newline.' \
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue ack-all'
@@ -157,7 +162,10 @@ function __kubemqctl_table
                 'argument|channels:queues' \
                 'option|-n --count|-|Move up to N messages.' \
                 'option|--all||Take all messages that are waiting when the run begins.' \
-                'option|--where|-|Move only messages with this field value; repeat for more conditions.' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|--max-receives|-|Set a new limit of deliveries.' \
                 'option|--dead-letter|channels:queues|Set a new dead-letter queue.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
@@ -178,6 +186,7 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
                 'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \
@@ -211,6 +220,7 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
                 'option|--unknown|file|Write messages whose outcome is unknown to FILE, as JSON records.' \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import signal
 import subprocess
 import time
@@ -129,7 +130,10 @@ def coloured(stub: Stub, channel: str) -> None:
         (["tags[colour]=red", "metadata=m1"], ["1"]),
         (["body=4"], ["4"]),
         (["sequence=2"], ["2"]),
-        (["tags[none]="], ["1", "2", "3", "4", "5", "6"]),
+        (["tags.none!=x"], ["1", "2", "3", "4", "5", "6"]),
+        (["tags[none]="], []),
+        (["sequence>=5"], ["5", "6"]),
+        (["metadata~[01]", "body<4"], ["1", "3"]),
         (["metadata=x=y"], []),
     ],
 )
@@ -144,6 +148,18 @@ def test_where_moves_what_matches_and_the_rest_stays_in_its_place(
     left = content(stub, channel)
     numbers = [n for n in range(1, 7) if str(n) not in moved]
     assert (sequences(left), set(counts(left))) == (numbers, {1} if numbers else set())
+
+
+def test_the_inside_of_a_packed_body_can_be_meant_and_the_body_is_moved_as_it_is(
+    run: Run, stub: Stub, channel: str, target: str
+) -> None:
+    packed = [gzip.compress(b'{"n":%d}' % n) for n in (1, 2)]
+    for body in (*packed, b'{"n":2}'):
+        stub.send(channel, body)
+    words = ("--all", "--decode", "gzip", "--where", "body.n=2")
+    done = run("queue", "move", channel, target, *words)
+    assert (done.code, done.out, done.err.count("it is not gzip")) == (0, b"1\n", 1)
+    assert [m.Body for m in content(stub, target)] == packed[1:]
 
 
 def test_count_and_where_stop_at_the_count(run: Run, stub: Stub, channel: str, target: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from typing import Any
 
@@ -156,3 +157,70 @@ def test_options_that_make_no_sense_are_refused(run: Run, channel: str, options:
 
 def test_without_a_server_it_is_5(run: Run, channel: str) -> None:
     assert run("queue", "peek", channel, address="127.0.0.1:1").code == 5
+
+
+# ---- conditions and encodings ----
+
+
+def orders(stub: Stub, channel: str) -> None:
+    """Four messages of JSON, the second of them packed."""
+    for n, price in enumerate((5, 10, 20, 40), start=1):
+        body = b'{"n":%d,"price":%d}' % (n, price)
+        stub.send(channel, gzip.compress(body) if n == 2 else body)
+
+
+def test_where_prints_only_what_matches_and_counts_nothing_else(run: Run, stub: Stub, channel: str) -> None:
+    orders(stub, channel)
+    words = ("queue", "peek", channel, "--format", "{body.n}", "--where", "body.price>=10")
+    assert run(*words, "--all").out == b"3\n4\n"
+    assert run(*words).out == b"3\n"
+    assert run(*words, "--count", "2", "--where", "body.n!=3").out == b"4\n"
+    assert [sequence for _, sequence, _ in still_there(stub, channel, 4)] == [1, 2, 3, 4]
+
+
+def test_decode_opens_a_body_to_conditions_and_says_once_what_it_cannot_open(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    orders(stub, channel)
+    done = run("queue", "peek", channel, "--all", "--decode", "gzip")
+    assert done.out.splitlines()[1] == b'{"n":2,"price":10}'
+    assert done.err.count("is shown as it is: it is not gzip") == 1
+    inside = run("queue", "peek", channel, "--all", "--decode", "gzip", "--where", "body.price>0")
+    assert inside.out == b'{"n":2,"price":10}\n'
+
+
+def test_nothing_that_matches_is_6_once_patience_is_over_and_0_for_all(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    stub.fill(channel, 3)
+    done = run("queue", "peek", channel, "--where", "body=x", "--wait", "100ms")
+    assert (done.code, done.out, "no message that matches" in done.err) == (6, b"", True)
+    assert run("queue", "peek", channel, "--all", "--where", "body=x").code == 0
+
+
+def test_patience_lasts_until_something_matches(
+    start: Start, stub: Stub, channel: str, broker: Broker
+) -> None:
+    stub.fill(channel, 3)
+    calls: list[str] = []
+    with fake_server(broker.address, **counting(stub, calls, "ReceiveQueueMessages")) as address:
+        peeking = start("queue", "peek", channel, "--where", "body=x", "--wait", "20s", address=address)
+        until(lambda: calls, "it has looked once")
+        stub.send(channel, "x")
+        assert peeking.wait().out == b"x"
+
+
+def test_more_than_one_peek_can_show_is_filtered_too(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 1500)
+    words = ("queue", "peek", channel, "--where")
+    assert run(*words, "body~^14[09]0$", "--all").out == b"1400\n1490\n"
+    assert run(*words, "sequence>=1400", "--count", "2").out == b"1400\n1401\n"
+    assert still_there(stub, channel, 1500) == untouched(1500)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--where", "colour"], ["--where", "nope=1"], ["--decode", "zip"], ["--proto-type", "a.B"]],
+)
+def test_a_condition_or_an_encoding_that_cannot_be_read_is_2(run: Run, words: list[str]) -> None:
+    assert run("queue", "peek", "q", *words, address="127.0.0.1:1").code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import os
 import subprocess
@@ -157,6 +159,18 @@ def test_a_record_that_is_longer_than_any_body_is_sent(run: Run, stub: Stub, cha
     assert len(line) > MAX_BODY
     assert run("queue", "send", channel, "--json-lines", stdin=line).code == 0
     assert bodies(stub, channel, 1) == [body]
+
+
+def test_bodies_are_encoded_one_way_or_several_and_decoded_again(run: Run, stub: Stub, channel: str) -> None:
+    words = ("queue", "send", channel, "--encode", "gzip", "--encode", "base64")
+    assert run(*words, "one").code == 0
+    assert run(*words, "--lines", stdin=b"two\nthree").code == 0
+    assert run(*words, "--json-lines", stdin=record_lines({"body": "four"})).code == 0
+    peeked = run("queue", "peek", channel, "--all", "--decode", "base64", "--decode", "gzip")
+    assert peeked.out == b"one\ntwo\nthree\nfour\n"
+    packed = stub.receive(channel).Messages[0].Body
+    assert gzip.decompress(base64.b64decode(packed)) == b"one"
+    assert run(*words, "--encode", "zip", "x", address="127.0.0.1:1").code == 2
 
 
 def test_ids_of_records_are_new_unless_they_are_kept(run: Run, channel: str) -> None:

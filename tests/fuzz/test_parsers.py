@@ -15,7 +15,7 @@ from kubemqctl.broker.server import _split as parse_listen
 from kubemqctl.config.config_file import check_name
 from kubemqctl.config.profiles import parse_addresses
 from kubemqctl.config.token import Token, command_words, expanded, fetch, variable_in
-from kubemqctl.messaging.queues.move import where
+from kubemqctl.messaging.conditions import where
 from kubemqctl.messaging.queues.tx_lines import decision
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import KubemqctlError, UsageError
@@ -205,16 +205,18 @@ FIELDS = st.sampled_from(
 def test_every_field_of_what_was_received_can_be_shown_and_selected_by(field: str, noun: Received) -> None:
     shown = compile_template(f"{{{field}}}", Received)(noun).removesuffix(b"\n")
     value = shown.decode("utf-8", "surrogateescape")
-    wanted = where([f"{field}={value}"])
-    assert wanted is not None
-    assert wanted(noun)
+    # What is not there, a map or a list equals nothing, and `==` is no operator.
+    if value and value[0] not in "=~" and field not in ("body_base64", "policy", "tags"):
+        wanted = where([f"{field}={value}"], Received)
+        assert wanted is not None
+        assert wanted(noun)
 
 
 @examples(15)
 @given(condition=TEXTS, noun=RECEIVED)
 def test_any_condition_is_true_or_false_or_refused(condition: str, noun: Received) -> None:
     def judge() -> None:
-        wanted = where([condition])
+        wanted = where([condition], Received)
         assert wanted is not None
         assert wanted(noun) in (True, False)
 

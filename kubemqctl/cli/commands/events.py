@@ -29,6 +29,7 @@ def pub(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
     unknown: o.UnknownFile = None,
@@ -47,6 +48,7 @@ def pub(
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
     """
+    from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
     check_channel(channel, "events")
@@ -66,6 +68,7 @@ def pub(
         failed=failed,
         unknown=unknown,
         retry=retry,
+        encode=encoder(encode or []),
     )
     return publish(ctx.obj, out, store=False)
 

@@ -13,7 +13,7 @@ from kubemqctl.cli.commands.queue_tx import OnFail, tx
 from kubemqctl.messaging.sending.retry import _outlet
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
-from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy
+from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy, Received
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.tsv import pairs
@@ -57,6 +57,7 @@ def send(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
     unknown: o.UnknownFile = None,
@@ -66,7 +67,7 @@ def send(
 
     The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To send many messages,
     split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
-    message.
+    message. --encode packs the bodies, for instance as gzip.
 
     Examples:
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
@@ -74,6 +75,7 @@ def send(
       tail -f app.log | kubemqctl queue send logs --lines
       kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
     """
+    from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, send_many, send_one
 
     check_channel(channel)
@@ -102,6 +104,7 @@ def send(
         failed=failed,
         unknown=unknown,
         retry=retry,
+        encode=encoder(encode or []),
     )
     return (send_many if out.is_many else send_one)(run, out, _outlet)
 
@@ -180,13 +183,18 @@ def peek(
     count: o.Count = None,
     all: o.All = False,
     wait: o.Wait = 1.0,
+    where: o.Where = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
     """Print the first messages of a queue without removing them.
 
-    Prints one message, unless --count or --all asks for more. Messages that are held by other consumers or
-    still delayed are not visible. To show more than 1024 messages, they are taken in a transaction that is
+    Prints one message, unless --count or --all asks for more. With --where, all that waits is looked at, and
+    what does not match is neither printed nor counted. Messages that are held by other consumers or still
+    delayed are not visible. To show more than 1024 messages, they are taken in a transaction that is
     then rolled back: order, sequences and receive counts stay the same, but in the meantime other
     consumers do not see them.
 
@@ -194,16 +202,22 @@ def peek(
       kubemqctl queue peek orders
       kubemqctl queue peek orders --count 10 -o json
       kubemqctl queue peek orders --all --format '{sequence} {tags[kind]} {body}'
+      kubemqctl queue peek orders --where 'body.price>=9.5' --where 'tags.kind!=test'
     """
+    from kubemqctl.messaging.encodings import Protobuf
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.queues.peek import peek_messages
 
     check_channel(channel)
     if all and count is not None:
         raise UsageError("--all excludes --count")
     between = o.between(nul, delimiter, exact=not all and count in (None, 1))
-    found = peek_messages(ctx.obj, channel, None if all else count or 1, wait, between)
+    run: Invocation = ctx.obj
+    view = message_view(Received, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn)
+    found = peek_messages(run, channel, None if all else count or 1, wait, between, view)
     if not found and not all:
-        raise NothingArrived(f"{channel} has no message to show", hint="to wait longer: --wait 30s")
+        what = "message that matches" if where else "message to show"
+        raise NothingArrived(f"{channel} has no {what}", hint="to wait longer: --wait 30s")
     return 0
 
 

@@ -9,7 +9,7 @@ import typer
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.messages import Policy
+from kubemqctl.model.messages import Policy, Received
 from kubemqctl.runtime.invocation import Invocation
 
 
@@ -19,13 +19,10 @@ def move(
     target: Annotated[str, typer.Argument(metavar="TARGET", show_default=False)],
     count: Annotated[int | None, o.count("Move up to N messages.")] = None,
     all: o.All = False,
-    where: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FIELD=VALUE",
-            help="Move only messages with this field value; repeat for more conditions.",
-        ),
-    ] = None,
+    where: o.Where = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     max_receives: Annotated[
         int,
         typer.Option(metavar="N", min=0, max=1024, help="Set a new limit of deliveries.", show_default=False),
@@ -42,18 +39,19 @@ def move(
 
     ID, body, metadata, tags and the remaining time to live stay the same. Dead letters have lost their
     delivery policy: set a new one with --max-receives and --dead-letter, or they are not dead-lettered
-    again. FIELD is a record field as in --format: metadata, tags[kind], re_routed_from. Messages that do
-    not match stay in place, and their deliveries are not counted. Prints how many messages were moved.
+    again. With --where, messages that do not match stay in place, and their deliveries are not counted; what
+    --decode makes of a body is for the conditions alone. Prints how many messages were moved.
 
     No message is lost if the command is interrupted, but up to 500 messages, the batch in flight, can then
     be in both queues.
 
     Examples:
       kubemqctl queue move orders.dead orders --all --max-receives 3 --dead-letter orders.dead
-      kubemqctl queue move orders.dead orders --count 10 --where 'tags[kind]=new' --dry-run
+      kubemqctl queue move orders.dead orders --count 10 --where 'body.total<100' --dry-run
     """
+    from kubemqctl.messaging.encodings import Protobuf
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.queues.move import MoveOptions, move_messages
-    from kubemqctl.messaging.queues.move import where as parse_where
 
     run: Invocation = ctx.obj
     for channel in (source, target, *([dead_letter] if dead_letter else [])):
@@ -63,5 +61,7 @@ def move(
     if all == (count is not None):
         raise UsageError("either --count N or --all is required")
     policy = Policy(max_receives=max_receives, dead_letter=dead_letter)
-    order = MoveOptions(source, target, count, parse_where(where or []), policy, rate, dry_run)
+    view = message_view(Received, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn)
+    wanted = (lambda message: view(message) is not None) if view else None
+    order = MoveOptions(source, target, count, wanted, policy, rate, dry_run)
     return move_messages(run, order)

@@ -72,6 +72,7 @@ def pub(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
     unknown: o.UnknownFile = None,
@@ -89,6 +90,7 @@ def pub(
       tail -f audit.log | kubemqctl store pub audit --lines
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
+    from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
     check_channel(channel, "events_store")
@@ -108,6 +110,7 @@ def pub(
         failed=failed,
         unknown=unknown,
         retry=retry,
+        encode=encoder(encode or []),
     )
     return publish(ctx.obj, out, store=True)
 

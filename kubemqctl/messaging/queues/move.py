@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.queues.fetch import Expiring, MoveCalls, move_calls
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
 from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.model.messages import Affected, Message, Policy, Received
-from kubemqctl.model.text import argument_bytes, count_text
+from kubemqctl.model.text import count_text
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
@@ -26,34 +26,6 @@ if TYPE_CHECKING:
 
 
 Wanted = Callable[[Received], bool]
-
-
-def where(conditions: Iterable[str]) -> Wanted | None:
-    """Whether a message fulfils all of `FIELD=VALUE`, FIELD as in a template; None for no condition.
-
-    Raises UsageError.
-    """
-    tests = [_condition(text) for text in conditions]
-    if not tests:
-        return None
-    return lambda message: all(test(message) for test in tests)
-
-
-def _condition(text: str) -> Wanted:
-    from kubemqctl.output.template import compile_template
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(
-            f"--where takes FIELD=VALUE, not {text}", hint="for example --where 'tags[kind]=new'"
-        )
-    try:
-        render = compile_template(f"{{{name}}}", Received)
-    except UsageError as e:
-        e.message = e.message.replace("--format", "--where", 1)
-        raise
-    expected = argument_bytes(value) + b"\n"
-    return lambda message: render(message) == expected
 
 
 MOST_AT_ONCE = 500

@@ -5,10 +5,13 @@ Server 2.4.0 shows the first 1,024 of a queue at most. More are taken under a tr
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from typing import IO, TYPE_CHECKING, NamedTuple
 
+from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
 from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
 from kubemqctl.model.errors import TooLarge
@@ -24,30 +27,80 @@ if TYPE_CHECKING:
 
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
 LONGEST_PEEK = 5.0
+# How soon a queue is looked through again for a message that matches: seconds.
+LOOK_AGAIN = 0.2
 BYTES_IN_MEMORY = 16 << 20
 
 
-def peek_messages(
-    run: Invocation, channel: str, count: int | None, wait: float, delimiter: bytes | None
-) -> bool:
-    """Print the first `count` messages, None for all; whether there were any.
+class Show:
+    """What is printed of the messages that are seen: of those that `view` gives the first `count`, or all."""
 
-    One call where one message is asked for.
+    def __init__(self, view: MessageView[Received] | None, render: Renderer, count: int | None) -> None:
+        self.is_filtered = view is not None and bool(view.conditions)
+        self.count = count
+        self._view = view
+        self._render = render
+        self._left = math.inf if count is None else count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self._left <= 0
+
+    def of(self, messages: Sequence[Received]) -> bytes:
+        """These as they are printed; nothing when none of them is wanted."""
+        out = []
+        for message in messages:
+            shown = self._view(message) if self._view else message
+            if shown is not None and self._left > 0:
+                self._left -= 1
+                out.append(self._render.one(shown))
+        return b"".join(out)
+
+    def start_over(self) -> None:
+        """What was shown so far is taken back."""
+        self._left = math.inf if self.count is None else self.count
+
+
+def peek_messages(
+    run: Invocation,
+    channel: str,
+    count: int | None,
+    wait: float,
+    delimiter: bytes | None,
+    view: MessageView[Received] | None = None,
+) -> bool:
+    """Print the first `count` messages that `view` gives, None for all; whether there were any.
+
+    One call where one message is asked for, whichever it is.
     """
-    render = run.renderer(Received, delimiter)
+    show = Show(view, run.renderer(Received, delimiter), count)
     with closing(Stdout()) as stdout, run.client() as client:
-        ask, size = (1, 0) if count == 1 else _how_many(client, channel, count)
-        if count is None and not ask:
-            return False
-        try:
-            if ask <= MAX_PEEK:
-                messages = _peek(client, channel, ask, wait)
-                stdout.write(b"".join(map(render.one, messages)))
-                return bool(messages)
-        except TooLarge:
-            if ask == 1:
-                raise
-        return _look_under_transaction(client, Look(channel, ask, size), render, stdout)
+        if not show.is_filtered or count is None:
+            return _look(client, channel, wait, show, stdout)
+        deadline = time.monotonic() + wait
+        # Patience counts from what matches: the queue is looked through again for as long.
+        while not _look(client, channel, 0.0, show, stdout):
+            if (left := deadline - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(left, LOOK_AGAIN))
+        return True
+
+
+def _look(client: Client, channel: str, wait: float, show: Show, stdout: Stdout) -> bool:
+    wanted = None if show.is_filtered else show.count
+    ask, size = (1, 0) if wanted == 1 else _how_many(client, channel, wanted)
+    if wanted is None and not ask:
+        return False
+    try:
+        if ask <= MAX_PEEK:
+            shown = show.of(_peek(client, channel, ask, wait))
+            stdout.write(shown)
+            return bool(shown)
+    except TooLarge:
+        if ask == 1:
+            raise
+    return _look_under_transaction(client, Look(channel, ask, size), show, stdout)
 
 
 def _how_many(client: Client, channel: str, count: int | None) -> tuple[int, int]:
@@ -83,7 +136,7 @@ class Look(NamedTuple):
     size: int
 
 
-def _look_under_transaction(client: Client, look: Look, render: Renderer, stdout: Stdout) -> bool:
+def _look_under_transaction(client: Client, look: Look, show: Show, stdout: Stdout) -> bool:
     """More than one peek can show: taken in portions, all held until the last, then closed back.
 
     Kept in a file meanwhile, so that neither the queue's size nor a slow reader costs more than disk space.
@@ -92,10 +145,11 @@ def _look_under_transaction(client: Client, look: Look, render: Renderer, stdout
 
     portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, look.size)))
     with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
-        while not _collected(client, look, portion, render, spool):
+        while not _collected(client, look, portion, show, spool):
             portion //= 2
             spool.seek(0)
             spool.truncate()
+            show.start_over()
         found = spool.tell() > 0
         spool.seek(0)
         while piece := spool.read(BYTES_IN_A_PIECE):
@@ -103,14 +157,14 @@ def _look_under_transaction(client: Client, look: Look, render: Renderer, stdout
     return found
 
 
-def _collected(client: Client, look: Look, portion: int, render: Renderer, spool: IO[bytes]) -> bool:
+def _collected(client: Client, look: Look, portion: int, show: Show, spool: IO[bytes]) -> bool:
     """Put the messages into `spool`; False when a portion was over the size limit, which gives all back."""
     from kubemqctl.client import queues
 
     held: list[queues.HeldBatch] = []
     seen = 0
     with queues.Downstream(client) as down:
-        while seen < look.most:
+        while seen < look.most and not show.is_full:
             ask = min(portion, look.most - seen)
             began = time.monotonic()
             try:
@@ -119,7 +173,7 @@ def _collected(client: Client, look: Look, portion: int, render: Renderer, spool
                 if ask == 1:
                     raise
                 return False
-            spool.write(b"".join(map(render.one, got.messages)))
+            spool.write(show.of(got.messages))
             seen += len(got.messages)
             if got.messages:
                 held.append(got._replace(messages=[]))

@@ -55,6 +55,7 @@ class SendOptions(NamedTuple):
     unknown: str | None
     retry: int
     new_id: Callable[[], str] | None = None  # for messages without one; None leaves that to the server
+    encode: Callable[[bytes], bytes] | None = None  # what --encode makes of a body
 
     @property
     def is_many(self) -> bool:
@@ -94,7 +95,7 @@ def send_one(run: Invocation, out: SendOptions, opened: Open) -> int:
             stdin_is_terminal=is_terminal(0),
             has_metadata=bool(out.template.metadata),
         )
-        message = _identified(out.template._replace(body=body), out.new_id)
+        message = _finished(out.template._replace(body=body), out)
         with _unsent(out) as unsent:
             _send_one(run, message, out.retry, opened, emit, unsent)
     return 0
@@ -233,19 +234,21 @@ def _parser(out: SendOptions) -> Parse:
         if out.json_lines
         else message_parsers.parse_bodies(out.template)
     )
-    new_id = out.new_id
-    if new_id is None:
+    if out.new_id is None and out.encode is None:
         return parse
 
-    def parse_and_identify(batch: InputBatch) -> ParsedBatch:
+    def parse_and_finish(batch: InputBatch) -> ParsedBatch:
         job, bad = parse(batch)
-        return ParsedBatch(MessageBatch([_identified(m, new_id) for m in job.messages], job.lines), bad)
+        return ParsedBatch(MessageBatch([_finished(m, out) for m in job.messages], job.lines), bad)
 
-    return parse_and_identify
+    return parse_and_finish
 
 
-def _identified(message: Message, new_id: Callable[[], str] | None) -> Message:
-    return message if message.id or new_id is None else message._replace(id=new_id())
+def _finished(message: Message, out: SendOptions) -> Message:
+    """`message` with its body encoded, and with an id where the server makes none."""
+    if out.encode:
+        message = message._replace(body=out.encode(message.body))
+    return message if message.id or out.new_id is None else message._replace(id=out.new_id())
 
 
 @contextmanager
