@@ -506,15 +506,27 @@ function __kubemqctl
     set -l path
     set -l typed
     set -l expected ''
+    set -l behind ''
     set -l at 1
     for word in $line[2..]
         set at (math $at + 1)
         if test -n "$expected"
             set expected ''
+        else if test -n "$behind"; and not contains handler $rows
+            set -a typed $word
+        else if test -n "$behind"; and test -z "$typed"; and string match -qr -- '^-.' $word
+            # A channel with a leading dash; a second -- may follow.
+            set -a typed $word
+            set behind ''
         else if test "$word" = --
-            contains handler $rows; or return
-            complete -C (string join ' ' -- (string escape -- $line[(math $at + 1)..]) $current)
-            return
+            set behind 1
+            set -l next $line[(math $at + 1)..] $current
+            if contains handler $rows; and begin
+                    test -n "$typed"; or not string match -qr -- '^-.' $next[1]
+                end
+                complete -C (string join ' ' -- (string escape -- $line[(math $at + 1)..]) $current)
+                return
+            end
         else if string match -qr -- '^-.' $word
             set expected (__kubemqctl_kind_of $word $rows $common)
         else if string match -q -- "command|$word|*" $rows
@@ -527,10 +539,10 @@ function __kubemqctl
     set -l arguments (string replace -rf '^argument\|' '' -- $rows)
     if test -n "$expected"
         __kubemqctl_value $expected '' "$plain" "$typed[1]" $line
-    else if string match -q -- '--*=*' $current
+    else if test -z "$behind"; and string match -q -- '--*=*' $current
         set -l parts (string split -m 1 = -- $plain)
         __kubemqctl_value (__kubemqctl_kind_of $parts[1] $rows $common) "$parts[1]=" "$parts[2]" "$typed[1]" $line
-    else if string match -q -- '-*' $current
+    else if test -z "$behind"; and string match -q -- '-*' $current
         for row in $rows $common
             set -l parts (string split '|' -- $row)
             test "$parts[1]" = option; or continue

@@ -6,6 +6,7 @@ it imports nothing that takes time.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ VALUED = {
     "-p", "--profile", "-a", "--address", "--client-id", "--token-file", "--tls-ca", "--tls-cert",
     "--tls-key", "--tls-server-name", "--connect-timeout", "--connect-wait", "-o", "--output", "--format",
 }  # fmt: skip
+DASH_HINT = "see `kubemqctl --help`; an argument that begins with a dash goes after `--`"
 SWITCHES = {"--tls", "--no-tls", "--json", "-q", "--quiet", "-v", "--verbose", "--no-input"}
 
 
@@ -90,7 +92,7 @@ def move_common_options_first(words: list[str], known: OptionArity) -> list[str]
             (front if known.common(switch) else rest).append(switch)
         wide = 2 if last.startswith("-") and known.takes_next(last) else 1
         if known.common(last) and i + wide > len(words):
-            raise UsageError(f"option {last} needs a value", hint="see `kubemqctl --help`")
+            raise UsageError(f"option {last} needs a value", hint=DASH_HINT)
         (front if known.common(last) else rest).extend([last, *words[i + 1 : i + wide]])
         i += wide
     return front + rest
@@ -98,24 +100,42 @@ def move_common_options_first(words: list[str], known: OptionArity) -> list[str]
 
 def arguments_for_typer(words: list[str], tree: Any, run: Invocation) -> list[str]:
     """The words as Typer shall see them, the part behind `--` included where no handler takes it."""
-    found = _command(words, tree)
+    found, depth = _command(words, tree)
     own = {
         name: not p.is_flag
         for p in found.params
         if p.param_type_name == "option"
         for name in _option_names(p)
     }
-    arguments = move_common_options_first(words, OptionArity(own))
+    known = OptionArity(own)
+    arguments = move_common_options_first(words, known)
     if run.words is None:
         return arguments
-    if takes_handler(found):
-        if not run.words:
-            raise UsageError(
-                "the command after -- is missing", hint="write it like: -- ./handle --its-own options"
-            )
-        return arguments
-    tail, run.words = run.words, None
-    return [*arguments, "--", *tail]
+    if not takes_handler(found):
+        tail, run.words = run.words, None
+        return [*arguments, "--", *tail]
+    name = _dashed_argument(found, len(list(plain_words(words, known))) - depth, run)
+    if run.words == []:
+        raise UsageError(
+            "the command after -- is missing", hint="write it like: -- ./handle --its-own options"
+        )
+    return [*arguments, "--", name] if name else arguments
+
+
+def _dashed_argument(found: Any, given: int, run: Invocation) -> str:
+    """A CHANNEL that begins with a dash, as in `queue receive -- -x -- ./handle`, taken off `run.words`.
+
+    Where all arguments stand before the `--` (`given` of them do), all behind it is the handler. Empty for
+    none.
+    """
+    required = [p for p in found.params if p.param_type_name == "argument" and p.required]
+    if not run.words or not re.match("-.", run.words[0]) or len(required) != given + 1:
+        return ""
+    name, *rest = run.words
+    if rest and rest[0] != "--":
+        return ""
+    run.words = rest[1:] if rest else None
+    return name
 
 
 def _option_names(parameter: Any) -> list[str]:
@@ -127,15 +147,15 @@ def takes_handler(found: Any) -> bool:
     return bool(getattr(found, "takes_handler", False))
 
 
-def _command(words: list[str], tree: Any) -> Any:
-    """The command that the words name, as far as they do; the root's own options do not count as its."""
-    found = tree
+def _command(words: list[str], tree: Any) -> tuple[Any, int]:
+    """The command that the words name, as far as they do, and how many of them; the root is none."""
+    found, depth = tree, 0
     for word in plain_words(words, OptionArity({})):
         inner = getattr(found, "commands", {}).get(word)
         if inner is None:
             break
-        found = inner
-    return found if found is not tree else _NoCommand
+        found, depth = inner, depth + 1
+    return (found, depth) if depth else (_NoCommand, 0)
 
 
 class _NoCommand:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from kubemqctl.cli.arguments import VALUED, split
 from kubemqctl.config.config_file import load_current
 from kubemqctl.config.directories import cache_home, make_private
-from kubemqctl.config.settings import resolve
+from kubemqctl.config.settings import plain_text_warning, resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
 
@@ -34,12 +34,17 @@ KEPT = 10.0
 
 
 def answer(words: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Print the names that begin with PREFIX; always 0."""
+    """Print the names that begin with PREFIX; always 0.
+
+    One that begins with a dash would be an option, chosen by whoever named a channel so: `-aHOST:PORT` would
+    send the token there at the next TAB. It is offered only behind `--`.
+    """
     kind, prefix, *line = [*words, "", ""][: max(2, len(words))]
     # Completion has nobody to tell: whatever is wrong, the command itself will say.
     with suppress(Exception):
         found = profiles(environ) if kind == "profiles" else channels(kind, line, environ)
-        text = "".join(f"{name}\n" for name in found if name.startswith(prefix))
+        fitting = (name for name in found if name.startswith(prefix))
+        text = "".join(f"{name}\n" for name in fitting if "--" in line or not name.startswith("-"))
         os.write(1, text.encode())
     return 0
 
@@ -57,7 +62,8 @@ def profiles(environ: Mapping[str, str]) -> list[str]:
 def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """The names of channels of a type, from the server that `line` and the environment name.
 
-    A token_command is not run: it may ask for a password on the terminal that is being typed on.
+    A token_command is not run: it may ask for a password on the terminal that is being typed on. Where a
+    token would be sent over plain text, which a command says and a TAB cannot, nothing is asked.
     """
     from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
 
@@ -65,6 +71,8 @@ def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list
     if kind not in known:
         return []
     settings = resolve(flags(line), environ)
+    if plain_text_warning(settings):
+        return []
     cache = NameCache(environ, (known[kind], settings.profile, settings.tls, *settings.addresses), KEPT)
     names = cache.read()
     if names is None and not settings.token.command:

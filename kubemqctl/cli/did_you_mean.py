@@ -5,7 +5,7 @@ A word that only looks at something in another tool is never answered with a com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 # Of each command that sends, receives or deletes, a misspelling must be this close to be taken for it:
 # `redrive` is 0.7 of `receive`.
@@ -179,12 +179,13 @@ def nearest_command(word: str, known: Iterable[str]) -> str:
     return best
 
 
-def option(name: str, known: Iterable[str]) -> str:
+def option(name: str, known: Collection[str]) -> str:
     """A hint for an option that a command does not have; or nothing."""
     from difflib import get_close_matches
 
-    if name in OPTIONS:
-        return f"did you mean {OPTIONS[name]}?"
+    meant = OPTIONS.get(name, "")
+    if meant.startswith("the argument ") or meant.partition(" ")[0] in known:
+        return f"did you mean {meant}?"
     close = get_close_matches(name[:60], list(known), n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else ""
 

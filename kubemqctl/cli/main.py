@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kubemqctl import __version__
 from kubemqctl.cli.arguments import (
+    DASH_HINT,
+    SWITCHES,
+    VALUED,
     OptionArity,
     arguments_for_typer,
     plain_words,
@@ -96,9 +99,17 @@ def _usage(e: Any, words: list[str]) -> UsageError:
     """Typer's refusal in our words, with a hint that says what to write."""
     ctx = getattr(e, "ctx", None)
     message = e.format_message().strip().partition(" (Possible options")[0].rstrip(".")
+    if message.startswith("No such option"):
+        message = f"No such option: {_as_typed(e.option_name, words)}"
     if ctx is None:
-        return UsageError(_lowered(message), hint="see `kubemqctl --help`")
+        return UsageError(_lowered(message), hint=DASH_HINT)
     return UsageError(_lowered(message), hint=_hint(e, ctx, message, words))
+
+
+def _as_typed(name: str, words: list[str]) -> str:
+    """An unknown option as it stands in the words: of a cluster the parser tells the first letter alone."""
+    clusters = (word for word in words if word.startswith(name) and word[1] != "-")
+    return name if name in words else next(clusters, name)
 
 
 def _lowered(message: str) -> str:
@@ -119,7 +130,11 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
         return f"one of {', '.join(commands)}; {see}"
     if message.startswith("No such option"):
         known = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
-        return did_you_mean.option(e.option_name, known) or _dash_hint(found, path) or see
+        meant = did_you_mean.option(e.option_name, [*known, *VALUED, *SWITCHES])
+        dash = "" if meant and e.option_name.startswith("--") else _dash_hint(found, path)
+        return f"{meant} {dash[:1].upper()}{dash[1:]}".strip() if meant else dash or see
+    if message.startswith("Missing argument") and words[-1].startswith("-"):
+        return _dash_hint(found, path) or see
     if "unexpected extra argument" in message and takes_handler(found):
         return f"a handler command goes after `--`; {see}"
     if "unexpected extra argument" in message and any(p.name == "body" for p in found.params):
@@ -129,9 +144,13 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
 
 def _dash_hint(found: Any, path: str) -> str:
     """What to do with a word that begins with a dash and is meant as an argument."""
-    arguments = [p.metavar.strip("[]") for p in found.params if p.param_type_name == "argument"]
-    told = " or ".join(f"a {name}" for name in arguments)
+    arguments = [p.metavar.strip("[]…").split()[-1] for p in found.params if p.param_type_name == "argument"]
+    told = " or ".join(f"a {name}" for name in arguments if name in _FREE)
     return f"{told} that begins with a dash goes after `--`: {path} … -- -x" if told else ""
+
+
+_FREE = ("CHANNEL", "BODY", "SOURCE", "TARGET", "NAME")
+"""Arguments that may begin with a dash; the others take one of some known words."""
 
 
 # ---- the rest ----

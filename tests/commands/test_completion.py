@@ -195,6 +195,71 @@ def test_names_come_from_the_server_and_the_profiles_that_the_line_names(
     assert last_word(f"queue peek {channel}", channel) == channel
 
 
+@in_every_shell
+def test_a_name_with_a_leading_dash_is_completed_behind_a_double_dash_alone(
+    shell: str, opened: Open, broker: Broker, run: Run
+) -> None:
+    name = "-a127.0.0.1"
+    assert run("queue", "send", "--", name, "x").code == 0
+    terminal = opened(address=broker.address)
+    for line in ("queue peek", "queue receive", "queue move --all", "queue receive --wait 1s"):
+        assert name not in terminal.words(f"kubemqctl {line} -a\t")
+        assert name not in terminal.words(f"kubemqctl {line} \t")
+    for line in ("queue peek --", "queue receive --", "queue info -q --"):
+        for _ in range(5):  # a busy machine may take longer than completion waits
+            if (words := terminal.words(f"kubemqctl {line} -a1\t"))[-1] == name:
+                break
+        assert words[-2:] == ["--", name]
+
+
+@pytest.mark.parametrize("options", [[], ["--"]])
+def test_no_name_passes_for_an_option(run: Run, options: list[str], channel: str) -> None:
+    name = f"-{channel}"
+    assert run("queue", "send", "--", name, "x").code == 0
+    expected = f"{name}\n" if options else ""
+    assert run("__complete", "queue", f"-{channel}", "queue", "peek", *options).text == expected
+
+
+def test_no_token_is_sent_in_plain_text_for_a_key_that_was_pressed(run: Run) -> None:
+    """A command says that it is; the listener would see it on 0.0.0.0, which is no loopback address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.1)
+        port = listener.getsockname()[1]
+        env: dict[str, str | None] = {"KUBEMQ_AUTH_TOKEN": "s3cret"}
+        assert run("__complete", "queue", "", address=f"0.0.0.0:{port}", env=env) == (0, b"", "")
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@pytest.mark.parametrize("options", ["set -e", "set -eu", "set -eE; trap 'touch failed' ERR"])
+def test_completion_does_not_end_a_bash_that_ends_at_failures(
+    options: str, home: Path, tmp_path: Path
+) -> None:
+    terminal = InteractiveShell(
+        "bash", script("bash", TREE, TOPICS), home, environment(""), [], before=f"{options}\n"
+    )
+    try:
+        for keys in ("queue send -\t", "queue receive c -- \t", "nonsense \t", "queue peek n\t", "\t", "-\t"):
+            assert terminal.words(f"kubemqctl {keys}x") is not None
+        assert terminal.words("kubemqctl prof\tpa\t") == ["profile", "path"]
+    finally:
+        terminal.end()
+    assert not (home / "failed").exists()
+
+
+def test_completion_does_not_end_a_zsh_that_ends_at_failures(home: Path) -> None:
+    if why := missing("zsh"):
+        pytest.skip(why)
+    terminal = InteractiveShell("zsh", script("zsh", TREE, TOPICS), home, environment(""), [])
+    try:
+        terminal.type(b"set -e\r")
+        for keys in ("queue send -\t", "queue receive c -- \t", "queue peek n\t"):
+            assert terminal.words(f"kubemqctl {keys}x") is not None
+        assert terminal.words("kubemqctl prof\tpa\t") == ["profile", "path"]
+    finally:
+        terminal.end()
+
+
 def test_a_server_that_answers_nothing_costs_a_second_and_says_nothing(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
         address = f"127.0.0.1:{mute.getsockname()[1]}"

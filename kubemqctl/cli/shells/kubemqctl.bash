@@ -102,7 +102,7 @@ _kubemqctl_value() {
             ;;
         profiles | channels:*)
             type=${1#channels:}
-            [[ $type == @ ]] && type=${typed[0]}
+            [[ $type == @ ]] && type=${typed[0]-}
             program=${words[0]}
             [[ $program == */* && -x $program ]] || program=kubemqctl
             while IFS= read -r name; do names+=("$2$name"); done < <(
@@ -122,11 +122,11 @@ _kubemqctl_directories() {
     done
 }
 
-# A command of the user's own, behind --; $1 is how many of its words are there.
+# A command of the user's own, behind --; $1 is how many of its words are there, $2 behind how many --.
 _kubemqctl_handler() {
-    local at name
+    local at name dashes=0
     for ((at = 0; at < COMP_CWORD; at++)); do
-        [[ ${COMP_WORDS[at]} == -- ]] && break
+        [[ ${COMP_WORDS[at]} == -- ]] && ((++dashes == $2)) && break
     done
     for name in _comp_command_offset _command_offset; do
         if declare -F "$name" >/dev/null; then
@@ -141,15 +141,20 @@ _kubemqctl_handler() {
     fi
 }
 
-_kubemqctl() {
+_kubemqctl_complete() {
     local IFS=$' \t\n' words cur quote head commands options values arguments handler
-    local word path='' kind='' expected='' behind='' typed=() i
+    local word path='' kind='' expected='' behind='' dashes=0 typed=() i
     COMPREPLY=()
     _kubemqctl_read
     _kubemqctl_table ''
     for ((i = 1; i < ${#words[@]}; i++)); do
         word=${words[i]}
-        if [[ $behind ]]; then
+        if [[ $behind && ! $handler ]]; then
+            typed+=("$word")
+        elif [[ $behind == 1 && ! ${typed[*]} && $word == -?* ]]; then
+            # A channel with a leading dash; a second -- may follow.
+            typed+=("$word") behind=''
+        elif [[ $behind ]]; then
             ((behind += 1))
         elif [[ $expected ]]; then
             expected=''
@@ -157,6 +162,7 @@ _kubemqctl() {
             expected=file
         elif [[ $word == -- ]]; then
             behind=1
+            ((dashes += 1))
         elif [[ $word == -?* ]]; then
             _kubemqctl_kind_of "$word"
             expected=$kind
@@ -167,14 +173,14 @@ _kubemqctl() {
             typed+=("$word")
         fi
     done
-    if [[ $behind ]]; then
-        if [[ $handler ]]; then _kubemqctl_handler $((behind - 1)); fi
+    if [[ $behind && $handler && ( ${typed[*]} || $cur != -?* ) ]]; then
+        _kubemqctl_handler $((behind - 1)) $dashes
     elif [[ $expected ]]; then
         _kubemqctl_value "$expected" ''
-    elif [[ $cur == --*=* ]]; then
+    elif [[ ! $behind && $cur == --*=* ]]; then
         _kubemqctl_kind_of "${cur%%=*}"
         _kubemqctl_value "$kind" "${cur%%=*}="
-    elif [[ $cur == -* ]]; then
+    elif [[ ! $behind && $cur == -* ]]; then
         _kubemqctl_offer $options $_kubemqctl_common $handler
     elif [[ $commands ]]; then
         [[ ${typed[*]} ]] || _kubemqctl_offer $commands
@@ -182,8 +188,13 @@ _kubemqctl() {
         arguments=($arguments)
         i=${#typed[@]}
         if [[ ${arguments[*]} == topics:* ]]; then i=0; fi
-        _kubemqctl_value "${arguments[i]}" ''
+        _kubemqctl_value "${arguments[i]-}" ''
     fi
+}
+
+# Completion runs in the shell itself: what fails in it must not end one that was told `set -e`.
+_kubemqctl() {
+    _kubemqctl_complete || return 0
 }
 
 if type compopt >/dev/null 2>&1; then
