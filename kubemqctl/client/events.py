@@ -93,7 +93,7 @@ def _result(message: Message, answer: pb.Result) -> SendResult:
 def subscribe_events(client: Client, channel: str, group: str, notify: Callable[[], None]) -> Feed[Event]:
     """Plain events from now on; `channel` may have wildcards."""
     request = convert.events_subscription(channel, group, client.client_id)
-    return subscribe(client, "SubscribeToEvents", request, convert.event, notify)
+    return subscribe(client, "SubscribeToEvents", request, convert.plain_event, notify)
 
 
 class Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Literal, TypeVar
 
@@ -26,6 +27,7 @@ def send(client: Client, request: Request, kind: Kind) -> Response:
     """Ask, and wait for the answer, also one with `executed` false. Raises TimedOut when nobody answers."""
     wire_kind = pb.Request.Command if kind == "commands" else pb.Request.Query
     out = convert.outgoing_request(request, wire_kind, client.client_id)
+    began = time.monotonic_ns()
     try:
         answer = client.call("SendRequest", out, request.timeout + MARGIN)
     except ConnectionLost as e:
@@ -35,7 +37,7 @@ def send(client: Client, request: Request, kind: Kind) -> Response:
         e.message = f"nobody answered on {request.channel} within {request.timeout:g} s"
         e.hint = "is there a responder? One that needs longer wants a longer --timeout"
         raise
-    return convert.response(answer, request.channel)
+    return convert.response(answer, request.channel, time.monotonic_ns() - began)
 
 
 def subscription(

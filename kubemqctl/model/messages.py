@@ -91,7 +91,11 @@ class Decided(NamedTuple):
 
 
 class Event(NamedTuple):
-    """An event as its subscriber sees it; only a stored one has a timestamp and a sequence."""
+    """An event as its subscriber sees it.
+
+    Only a stored one has a timestamp and a sequence; of a plain one no server keeps the time, so it has
+    `received_at`, by the local clock.
+    """
 
     channel: str
     id: str
@@ -100,6 +104,7 @@ class Event(NamedTuple):
     tags: Mapping[str, str]
     timestamp: int
     sequence: int
+    received_at: int = 0
 
 
 class HandledEvent(NamedTuple):
@@ -112,6 +117,7 @@ class HandledEvent(NamedTuple):
     tags: Mapping[str, str]
     timestamp: int
     sequence: int
+    received_at: int
     handler_exit: int
 
 
@@ -127,7 +133,10 @@ class SendResult(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A command or a query, on either side; `timeout` is seconds, to the millisecond."""
+    """A command or a query, on either side; `timeout` is seconds, to the millisecond.
+
+    `received_at` is when it reached a responder, by the local clock.
+    """
 
     channel: str
     body: bytes = b""
@@ -139,12 +148,14 @@ class Request(NamedTuple):
     id: str = ""
     client_id: str = ""
     reply_channel: str = ""
+    received_at: int = 0
 
 
 class Response(NamedTuple):
     """The answer to a command or a query; `id` is the request's, `client_id` the responder's.
 
-    `reply_channel`, which only a responder knows, is the way back to the one who asked.
+    `reply_channel`, which only a responder knows, is the way back to the one who asked. `elapsed` is from
+    asking to the answer, in nanoseconds.
     """
 
     channel: str
@@ -158,6 +169,7 @@ class Response(NamedTuple):
     cache_hit: bool = False
     client_id: str = ""
     reply_channel: str = ""
+    elapsed: int = 0
 
 
 class Reply(NamedTuple):
@@ -171,7 +183,10 @@ class Reply(NamedTuple):
 
 
 class AnsweredRequest(NamedTuple):
-    """A request with how it was answered; `handler_exit` is 0 without a handler."""
+    """A request with how it was answered; `handler_exit` is 0 without a handler.
+
+    `elapsed` is what answering took since it was received, in nanoseconds.
+    """
 
     channel: str
     body: bytes
@@ -183,9 +198,11 @@ class AnsweredRequest(NamedTuple):
     id: str
     client_id: str
     reply_channel: str
+    received_at: int
     executed: bool
     error: str
     handler_exit: int
+    elapsed: int
 
 
 class Affected(NamedTuple):

@@ -37,6 +37,8 @@ TYPES: dict[str, type] = {
     "re_routed_from": str,
     "expires_at": str,
     "delayed_to": str,
+    "received_at": str,
+    "elapsed": str,
     "executed": bool,
     "error": str,
     "cache_hit": bool,

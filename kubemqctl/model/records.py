@@ -151,8 +151,8 @@ def put_latency(record: Record, name: str, value: int | None) -> None:
 
 
 def put_elapsed(record: Record, name: str, value: int) -> None:
-    """Nanoseconds, to the millisecond."""
-    record[name] = f"{value / 1e9:.3f}s"
+    """Nanoseconds, to the millisecond, or below a second to the microsecond."""
+    record[name] = f"{value / 1e9:.3f}s" if value >= 999_999_500 else f"{value / 1e6:.3f}ms"
 
 
 def put_rate(record: Record, name: str, value: float) -> None:
@@ -189,6 +189,7 @@ _PUT: dict[str, Callable[..., None]] = {
     "timestamp": put_time,
     "expires_at": put_time,
     "delayed_to": put_time,
+    "received_at": put_time,
     "sent_at": put_time,
     "last_activity": put_time,
     "started_at": put_second,
@@ -235,16 +236,17 @@ COLUMNS = {
         Message: "id channel metadata body tags policy",
         Received: "id channel metadata client_id body tags timestamp sequence receive_count re_routed_from"
         " expires_at delayed_to policy",
-        Event: "id channel metadata body tags timestamp sequence",
-        HandledEvent: "id channel metadata body tags timestamp sequence handler_exit",
+        Event: "id channel metadata body tags timestamp received_at sequence",
+        HandledEvent: "id channel metadata body tags timestamp received_at sequence handler_exit",
         HandledMessage: "id channel metadata client_id body tags timestamp sequence receive_count"
         " re_routed_from expires_at delayed_to policy outcome handler_exit",
         Decided: "id sequence outcome",
         SendResult: "id channel sent_at expires_at delayed_to error",
-        Request: "id channel metadata client_id body tags timeout reply_channel cache_key cache_ttl",
-        Response: "id channel metadata client_id body tags timestamp executed error cache_hit",
-        AnsweredRequest: "id channel metadata client_id body tags executed error timeout reply_channel"
-        " cache_key cache_ttl handler_exit",
+        Request: "id channel metadata client_id body tags received_at timeout reply_channel cache_key"
+        " cache_ttl",
+        Response: "id channel metadata client_id body tags timestamp elapsed executed error cache_hit",
+        AnsweredRequest: "id channel metadata client_id body tags received_at elapsed executed error timeout"
+        " reply_channel cache_key cache_ttl handler_exit",
         Affected: "channel affected target",
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
         " last_activity rate_in rate_out",

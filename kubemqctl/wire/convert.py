@@ -6,11 +6,12 @@ nanoseconds in times, seconds in policies, milliseconds in Get waits and request
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import KubemqctlError
-from kubemqctl.model.limits import LARGEST
+from kubemqctl.model.limits import LARGEST, SECOND
 from kubemqctl.model.messages import (
     NO_POLICY,
     NO_TAGS,
@@ -125,12 +126,17 @@ def outgoing_event(message: Message, client_id: str, store: bool) -> pb.Event:
     return out
 
 
-def event(e: pb.EventReceive) -> Event:
+def event(e: pb.EventReceive, received_at: int = 0) -> Event:
     """A delivered event. Raises KubemqctlError as `received` does."""
     if (sequence := e.Sequence) >= LARGEST:
         raise _no_sequence(sequence)
     tags = dict(e.Tags) if e.Tags else NO_TAGS
-    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, sequence)
+    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, sequence, received_at)
+
+
+def plain_event(e: pb.EventReceive) -> Event:
+    """A delivered event that was not stored, and that came now."""
+    return event(e, time.time_ns())
 
 
 def stored_event(e: pb.EventReceive) -> Event:
@@ -204,7 +210,7 @@ def outgoing_request(request: Request, kind: pb.Request.RequestType, client_id: 
 
 
 def request(r: pb.Request) -> Request:
-    """A request as its responder sees it."""
+    """A request as its responder sees it, which came now."""
     return Request(
         channel=r.Channel,
         body=r.Body,
@@ -216,6 +222,7 @@ def request(r: pb.Request) -> Request:
         id=r.RequestID,
         client_id=r.ClientID,
         reply_channel=r.ReplyChannel,
+        received_at=time.time_ns(),
     )
 
 
@@ -234,8 +241,8 @@ def outgoing_response(response: Response, client_id: str) -> pb.Response:
     )
 
 
-def response(r: pb.Response, channel: str) -> Response:
-    """The answer to a request; the server does not repeat the channel, so that is given."""
+def response(r: pb.Response, channel: str, elapsed: int) -> Response:
+    """The answer to a request, which took `elapsed` nanoseconds; the server does not repeat the channel."""
     return Response(
         channel=channel,
         id=r.RequestID,
@@ -244,7 +251,19 @@ def response(r: pb.Response, channel: str) -> Response:
         body=r.Body,
         metadata=r.Metadata,
         tags=dict(r.Tags) if r.Tags else NO_TAGS,
-        timestamp=r.Timestamp,
+        timestamp=_unix_nanoseconds(r.Timestamp),
         cache_hit=r.CacheHit,
         client_id=r.ClientID,
+        elapsed=elapsed,
     )
+
+
+def _unix_nanoseconds(at: int) -> int:
+    """A time that a responder gave: kubemq-js counts milliseconds, others seconds or nanoseconds.
+
+    The size tells: each unit is a thousand times the next, and from 1973 to 5138 no two are confused.
+    """
+    for limit, factor in ((10**11, SECOND), (10**14, 1_000_000), (10**17, 1_000)):
+        if 0 < at < limit:
+            return at * factor
+    return at

@@ -49,6 +49,8 @@ def test_the_record_is_the_request_with_how_it_was_answered(start: Start, stub: 
     command(stub, channel, b"\xff", RequestID="r-1", Metadata="m", Tags={"a": "b"}, Timeout=2500)
     (record,) = started.wait().records()
     assert record.pop("reply_channel").startswith("_INBOX.")
+    assert record.pop("received_at").endswith("Z")
+    assert record.pop("elapsed").endswith("ms")
     assert record == {
         "id": "r-1",
         "channel": channel,

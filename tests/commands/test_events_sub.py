@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,12 +24,22 @@ def test_what_is_published_once_it_is_live_arrives(start: Start, stub: Stub, cha
     assert (ended.code, ended.text, ended.err) == (0, "one\ntwo\nthree\n", "3 received\n")
 
 
-def test_an_event_has_neither_time_nor_sequence(start: Start, stub: Stub, channel: str) -> None:
+def test_an_event_has_no_time_but_when_it_was_received_and_no_sequence(
+    start: Start, stub: Stub, channel: str
+) -> None:
+    before = time.time()
     sub = start("events", "sub", channel, "--count", "1", "-o", "json", ready=True)
     publish(stub, channel, b"\xff", EventID="e1", Metadata="m", Tags={"k": "v"})
-    assert sub.wait().records() == [
-        {"id": "e1", "channel": channel, "metadata": "m", "body_base64": "/w==", "tags": {"k": "v"}}
-    ]
+    [record] = sub.wait().records()
+    received = datetime.fromisoformat(record.pop("received_at")[:19] + "+00:00").timestamp()
+    assert int(before) <= received <= time.time()
+    assert record == {
+        "id": "e1",
+        "channel": channel,
+        "metadata": "m",
+        "body_base64": "/w==",
+        "tags": {"k": "v"},
+    }
 
 
 def test_one_event_is_its_exact_bytes(start: Start, stub: Stub, channel: str) -> None:
@@ -153,7 +165,9 @@ def test_json_tells_how_the_handler_ended_and_its_output_goes_to_stderr(
     publish(stub, channel, "one\n", EventID="e1")
     publish(stub, channel, "two\n", EventID="e2")
     ended = sub.wait()
-    assert ended.records() == [
+    records = ended.records()
+    assert all(record.pop("received_at") for record in records)
+    assert records == [
         {"id": "e1", "channel": channel, "body": "one\n"},
         {"id": "e2", "channel": channel, "body": "two\n", "handler_exit": 3},
     ]

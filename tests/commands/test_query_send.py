@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kubemqctl.model.values import parse_duration
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub, responder
@@ -31,6 +32,7 @@ def test_the_response_is_the_record(run: Run, stub: Stub, channel: str) -> None:
 
     with responder(stub, QUERIES, channel, answer):
         (record,) = run("query", "send", channel, "?", "-o", "json").records()
+    assert parse_duration(record.pop("elapsed")) > 0
     assert record == {
         "id": "r",
         "channel": channel,
@@ -40,6 +42,14 @@ def test_the_response_is_the_record(run: Run, stub: Stub, channel: str) -> None:
         "tags": {"k": "v"},
         "executed": True,
     }
+
+
+@pytest.mark.parametrize("unit", [1, 1_000, 1_000_000, 1_000_000_000])
+def test_a_responder_may_give_its_time_in_any_unit(run: Run, stub: Stub, channel: str, unit: int) -> None:
+    said = pb.Response(Executed=True, Body=b"x", Timestamp=1_717_144_200 * unit)
+    with responder(stub, QUERIES, channel, lambda _: said):
+        (record,) = run("query", "send", channel, "?", "-o", "json").records()
+    assert record["timestamp"].startswith("2024-05-31T08:30:00")
 
 
 def test_a_template_prints_what_it_names(run: Run, stub: Stub, channel: str) -> None:

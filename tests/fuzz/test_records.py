@@ -56,11 +56,13 @@ SHOWN = st.one_of(
         STRINGS,
         INT32,
     ),
-    st.builds(Event, STRINGS, STRINGS, STRINGS, BODIES, TAGS, INT64, UINT64),
-    st.builds(HandledEvent, STRINGS, STRINGS, STRINGS, BODIES, TAGS, INT64, UINT64, INT32),
+    st.builds(Event, STRINGS, STRINGS, STRINGS, BODIES, TAGS, INT64, UINT64, INT64),
+    st.builds(HandledEvent, STRINGS, STRINGS, STRINGS, BODIES, TAGS, INT64, UINT64, INT64, INT32),
     st.builds(Message, BODIES, STRINGS, STRINGS, STRINGS, TAGS, POLICIES),
     st.builds(SendResult, STRINGS, STRINGS, INT64, INT64, INT64, STRINGS),
-    st.builds(Request, STRINGS, BODIES, STRINGS, TAGS, TIMEOUTS, STRINGS, INT32, STRINGS, STRINGS, STRINGS),
+    st.builds(
+        Request, STRINGS, BODIES, STRINGS, TAGS, TIMEOUTS, STRINGS, INT32, STRINGS, STRINGS, STRINGS, INT64
+    ),
     st.builds(
         Response,
         STRINGS,
@@ -74,6 +76,7 @@ SHOWN = st.one_of(
         st.booleans(),
         STRINGS,
         STRINGS,
+        INT64,
     ),
     st.builds(
         AnsweredRequest,
@@ -87,9 +90,11 @@ SHOWN = st.one_of(
         STRINGS,
         STRINGS,
         STRINGS,
+        INT64,
         st.booleans(),
         STRINGS,
         INT32,
+        INT64,
     ),
     st.builds(
         ChannelInfo,

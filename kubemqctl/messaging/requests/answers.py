@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.handlers.pool import KILL_AFTER, HandlerOutcome, Input, Task, stdin_bytes, variables
 from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import AnsweredRequest, Reply, Request, Response
 from kubemqctl.model.record_parser import reply_from_line
 
@@ -129,7 +130,8 @@ def response(request: Request, reply: Reply, carries_body: bool) -> Response:
 
 def answered(came: ArrivedRequest, reply: Reply, handler_exit: int) -> AnsweredRequest:
     """The record of a request that was answered `reply`."""
-    return AnsweredRequest(*came.request, reply.executed, reply.error, handler_exit)
+    elapsed = round((time.monotonic() - came.at) * SECOND)
+    return AnsweredRequest(*came.request, reply.executed, reply.error, handler_exit, elapsed)
 
 
 PAUSE = 0.2

@@ -62,6 +62,7 @@ def _policy(policy: Policy, _now: int) -> Iterable[Detail]:
 _TOLD: dict[str, Callable[[Any, int], Iterable[Detail]]] = {
     "sequence": lambda value, now: [[(f"#{value}", BOLD)]],
     "timestamp": _moment,
+    "received_at": _moment,
     "receive_count": lambda value, now: [[(f"received {value} times", ORANGE)]] if value > 1 else [],
     "id": lambda value, now: [[(f"id {escaped(value)}", DIM)]],
     "re_routed_from": lambda value, now: [[(f"re-routed from {escaped(value)}", ORANGE)]],
