@@ -75,3 +75,7 @@ def sdk(broker: Broker) -> Iterator[Sdk]:
 def encoded(body: bytes) -> str:
     """A body as the SDK's process takes it and gives it."""
     return base64.b64encode(body).decode()
+
+
+# A project of its own, which test_pytest_example.py runs in the SDK's environment.
+collect_ignore = ["example"]

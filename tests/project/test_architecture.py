@@ -29,6 +29,7 @@ ALLOWED = {
     "bench": "model wire config client runtime",
     "broker": "model wire config",
     "cli": "model wire output config client runtime messaging bench broker",
+    "testing": "cli",
 }
 
 # Packages that load grpc, asyncio or sqlite3 at the top of their modules: others enter them by doors only.
