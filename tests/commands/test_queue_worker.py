@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -445,7 +446,8 @@ def test_one_that_cannot_start_does_not_undo_those_that_run(
     gate.touch()
     ended = worker.wait()
     assert (ended.code, ended.out) == (3, b"done\n")
-    assert "1 acknowledged, 1 given back" in ended.err
+    # A Get under way may take it once more, and gives it back again.
+    assert re.search("1 acknowledged, [12] given back", ended.err)
     assert untouched(stub, channel) == [2]
 
 

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, NoReturn
 
 import grpc
@@ -15,7 +14,7 @@ import pytest
 from kubemqctl.client import queues
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.handlers.options import find
-from kubemqctl.messaging.handlers.pool import HandlerOutcome, HandlerPool, Task
+from kubemqctl.messaging.handlers.pool import HandlerPool, Task
 from kubemqctl.messaging.handlers.process import HandlerProcess
 from kubemqctl.messaging.queues import fetch
 from kubemqctl.model.errors import ConfigError
@@ -106,7 +105,7 @@ def test_an_event_with_stray_bytes_arrives(server: HostileServer) -> None:
 def test_stray_bytes_in_the_text_of_an_error_do_not_hide_it(server: HostileServer) -> None:
     refused = pb.SendQueueMessageResult(IsError=True).SerializeToString() + tagged(6, LENGTH, CAFE)
     ended = run(server, Plan({"SendQueueMessage": [Move("instead", refused)]}), "queue", "send", "q", "x")
-    assert ended.code == 2
+    assert ended.code == 1
     assert f"error: {SHOWN}" in ended.err
 
 
@@ -265,10 +264,10 @@ def test_a_handler_that_cannot_be_looked_after_is_an_outcome_all_the_same(
         raise OverflowError("timeout is too large")
 
     monkeypatch.setattr(HandlerProcess, "_patience", fail)
-    outcomes: SimpleQueue[HandlerOutcome] = SimpleQueue()
-    with HandlerPool(find(["true"], os.environ), 1, outcomes.put, os.environ) as pool:
+    with HandlerPool(find(["true"], os.environ), 1) as pool:
         pool.start(Task("key", b"", {}))
-        outcome = outcomes.get(timeout=10)
+        assert pool.wait(10)
+        (outcome,) = pool.ended()
     assert outcome.key == "key"
     assert outcome.error
     assert "timeout is too large" in outcome.error.message

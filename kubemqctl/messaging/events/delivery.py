@@ -5,8 +5,6 @@ Either way `keep` hears of the last event up to which all is dealt with: what a 
 
 from __future__ import annotations
 
-import contextlib
-import queue
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -138,7 +136,6 @@ class ToHandler:
         self._stdout = stdout
         self._render = render
         self._keep = keep
-        self._wake = wake
         self._warn = warn
         self._name_failure = FirstFew(warn)
         self._stop = stop
@@ -148,9 +145,8 @@ class ToHandler:
         self._running = 0
         self._runs: deque[HandlerRun] = deque()
         self._is_stuck = False  # what was written broke off in the middle: nothing may follow it
-        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._delay = FailureDelay(stop)
-        self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, environ)
+        self._pool = HandlerPool(handler.command, handler.concurrency, wake, environ)
 
     @property
     def has_enough(self) -> bool:
@@ -212,17 +208,12 @@ class ToHandler:
             if self.waits_for_reader and self._stdout.reader_gone():
                 raise ReaderGone()
 
-    def _deliver(self, outcome: HandlerOutcome) -> None:
-        self._outcomes.put(outcome)
-        self._wake()
-
     def _collect(self) -> None:
         """Take what has ended, all of it. Raises what kept a handler from starting, or its output back."""
         error = None
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._delay.put(self._outcomes.get_nowait())
-                self._running -= 1
+        for outcome in self._pool.ended():
+            self._delay.put(outcome)
+            self._running -= 1
         for outcome in self._delay.ready():
             try:
                 self._conclude(outcome)

@@ -101,7 +101,7 @@ def task(key: object, noun: object, form: Input = "body", timeout: float | None 
 class HandlerPool:
     """Up to `concurrency` handlers at a time; a context manager that leaves none of them behind.
 
-    `deliver` gets each outcome as it comes, in the thread that waited for it: give it the `put` of a queue.
+    `notify` is called, from any thread, when there is an outcome that `ended` will give.
     `most_output` is how many bytes of stdout one may write; more, and it is ended.
     """
 
@@ -109,13 +109,13 @@ class HandlerPool:
         self,
         command: Executable,
         concurrency: int,
-        deliver: Callable[[HandlerOutcome], None],
+        notify: Callable[[], None] = lambda: None,
         environ: Mapping[str, str] = os.environ,
         most_output: int = MAX_BODY,
     ) -> None:
         self.concurrency = concurrency
         self._command = command
-        self._deliver = deliver
+        self._notify = notify
         # Those of a handler above us would tell of another message.
         self._environ = {
             os.fsencode(name): os.fsencode(value)
@@ -124,6 +124,7 @@ class HandlerPool:
         }
         self._most_output = most_output
         self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._under_way = 0
@@ -138,7 +139,7 @@ class HandlerPool:
 
     @property
     def under_way(self) -> int:
-        """How many were begun and are not delivered yet."""
+        """How many were begun and have no outcome yet."""
         return self._under_way
 
     @property
@@ -155,15 +156,21 @@ class HandlerPool:
                 self._threads[-1].start()
         self._tasks.put(task)
 
+    def ended(self) -> Iterator[HandlerOutcome]:
+        """The outcomes that have come, each once, in the order in which handlers ended; never waits."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                yield self._outcomes.get_nowait()
+
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until none is under way, at most `seconds`; whether that is so."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._under_way, seconds)
 
     def finish(self, grace: float = GRACE) -> None:
-        """Start no more, wait `grace` seconds for those that run, end the rest; all are delivered on return.
+        """Start no more, wait `grace` seconds for those that run, end the rest; all have ended on return.
 
-        What was not begun is delivered as stopped.
+        The outcome of what was not begun is "stopped".
         """
         if self._closed:
             return
@@ -180,7 +187,8 @@ class HandlerPool:
     def _work(self) -> None:
         while task := self._tasks.get():
             try:
-                self._deliver(self._outcome(task))
+                self._outcomes.put(self._outcome(task))
+                self._notify()
             finally:
                 with self._changed:
                     self._under_way -= 1

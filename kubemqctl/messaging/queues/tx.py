@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -277,32 +276,25 @@ def _handle(session: TxSession, message: Received, handling: Handling, visibilit
     A handler whose message is lost is ended: somebody else may have it already.
     """
     handler, environ, _ = handling
-    ended: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-    wakeup = session.hold.wakeup
-
-    def deliver(outcome: HandlerOutcome) -> None:
-        ended.put(outcome)
-        wakeup.notify()
-
-    with HandlerPool(handler.command, 1, deliver, environ) as pool:
+    with HandlerPool(handler.command, 1, session.hold.wakeup.notify, environ) as pool:
         pool.start(task(message.id, message, handler.input, handler.timeout))
         extend_every = visibility / EXTENSIONS
         extend_at = time.monotonic() + extend_every
         give_up_at = float("inf")
-        while ended.empty():
+        while not (ended := next(pool.ended(), None)):
             now = time.monotonic()
             stopping = bool(session.stop)
             if stopping and give_up_at == float("inf"):
                 give_up_at = now + handler.grace
             if now >= give_up_at:
                 pool.finish(0)
-                break
+                continue
             if now >= extend_at:
                 session.hold.begin_extending(visibility)
                 extend_at = now + extend_every
             session.hold.wait(seconds=min(extend_at, give_up_at) - now, stopping=stopping)
     delay = FailureDelay(session.stop)
-    delay.put(ended.get())
+    delay.put(ended)
     while (outcome := next(delay.ready(), None)) is None:
         session.hold.wait(seconds=delay.left, stopping=bool(session.stop))
     return outcome

@@ -7,7 +7,6 @@ when its handler has ended and what is printed of it is out, so that whatever br
 from __future__ import annotations
 
 import math
-import queue
 import select
 import time
 from collections import deque
@@ -75,7 +74,6 @@ class Worker:
         self.budget = ReceiveBudget(options)
         self._held_messages = HeldMessages(calls.open, options.channel)
         self.settlements = SettlementQueue(self._held_messages, self._concluded)
-        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._delay = FailureDelay(stop)
         self._waiting: deque[HeldMessage] = deque()
         self._running = 0
@@ -93,7 +91,7 @@ class Worker:
     def run(self) -> None:
         """See the class."""
         handler = self._handler
-        self._pool = HandlerPool(handler.command, handler.concurrency, self._deliver, self._run.environ)
+        self._pool = HandlerPool(handler.command, handler.concurrency, self._wakeup.notify, self._run.environ)
         with self._pool:
             try:
                 if self._options.everything and (depth := self._calls.depth()) and depth.is_sure:
@@ -109,10 +107,6 @@ class Worker:
             raise self._error
         if self.failed:
             raise HandlerFailed(f"the handler failed for {self.failed} of {self.handled}")
-
-    def _deliver(self, outcome: HandlerOutcome) -> None:
-        self._outcomes.put(outcome)
-        self._wakeup.notify()
 
     # --- the loop ---
 
@@ -251,8 +245,7 @@ class Worker:
     # --- handlers that ended ---
 
     def _collect(self) -> None:
-        while not self._outcomes.empty():
-            outcome = self._outcomes.get()
+        for outcome in self._pool.ended():
             self._running -= 1
             self.budget.finished()
             if self._on_fail.kind == "return" and not outcome.ok:

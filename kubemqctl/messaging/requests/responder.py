@@ -6,7 +6,6 @@ At the end all that was taken is settled: answered, one way or another.
 
 from __future__ import annotations
 
-import queue
 import select
 import time
 from collections import deque
@@ -95,13 +94,12 @@ class Responder:
         self._answer_sender = AnswerSender(send, self._settled, self._notify)
         self._waiting: deque[ArrivedRequest] = deque()
         self._bytes = 0
-        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         self._stop = stop
         self._delay = FailureDelay(stop)
         self._cannot_start = ""
         handler = options.handler
         self._pool = (
-            HandlerPool(handler.command, handler.concurrency, self._deliver, environ) if handler else None
+            HandlerPool(handler.command, handler.concurrency, self._notify, environ) if handler else None
         )
 
     @property
@@ -187,17 +185,12 @@ class Responder:
 
     # --- from handler to answer ---
 
-    def _deliver(self, outcome: HandlerOutcome) -> None:
-        self._outcomes.put(outcome)
-        self._notify()
-
     def _notify(self) -> None:
         self._wakeup.notify()
         self.wake()
 
     def _collect(self) -> None:
-        while not self._outcomes.empty():
-            outcome = self._outcomes.get()
+        for outcome in self._pool.ended() if self._pool else ():
             # Somebody waits for the answer: only an end by a signal, as a service manager sends, may wait.
             if outcome.ok or (outcome.exit_code <= 128 and not self._stop):
                 self._ended(outcome)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import sys
 import threading
@@ -62,10 +61,16 @@ def outcome_of(
     environ: Mapping[str, str] = os.environ,
     most_output: int = 1 << 30,
 ) -> HandlerOutcome:
-    outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-    with HandlerPool(found, 1, outcomes.put, environ, most_output) as pool:
+    with HandlerPool(found, 1, environ=environ, most_output=most_output) as pool:
         pool.start(Task("key", stdin, given or {}, timeout, kill_after))
-        return outcomes.get(timeout=20)
+        return next_outcome(pool)
+
+
+def next_outcome(pool: HandlerPool) -> HandlerOutcome:
+    """The next one, waited for."""
+    outcome = until(lambda: next(pool.ended(), None), "an outcome", 20)
+    assert outcome
+    return outcome
 
 
 def is_alive(pid: int) -> bool:
@@ -263,8 +268,7 @@ def test_a_line_without_end_does_not_grow_for_ever(capfd: pytest.CaptureFixture[
 
 def test_stderr_of_several_is_passed_on_in_whole_lines(capfd: pytest.CaptureFixture[str]) -> None:
     script = "for i in $(seq 50); do printf aaaaaaaa >&2; printf 'bbbbbbbb\\n' >&2; done"
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-    with HandlerPool(command("sh", "-c", script), 4, done.put) as pool:
+    with HandlerPool(command("sh", "-c", script), 4) as pool:
         for key in range(4):
             pool.start(Task(key, b"", {}))
         assert pool.wait(20)
@@ -273,14 +277,13 @@ def test_stderr_of_several_is_passed_on_in_whole_lines(capfd: pytest.CaptureFixt
 
 
 def test_stderr_comes_while_the_handler_runs(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f"echo soon >&2; until [ -e {tmp_path}/go ]; do sleep 0.01; done"
-    with HandlerPool(command("sh", "-c", script), 1, done.put) as pool:
+    with HandlerPool(command("sh", "-c", script), 1) as pool:
         pool.start(Task("k", b"", {}))
         until(lambda: capfd.readouterr().err == "soon\n", "stderr passed through")
         assert pool.under_way == 1
         (tmp_path / "go").touch()
-        assert done.get(timeout=10).ok
+        assert next_outcome(pool).ok
 
 
 def test_what_a_handler_left_in_the_background_does_not_hold_us_up(tmp_path: Path) -> None:
@@ -363,60 +366,55 @@ def test_without_pidfd_an_end_is_noticed_as_well(monkeypatch: pytest.MonkeyPatch
 
 
 def test_as_many_run_at_a_time_as_were_asked_for(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     count = f"ls {tmp_path} | wc -l"
     together = f"touch {tmp_path}/$$; while [ $({count}) -lt 3 ]; do sleep 0.01; done"
     script = f"{together}; sleep 0.05; {count}"
-    with HandlerPool(command("sh", "-c", script), 3, done.put) as pool:
+    with HandlerPool(command("sh", "-c", script), 3) as pool:
         assert pool.free == 3
         for key in range(3):
             pool.start(Task(key, b"", {}, timeout=20))
         assert pool.free == 0
         assert pool.wait(20)
         assert pool.free == 3
-    assert {done.get(timeout=20).stdout.strip() for _ in range(3)} == {b"3"}
+    assert {next_outcome(pool).stdout.strip() for _ in range(3)} == {b"3"}
 
 
 def test_no_more_run_at_a_time_than_were_asked_for(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f"mkdir {tmp_path}/alone && sleep 0.05 && rmdir {tmp_path}/alone"
-    with HandlerPool(command("sh", "-c", script), 1, done.put) as pool:
+    with HandlerPool(command("sh", "-c", script), 1) as pool:
         for key in range(4):
             pool.start(Task(key, b"", {}))
         assert pool.wait(20)
-    assert [(outcome.key, outcome.ok) for outcome in (done.get(timeout=20) for _ in range(4))] == [
+    assert [(outcome.key, outcome.ok) for outcome in (next_outcome(pool) for _ in range(4))] == [
         (0, True), (1, True), (2, True), (3, True),
     ]  # fmt: skip
 
 
 def test_outcomes_come_in_the_order_in_which_they_end(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
     script = f'read n; [ $n = 1 ] || until [ -e {tmp_path}/go ]; do sleep 0.01; done; echo "$n"'
-    with HandlerPool(command("sh", "-c", script), 2, done.put) as pool:
+    with HandlerPool(command("sh", "-c", script), 2) as pool:
         pool.start(Task("slow", b"2\n", {}))
         pool.start(Task("fast", b"1\n", {}))
-        assert done.get(timeout=10).key == "fast"
+        assert next_outcome(pool).key == "fast"
         (tmp_path / "go").touch()
-        assert done.get(timeout=10).key == "slow"
+        assert next_outcome(pool).key == "slow"
 
 
 def test_at_the_end_running_ones_get_their_grace(tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-    pool = HandlerPool(command("sh", "-c", f"touch {tmp_path}/on; sleep 0.3; echo whole"), 1, done.put)
+    pool = HandlerPool(command("sh", "-c", f"touch {tmp_path}/on; sleep 0.3; echo whole"), 1)
     pool.start(Task("k", b"", {}))
     until((tmp_path / "on").exists, "the handler running")
     pool.finish(10)
-    assert done.get(timeout=1).stdout == b"whole\n"
+    assert next_outcome(pool).stdout == b"whole\n"
 
 
 def test_after_the_grace_they_are_stopped_and_delivered(stubborn: Executable, tmp_path: Path) -> None:
-    done: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-    pool = HandlerPool(stubborn, 1, done.put)
+    pool = HandlerPool(stubborn, 1)
     pool.start(Task("running", b"", {}, kill_after=0.1))
     pool.start(Task("waiting", b"", {}))
     pids = pids_in(tmp_path)
     pool.finish(0.1)
-    outcomes = {outcome.key: outcome for outcome in (done.get(timeout=1), done.get(timeout=1))}
+    outcomes = {outcome.key: outcome for outcome in (next_outcome(pool), next_outcome(pool))}
     assert outcomes["running"].ending == "stopped"
     assert (outcomes["waiting"].ending, outcomes["waiting"].seconds) == ("stopped", 0.0)
     until(lambda: not any(map(is_alive, pids)), "all of them gone")
