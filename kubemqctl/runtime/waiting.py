@@ -142,18 +142,24 @@ class Backoff:
     """Pauses between tries: each up to twice as long as the last, from `first` to `longest` seconds.
 
     A pause is random between half and one and a half of its length, so that clients which lost one server
-    together do not come back together.
+    together do not come back together. They begin anew by `reset`, or when none was needed for so long that
+    what was tried has lasted: a server that takes a connection and breaks it at once is no success.
     """
 
     def __init__(self, first: float, longest: float) -> None:
         self._first = first
         self._longest = longest
         self._next = first
+        self._until = -math.inf
 
     def pause(self) -> float:
         """Seconds until the next try."""
+        now = time.monotonic()
+        if now > self._until + 2 * self._longest:
+            self.reset()
         pause = self._next * random.uniform(0.5, 1.5)
         self._next = min(self._next * 2, self._longest)
+        self._until = now + pause
         return pause
 
     def reset(self) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
+from tests.conftest import NewBroker
 from tests.support.program import Run, Start
+from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
@@ -272,6 +274,7 @@ def test_all_goes_without_what_others_hold(run: Run, stub: Stub, channel: str) -
     other.get(channel, 5)
     result = run("queue", "receive", channel, "--all")
     assert (result.code, result.out) == (0, b"6\n7\n8\n")
+    assert "the server counts 5 more messages and gives none" in result.err
     other.cancel()
     until(lambda: len(stub.peek(channel, 5).Messages) == 5, "the others are back")
 
@@ -478,6 +481,47 @@ def test_the_common_options_work_at_both_ends(run: Run, stub: Stub, channel: str
     where = ["-a", broker.address]
     assert run(*where, "-o", "json", "queue", "receive", channel, address="").records()[0]["body"] == "1"
     assert run("queue", "receive", channel, "-o", "json", *where, address="").records()[0]["body"] == "2"
+
+
+# --- a server that has stopped answering ---
+
+
+def frozen(broker: Broker, begin: bool) -> None:
+    assert broker.process
+    broker.process.send(signal.SIGSTOP if begin else signal.SIGCONT)
+
+
+@pytest.mark.builtin
+def test_a_server_that_pauses_has_not_said_that_there_is_nothing(
+    start: Start, new_broker: NewBroker, channel: str
+) -> None:
+    broker = new_broker()
+    with Stub(broker.address) as stub:
+        stub.fill(channel, 5)
+    with Proxy(broker.address) as proxy:
+        frozen(broker, True)
+        started = start("queue", "receive", channel, "--all", address=proxy.address)
+        until(lambda: proxy._open, "it has connected")
+        time.sleep(1.2)  # longer than it would wait for a message
+        frozen(broker, False)
+        result = started.wait()
+    assert (result.code, result.out) == (0, b"1\n2\n3\n4\n5\n")
+
+
+@pytest.mark.builtin
+@pytest.mark.parametrize("handler", [[], ["--", "true"]])
+def test_a_stop_does_not_wait_long_for_a_server_that_does_not_answer(
+    start: Start, new_broker: NewBroker, channel: str, handler: list[str]
+) -> None:
+    broker = new_broker()
+    started = start("queue", "receive", channel, "--follow", *handler, address=broker.address)
+    with Stub(broker.address) as stub:
+        until(lambda: stub.info(channel).Info.Queues, "it waits for messages")
+    frozen(broker, True)
+    with Timed() as timed:
+        assert started.stop().code == 143
+    assert timed.seconds < 8
+    frozen(broker, False)
 
 
 # --- no server ---

@@ -14,7 +14,8 @@ from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import handler_options
 from kubemqctl.messaging.queues import fetch, move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
-from kubemqctl.messaging.queues.fetch import Fetcher, ReceiveOptions, printer_calls
+from kubemqctl.messaging.queues.fetch import ReceiveOptions, printer_calls
+from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.move import MoveOptions, Mover
 from kubemqctl.messaging.queues.receive import MessagePrinter

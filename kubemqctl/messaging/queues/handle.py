@@ -7,7 +7,7 @@ from contextlib import closing
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import StopWithHandlers
 from kubemqctl.messaging.queues.decisions import Settlement
-from kubemqctl.messaging.queues.fetch import ReceiveOptions
+from kubemqctl.messaging.queues.fetch import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
@@ -30,6 +30,7 @@ def handle_messages(
         closing(Wakeup()) as wakeup,
     ):
         stdout.stop_fd = stop.fd
+        client.stopping = stop.__bool__
         if options.follow:
             run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
         calls = worker_calls(client, options.channel, wakeup.notify)
@@ -58,5 +59,4 @@ def _summarize(run: Invocation, options: ReceiveOptions, worker: Worker) -> None
         what = count_text(unconfirmed, "message")
         run.warn(f"{what} handled, but the acknowledgement is not confirmed: they may be delivered again")
     if worker.budget.uncounted:
-        what = count_text(worker.budget.uncounted, "more message")
-        run.warn(f"the server counts {what} and gives none: others hold them, or they have expired")
+        run.warn(not_given(worker.budget.uncounted))

@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from itertools import accumulate
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.queues.fetch import PASSING, Fetcher, ReceiveOptions, printer_calls
-from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, UsageError
+from kubemqctl.messaging.queues.fetch import PASSING, ReceiveOptions, printer_calls
+from kubemqctl.messaging.queues.fetcher import Fetcher
+from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, TimedOut, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Stdout
@@ -58,6 +59,7 @@ def receive_options(
         idle=idle if idle is not None else first,
         lasting=lasting,
         auto_ack=auto_ack,
+        is_counted=count is not None,
     )
 
 
@@ -68,6 +70,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         stdout.stop_fd = stop.fd
         if options.follow:
             run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
+        client.stopping = stop.__bool__
         fetcher = Fetcher(printer_calls(client, options.channel), options, stop, run.note)
         printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
         try:
@@ -75,8 +78,15 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         except ReaderGone:
             if not stop:
                 raise
+        except PASSING as e:
+            if not stop:
+                raise
+            run.warn(e.message)
         finally:
             _summarize(run, printer.summary, options)
+            if fetcher.lost:
+                what = count_text(fetcher.lost, "message")
+                run.warn(f"up to {what} may be lost: acknowledged by the server, but not arrived here")
         if stop:
             return stop.exit_code
     if not printer.summary.arrived and not options.may_be_empty:
@@ -113,12 +123,27 @@ class ReceiveSummary:
         self.unconfirmed = 0
 
 
-class PrintedBatch(NamedTuple):
+class PrintedBatch:
     """A transaction whose messages are being written, with the offsets at which they end."""
 
-    held: HeldBatch
-    sequences: list[int]
-    ends: list[int]
+    def __init__(self, down: Downstream, held: HeldBatch, ends: list[int]) -> None:
+        self.down = down
+        self.held = held
+        self.sequences = [m.sequence for m in held.messages]
+        self.ends = ends
+        self.asked = 0  # so many acknowledgements were sent
+        self.done = 0  # so many are known to have been carried out
+
+    @property
+    def left(self) -> int:
+        """How many messages are unsettled."""
+        return len(self.sequences) - self.done
+
+    def ack(self, count: int) -> None:
+        """Acknowledge the first `count`, each once."""
+        if count > self.asked:
+            self.down.ack(self.held, self.sequences[self.asked : count])
+            self.asked = count
 
 
 class UnackedOutput:
@@ -128,53 +153,54 @@ class UnackedOutput:
         self._open: deque[PrintedBatch] = deque()
         self._summary = summary
 
-    def __bool__(self) -> bool:
-        return bool(self._open)
+    @property
+    def held(self) -> int:
+        """How many messages that are."""
+        return sum(p.left for p in self._open)
 
-    def add(self, held: HeldBatch, lengths: Sequence[int], offset: int) -> None:
+    def add(self, down: Downstream, held: HeldBatch, lengths: Sequence[int], offset: int) -> None:
         """`held` is about to be written from `offset` on, its messages `lengths` bytes long."""
-        ends = list(accumulate(lengths, initial=offset))[1:]
-        self._open.append(PrintedBatch(held, [m.sequence for m in held.messages], ends))
+        self._open.append(PrintedBatch(down, held, list(accumulate(lengths, initial=offset))[1:]))
 
-    def settle(self, down: Downstream, taken: int) -> None:
+    def settle(self, taken: int) -> None:
         """Acknowledge what ends at or before `taken`, and wait until the server has done so.
 
-        Raises Partial when it refused to.
+        Raises Partial when it refused to. After a time-out it may be called again: what came of the first
+        try is waited for then.
         """
-        done = list(self._gone(taken))
-        if not done:
-            return
-        for p, count in done:
-            down.ack(p.held, p.sequences[:count])
-        last, count = done[-1]
-        if down.barrier(last.held).intersection(last.sequences[:count]):
-            raise Partial("the server did not accept an acknowledgement", code="not-settled")
-        self._summary.acked += sum(count for _, count in done)
-        for _ in done:
+        out = [(p, count) for p in self._open if (count := bisect_right(p.ends, taken)) > p.done]
+        for p, count in out:
+            p.ack(count)
+        last = {id(p.down): p for p, _ in out}
+        try:
+            for p in last.values():
+                if p.down.barrier(p.held).intersection(p.sequences[: p.asked]):
+                    raise Partial("the server did not accept an acknowledgement", code="not-settled")
+        except Partial:
+            self._summary.unconfirmed += sum(count - p.done for p, count in out)
+            self._drop(out)
+            raise
+        self._summary.acked += sum(count - p.done for p, count in out)
+        self._drop(out)
+
+    def _drop(self, out: Sequence[tuple[PrintedBatch, int]]) -> None:
+        for p, count in out:
+            p.done = count
+        while self._open and not self._open[0].left:
             self._open.popleft()
-        if count < len(last.sequences):
-            self._open.appendleft(PrintedBatch(last.held, last.sequences[count:], last.ends[count:]))
 
-    def _gone(self, taken: int) -> Iterator[tuple[PrintedBatch, int]]:
-        """The transactions that are out, with how many of their messages: all but in the last."""
-        for p in self._open:
-            if not (count := bisect_right(p.ends, taken)):
-                return
-            yield p, count
-
-    def give_back(self, down: Downstream) -> None:
+    def give_back(self) -> None:
         """Close what is left: the server puts it where it was."""
-        if not self._open:
-            return
         for p in self._open:
-            down.close(p.held)
-        down.barrier(self._open[-1].held)
-        self._summary.given_back += sum(len(p.sequences) for p in self._open)
+            p.down.close(p.held)
+        for p in {id(p.down): p for p in self._open}.values():
+            p.down.barrier(p.held)
+        self._summary.given_back += self.held
         self._open.clear()
 
     def forget(self, offset: int) -> None:
         """The connection is gone: what was written, up to `offset`, and not confirmed may come again."""
-        self._summary.unconfirmed += sum(bisect_right(p.ends, offset) for p in self._open)
+        self._summary.unconfirmed += sum(bisect_right(p.ends, offset) - p.done for p in self._open)
         self._open.clear()
 
 
@@ -214,7 +240,7 @@ class MessagePrinter:
         self.summary.arrived += len(held.messages)
         data = list(map(self._render, held.messages))
         if not self._auto_ack:
-            self._unacked.add(held, list(map(len, data)), self._stdout.offset)
+            self._unacked.add(self._fetcher.down, held, list(map(len, data)), self._stdout.offset)
         try:
             return all(self._write(piece) for piece in _pieces(data))
         except PASSING:
@@ -234,30 +260,42 @@ class MessagePrinter:
     def is_late(self) -> bool:
         return self._stdout.is_pipe
 
+    @property
+    def held(self) -> int:
+        return self._unacked.held
+
     def settle(self) -> None:
         if self._stdout.reader_gone():
             raise ReaderGone()
-        self._unacked.settle(self._fetcher.down, self._stdout.bytes_taken)
+        self._unacked.settle(self._stdout.bytes_taken)
         self._settled_at = time.monotonic()
 
     def all_settled(self) -> bool:
-        if self._unacked and self._stdout.drain():
+        if self.held and self._stdout.drain():
             self.settle()
-        return not self._unacked
+        return not self.held
 
     def forget(self) -> None:
         self._unacked.forget(self._stdout.offset)
 
     def _end(self) -> None:
-        down = self._fetcher.down
         try:
-            self._unacked.settle(down, self._stdout.finish())
-            self._unacked.give_back(down)
+            self._settle_last(self._stdout.finish())
+            self._unacked.give_back()
         except KubemqctlError:
             self.forget()
             raise
         finally:
-            down.close_stream()
+            self._fetcher.close()
+
+    def _settle_last(self, taken: int) -> None:
+        """As `settle`; a server that has much to do is given twice the time."""
+        try:
+            self._unacked.settle(taken)
+        except TimedOut:
+            if self._stop:
+                raise
+            self._unacked.settle(taken)
 
 
 def _pieces(data: Sequence[bytes]) -> Iterator[bytes]:

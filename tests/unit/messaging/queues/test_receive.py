@@ -20,6 +20,7 @@ from tests.support.fake_server import Abort, fake_server, unimplemented
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
+from tests.support.waiting import until
 
 Requests = Iterator[pb.QueuesDownstreamRequest]
 Answers = Iterator[pb.QueuesDownstreamResponse]
@@ -128,6 +129,99 @@ def test_a_server_that_answers_a_good_acknowledgement_is_understood(run: Run, ch
         assert run("queue", "receive", channel, "--count", "2", address=address).code == 0
 
 
+@pytest.mark.parametrize(("count", "expected"), [("3", 0), ("4", 6)])
+def test_an_acknowledgement_that_takes_longer_than_an_answer_may_is_counted_once_it_is_done(
+    channel: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    count: str,
+    expected: int,
+) -> None:
+    class Slow(Queue):
+        acks = 0
+
+        def acknowledged(self, request: Any) -> Answers:
+            self.acks += 1
+            yield from ()
+
+        def offsets(self, request: Any) -> Answers:
+            if not self.open.is_set():
+                self.open.set()
+                time.sleep(0.5)
+            yield pb.QueuesDownstreamResponse(
+                RefRequestId=request.RequestID, RequestTypeData=pb.ActiveOffsets, ActiveOffsets=[]
+            )
+
+    monkeypatch.setattr(queues, "CALL_TIMEOUT", 0.3)
+    queue = Slow(channel, 3)
+    with served(queue) as address:
+        code = main(["-a", address, "queue", "receive", channel, "--count", count])
+    told = capfd.readouterr()
+    assert (code, told.out, queue.acks) == (expected, "0\n1\n2\n", 1)
+    assert "3 messages received, 3 acknowledged\n" in told.err
+
+
+# --- nothing is said to be there only when the server says so ---
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["--all", "--wait", "50ms"], 0),
+        (["--all", "--for", "0s"], 0),
+        (["--count", "3", "--wait", "0s"], 0),
+        (["--count", "3", "--idle", "0s"], 0),
+        (["--count", "3", "--for", "0s"], 0),
+        (["--follow", "--idle", "0s"], 0),
+    ],
+)
+def test_what_counting_takes_is_no_silence(run: Run, channel: str, options: list[str], code: int) -> None:
+    queue = Queue(channel, 3)
+
+    def late(request: Any) -> pb.QueuesInfoResponse:
+        time.sleep(0.1)
+        return queue.info(request)
+
+    with fake_server(QueuesInfo=late, QueuesDownstream=queue.talk) as address:
+        result = run("queue", "receive", channel, *options, address=address)
+    assert (result.code, result.out) == (code, b"0\n1\n2\n")
+
+
+@pytest.mark.parametrize("options", [["--for", "1s"], ["--follow", "--idle", "1s"]])
+def test_a_count_of_which_nothing_comes_in_time_is_6(run: Run, channel: str, options: list[str]) -> None:
+    with served(Queue(channel, 0)) as address:
+        assert run("queue", "receive", channel, "--count", "3", *options, address=address).code == 6
+
+
+class Keeping(Queue):
+    """Counts what it does not give, for so many Gets."""
+
+    def __init__(self, channel: str, count: int, refusals: int) -> None:
+        super().__init__(channel, count)
+        self.refusals = refusals
+
+    def got(self, request: Any) -> pb.QueuesDownstreamResponse:
+        if len(self.asked) >= self.refusals:
+            return super().got(request)
+        self.asked.append(request.MaxItems)
+        time.sleep(request.WaitTimeout / 1000)
+        return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=pb.Get)
+
+
+def test_an_empty_answer_is_doubted_while_the_server_counts_messages(run: Run, channel: str) -> None:
+    with served(Keeping(channel, 3, refusals=1)) as address:
+        result = run("queue", "receive", channel, "--all", address=address)
+    assert (result.code, result.out, result.err) == (0, b"0\n1\n2\n", "3 messages received, 3 acknowledged\n")
+
+
+def test_what_is_counted_and_never_given_is_said_and_waited_for_no_longer(run: Run, channel: str) -> None:
+    queue = Keeping(channel, 3, refusals=99)
+    with served(queue) as address:
+        result = run("queue", "receive", channel, "--all", address=address)
+    assert (result.code, result.out, len(queue.asked)) == (0, b"", 2)
+    assert "the server counts 3 more messages and gives none" in result.err
+
+
 # --- how much is asked for ---
 
 
@@ -143,7 +237,7 @@ def test_the_size_of_an_answer_is_bounded_by_what_the_server_tells(run: Run, cha
     queue.bytes = 20 * 4_000_000
     with served(queue) as address:
         assert run("queue", "receive", channel, "--count", "20", address=address).out.count(b"\n") == 20
-    assert max(queue.asked) == 2
+    assert set(queue.asked) == {1}
 
 
 def test_where_the_server_acknowledges_no_answer_may_be_too_great_to_arrive(run: Run, channel: str) -> None:
@@ -234,6 +328,36 @@ def test_lost_in_the_middle_it_is_5_and_tells_what_was_not_confirmed(run: Run, c
     assert f"error: the connection to {address} was lost" in result.err
 
 
+class Refusing(Queue):
+    """Answers pings and counts, and breaks every stream."""
+
+    def talk(self, requests: Requests) -> Answers:
+        self.asked.append(0)
+        yield from ()
+        raise Abort(grpc.StatusCode.UNAVAILABLE, "not now")
+
+
+@pytest.mark.parametrize("handler", [[], ["--", "true"]])
+def test_a_server_that_refuses_every_get_is_asked_less_and_less_often(
+    run: Run, channel: str, handler: list[str]
+) -> None:
+    queue = Refusing(channel, 3)
+    with served(queue) as address:
+        result = run("queue", "receive", channel, "--follow", "--for", "1500ms", *handler, address=address)
+    assert result.code == 5
+    assert 2 <= len(queue.asked) <= 8
+    assert len(result.err.splitlines()) <= 20
+
+
+def test_an_outage_leaves_no_thread_behind(channel: str, capfd: pytest.CaptureFixture[str]) -> None:
+    before = threading.active_count()
+    queue = Refusing(channel, 3)
+    with served(queue) as address:
+        main(["-a", address, "queue", "receive", channel, "--follow", "--for", "1s"])
+        assert len(queue.asked) > 2
+    until(lambda: threading.active_count() <= before, "every thread has ended")
+
+
 def test_a_server_that_never_answers_is_given_up(
     channel: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -308,7 +432,8 @@ def test_the_waits_follow_from_the_options(
 
 
 def rest(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name in ("everything", "follow", "lasting")}
+    kept = {name: value for name, value in options.items() if name in ("everything", "follow", "lasting")}
+    return {**kept, "is_counted": "count" in options}
 
 
 class Spoken:
@@ -339,36 +464,35 @@ def held(name: str, *sequences: int) -> queues.HeldBatch:
 def test_only_messages_that_are_out_whole_are_acknowledged() -> None:
     summary, stream = ReceiveSummary(), Spoken()
     unacked = UnackedOutput(summary)
-    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
-    unacked.settle(stream, 29)  # type: ignore[arg-type]
+    unacked.add(stream, held("a", 1, 2, 3), [10, 10, 10], 0)  # type: ignore[arg-type]
+    unacked.settle(29)
     assert stream.told == [("ack", "a", [1, 2]), ("barrier", "a", [])]
-    unacked.give_back(stream)  # type: ignore[arg-type]
+    unacked.give_back()
     assert stream.told[2:] == [("close", "a", []), ("barrier", "a", [])]
-    assert (summary.acked, summary.given_back, bool(unacked)) == (2, 1, False)
+    assert (summary.acked, summary.given_back, unacked.held) == (2, 1, 0)
 
 
 def test_one_barrier_serves_several_transactions() -> None:
     summary, stream = ReceiveSummary(), Spoken()
     unacked = UnackedOutput(summary)
     for n, name in enumerate("abcd"):
-        unacked.add(held(name, n + 1), [10], n * 10)
-    unacked.settle(stream, 30)  # type: ignore[arg-type]
+        unacked.add(stream, held(name, n + 1), [10], n * 10)  # type: ignore[arg-type]
+    unacked.settle(30)
     assert [kind for kind, _, _ in stream.told] == ["ack", "ack", "ack", "barrier"]
-    assert summary.acked == 3
-    assert unacked
+    assert (summary.acked, unacked.held) == (3, 1)
 
 
 def test_what_was_never_written_is_not_unconfirmed() -> None:
-    summary = ReceiveSummary()
+    summary, stream = ReceiveSummary(), Spoken()
     unacked = UnackedOutput(summary)
-    unacked.add(held("a", 1, 2, 3), [10, 10, 10], 0)
+    unacked.add(stream, held("a", 1, 2, 3), [10, 10, 10], 0)  # type: ignore[arg-type]
     unacked.forget(20)
-    assert (summary.unconfirmed, bool(unacked)) == (2, False)
+    assert (summary.unconfirmed, unacked.held) == (2, 0)
 
 
 def test_a_message_without_bytes_is_out_when_those_before_it_are() -> None:
     summary, stream = ReceiveSummary(), Spoken()
     unacked = UnackedOutput(summary)
-    unacked.add(held("a", 1, 2, 3), [10, 0, 10], 0)
-    unacked.settle(stream, 10)  # type: ignore[arg-type]
+    unacked.add(stream, held("a", 1, 2, 3), [10, 0, 10], 0)  # type: ignore[arg-type]
+    unacked.settle(10)
     assert stream.told[0] == ("ack", "a", [1, 2])

@@ -1,0 +1,364 @@
+"""What to ask a server for, so that messages come the moment they are there, many at a time.
+
+A Get is answered when it is full or its wait is over, so the Fetcher asks for what QueuesInfo says is
+there, or for one message where that is not known. While anything is unsettled it asks for more than one on
+a stream of its own: an answer over the size limit ends a stream, and all that this held would come, and be
+printed, again.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from kubemqctl.messaging.queues.fetch import (
+    BYTES_AT_ONCE,
+    LONGEST_PAUSE,
+    MOST_AT_ONCE,
+    PASSING,
+    ROUND,
+    SHORTEST_PAUSE,
+    QueueCalls,
+    ReceiveOptions,
+    not_given,
+)
+from kubemqctl.model.errors import KubemqctlError, TooLarge
+from kubemqctl.model.messages import Received
+from kubemqctl.runtime.waiting import Backoff, StopSignal
+
+if TYPE_CHECKING:
+    from kubemqctl.client.queues import Depth, Downstream, HeldBatch
+
+
+# With --ack auto an answer over the size limit (100 MiB) is lost: no more than this is at stake at once.
+BYTES_AT_RISK = 64 << 20
+# A lost connection may take so long to come back, also where silence may not: seconds.
+REGAIN = 30.0
+# For a reader that is slow with what many Gets have brought: each further stream costs a thread.
+MOST_STREAMS = 3
+
+
+class Settler(Protocol):
+    """Who has the messages until they are settled."""
+
+    @property
+    def is_late(self) -> bool:
+        """Whether messages may stay unsettled for long."""
+
+    @property
+    def held(self) -> int:
+        """How many messages are unsettled."""
+
+    def settle(self) -> None:
+        """Settle what can be settled now; raises what ends the run."""
+
+    def all_settled(self) -> bool:
+        """Whether nothing is unsettled, after waiting a moment for it."""
+
+    def forget(self) -> None:
+        """The connection is gone, and with it every transaction."""
+
+
+class Patience:
+    """How long to go on asking. Only the seconds in which the server had our question count.
+
+    That there is nothing is known from an empty answer alone: a question is asked at least once, and
+    what connecting, counting and a slow reader take is no silence.
+    """
+
+    BEYOND = 1.0
+    """Seconds for which an empty answer is doubted that comes while the server counts messages."""
+
+    def __init__(self, options: ReceiveOptions) -> None:
+        self._options = options
+        self._began: float | None = None
+        self._waited = 0.0
+        self.answered = False
+        self._was_empty = False
+        self._came = False
+
+    @property
+    def _silence(self) -> float:
+        limit = self._options.idle if self._came else self._options.wait
+        return math.inf if limit is None else limit
+
+    @property
+    def left(self) -> float:
+        """Seconds that the next question may wait."""
+        return max(0.0, min(self._silence - self._waited, self.time_left))
+
+    @property
+    def time_left(self) -> float:
+        """Seconds until the run has lasted as long as it may."""
+        if self._options.lasting is None:
+            return math.inf
+        return self._options.lasting - (time.monotonic() - self._began if self._began else 0.0)
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether it has, and the server was asked."""
+        return self.answered and self.time_left <= 0
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether there was silence for as long as there may be."""
+        return self._was_empty and self._waited >= self._silence
+
+    @property
+    def is_beyond(self) -> bool:
+        """The same, and no doubt is left."""
+        return self._was_empty and self._waited >= self._silence + self.BEYOND
+
+    def asks(self) -> None:
+        """A question goes out."""
+        if self._began is None:
+            self._began = time.monotonic()
+
+    def came(self) -> None:
+        """Messages did."""
+        self.answered = self._came = True
+        self._waited, self._was_empty = 0.0, False
+
+    def was_empty(self, seconds: float) -> None:
+        """The answer came after so long, and there was nothing in it."""
+        self.answered = self._was_empty = True
+        self._waited += seconds
+
+
+class LinkBudget:
+    """How many bytes to ask for at once: what the link has shown to deliver within a second or so."""
+
+    FIRST, LEAST = 256 << 10, 16 << 10
+
+    def __init__(self) -> None:
+        self._bytes = float(self.FIRST)
+        self._size = 0
+
+    def count(self, size: int) -> int:
+        """How many messages that is, of `size` bytes as the server tells, or as great as the last were."""
+        return max(1, int(self._bytes // max(1, size, self._size)))
+
+    def saw(self, messages: list[Received], asked: int, seconds: float) -> None:
+        """An answer has come, after so long."""
+        total = sum(len(m.body) + len(m.metadata) for m in messages)
+        self._size = total // max(1, len(messages))
+        if len(messages) < asked:
+            return  # the server waited for more: that says nothing of the link
+        if seconds > ROUND:
+            self._bytes = max(self.LEAST, min(self._bytes, total / seconds))
+        elif total > self._bytes / 4:
+            self._bytes = min(self._bytes * 4, BYTES_AT_ONCE)
+
+
+class Fetcher:
+    """A run of Gets. `down` is the stream of the last one: settle on it."""
+
+    def __init__(
+        self, calls: QueueCalls, options: ReceiveOptions, stop: StopSignal, note: Callable[[str], None]
+    ) -> None:
+        self._calls = calls
+        self._options = options
+        self._stop = stop
+        self._note = note
+        self._patience = Patience(options)
+        self._link = LinkBudget()
+        self._most = MOST_AT_ONCE
+        self._left = options.most
+        self._last_sequence: int | None = None
+        self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
+        self._trouble_since: float | None = None
+        self._looked = False
+        self._over = False
+        self._expects = True
+        self.lost = 0
+        """With --ack auto: how many messages the server may have acknowledged that did not arrive."""
+        self._older: list[Downstream] = []
+        self.down = calls.open()
+
+    def close(self) -> None:
+        """End every stream; what they hold goes back."""
+        for down in (*self._older, self.down):
+            down.close_stream()
+        self._older.clear()
+
+    def rounds(self, holder: Settler) -> Iterator[HeldBatch]:
+        """Transactions with at least one message, settled as they go; ends when there is no more to take."""
+        bounded = not self._options.everything
+        while not (self._stop or self._over or self._left == 0 or self._patience.time_is_up):
+            try:
+                if not bounded:
+                    bounded = self._bound(self._calls.depth(), 0)
+                holder.settle()
+                held = self._take(holder)
+                if not bounded and held:
+                    bounded = self._bound(self._calls.depth(), len(held.messages))
+            except PASSING as e:
+                self._regain(e, holder)
+                continue
+            if held is None or not held.messages:
+                continue
+            self._looked = False
+            self._patience.came()
+            if self._left is not None:
+                self._left -= len(held.messages)
+            yield held
+
+    def _bound(self, depth: Depth | None, taken: int) -> bool:
+        """What waits now, and what was `taken`, is all that is wanted; whether the server could tell."""
+        if depth is None:
+            return False  # perhaps later: a queue is there once something has come of it
+        if depth.is_sure:
+            # That there is nothing is for a Get to say.
+            self._left = max(depth.waiting, taken) or None
+            self._last_sequence = depth.last_sequence
+        return True
+
+    # --- one Get ---
+
+    def _take(self, holder: Settler) -> HeldBatch | None:
+        """The next messages; None when it has to be asked in another way, or there is nothing to ask for."""
+        if self._patience.is_exhausted and self._is_end(holder):
+            self._over = True
+            return None
+        ask = self._how_many(holder)
+        if not ask:
+            self._over = True
+            return None
+        self._choose_stream(ask, holder)
+        try:
+            held = self._get(ask)
+        except TooLarge:
+            if ask == 1:
+                raise
+            self._most = ask // 2
+            self.down.close_stream()
+            self.down = self._calls.open()
+            return None
+        if ask == self._most:
+            self._most = min(self._most * 2, MOST_AT_ONCE)
+        # Until it is settled, a Get that was not filled goes on taking what comes, for nobody.
+        if holder.is_late and 0 < len(held.messages) < ask:
+            held = self._again(held, len(held.messages))
+        return self._without_newer(held)
+
+    def _is_end(self, holder: Settler) -> bool:
+        """Whether the silence is believed: not while the server counts more than we hold, for a while."""
+        depth = self._calls.depth()
+        missing = depth.waiting - holder.held if depth and depth.is_sure else 0
+        if self._left is not None:
+            missing = min(missing, self._left)
+        if missing <= 0:
+            return True
+        if self._patience.is_beyond:
+            self._note(not_given(missing))
+        return self._patience.is_beyond
+
+    def _how_many(self, holder: Settler) -> int:
+        """As many as are there, so that the answer comes at once; one where none is known to be; 0 to end."""
+        want = self._most if self._left is None else min(self._left, self._most)
+        self._expects = True
+        if want == 1 and not self._options.everything:
+            return 1
+        holder.all_settled()
+        depth = self._calls.depth()
+        if depth is None or (self._options.auto_ack and depth.bytes > BYTES_AT_RISK):
+            return 1
+        waiting = depth.waiting - holder.held
+        self._expects = waiting > 0
+        if self._options.everything and depth.is_sure and waiting <= 0:
+            return 0 if self._patience.answered else 1
+        if holder.held and len(self._older) >= MOST_STREAMS:
+            return 1
+        return max(1, min(want, waiting, self._link.count(depth.size)))
+
+    def _choose_stream(self, ask: int, holder: Settler) -> None:
+        """A stream for a Get of so many; those that hold nothing any more are ended."""
+        if not holder.held:
+            while self._older:
+                self._older.pop().close_stream()
+        elif ask > 1:
+            self._older.append(self.down)
+            self.down = self._calls.open()
+
+    def _get(self, ask: int) -> HeldBatch:
+        options, patience = self._options, self._patience
+        patience.asks()
+        began, wait = time.monotonic(), min(patience.left, ROUND)
+        try:
+            held = self.down.get(options.channel, ask, wait, options.auto_ack)
+        except PASSING:
+            if options.auto_ack and self._expects:
+                self.lost += ask
+            raise
+        took = time.monotonic() - began
+        self._there_again()
+        if held.messages:
+            self._link.saw(held.messages, ask, took)
+        elif took < ROUND * 0.9:
+            self._empty_at_once(took)
+        else:
+            patience.was_empty(max(took, ROUND))
+        return held
+
+    def _empty_at_once(self, took: float) -> None:
+        """Expired messages fill a Get too. A peek takes all of them out of the way, up to one that has not.
+
+        Where it finds one, the silence begins anew; but once only, whatever a strange server says.
+        """
+        if self._calls.look() and not self._looked:
+            self._looked = True
+            return
+        self._stop.wait(SHORTEST_PAUSE)
+        self._patience.was_empty(took + SHORTEST_PAUSE)
+
+    def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
+        """Give `held` back and take its first `ask` messages, so that they fill their transaction."""
+        if self._options.auto_ack:
+            return held
+        self.down.close(held)
+        self.down.barrier(held)
+        return self._get(ask) if ask else held._replace(messages=[])
+
+    def _without_newer(self, held: HeldBatch) -> HeldBatch:
+        """Under --all: `held` without what came after the run began, which others may have at once."""
+        last = self._last_sequence
+        if last is None or self._options.auto_ack:
+            return held
+        while newer := sum(m.sequence > last for m in held.messages):
+            self._over = True
+            held = self._again(held, len(held.messages) - newer)
+        return held
+
+    # --- a lost connection ---
+
+    def _regain(self, error: KubemqctlError, holder: Settler) -> None:
+        """Connect again, as long as the run may last, with growing pauses; only when following."""
+        if not self._options.follow or self._stop:
+            raise error
+        holder.forget()
+        if self._trouble_since is None:
+            self._trouble_since = time.monotonic()
+            self._note(f"{error.message}; trying again")
+        while not self._stop:
+            if time.monotonic() > self._trouble_since + max(self._patience.left, REGAIN):
+                raise error
+            self._stop.wait(min(self._backoff.pause(), self._patience.time_left))
+            holder.settle()
+            if self._patience.time_left <= 0:
+                raise error
+            try:
+                self._calls.reconnect()
+                self.close()
+                self.down = self._calls.open()
+            except PASSING:
+                continue
+            return
+
+    def _there_again(self) -> None:
+        """A Get was answered. A server that takes connections alone is not there."""
+        if self._trouble_since is not None:
+            self._trouble_since = None
+            self._backoff.reset()
+            self._note("connected again")
