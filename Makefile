@@ -33,6 +33,10 @@ PROTO = .venv-proto/bin/python
 SDK_VERSION = 4.1.5
 BESIDE_SDK = tests/interop tests/project/test_generated_code.py tests/conformance/test_03_sending_to_queues.py
 
+# What is tried on `broker run --like community-2.4` too: the facts, and what a worker or a mover must survive.
+ON_THE_DOUBLE = tests/conformance tests/commands/test_queue_worker.py tests/commands/test_queue_move.py \
+	tests/commands/test_queue_receive.py
+
 # The oldest protobuf whose generated code we read is 4.25, and this is the grpcio-tools that writes it.
 PROTOC_VERSION = 1.62.3
 
@@ -43,6 +47,7 @@ demo: .venv/made
 
 test: check .venv-sdk/made
 	$(VENV) -m pytest -n $(JOBS) --dist loadgroup
+	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS) --dist loadgroup -q $(ON_THE_DOUBLE)
 	KUBEMQ_TEST_FRESH=1 $(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
 
 # Each property by itself takes longer than a test usually may.

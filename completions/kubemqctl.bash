@@ -197,12 +197,12 @@ _kubemqctl_table() {
         'profile path')
             ;;
         'broker run')
-            options='--listen --data --ephemeral --ready-file --background --log'
-            values='--listen=- --data=directory --ready-file=file --log=file'
+            options='--listen --data --ephemeral --like --ready-file --background --log'
+            values='--listen=- --data=directory --like=- --ready-file=file --log=file'
             ;;
         'broker exec')
-            options='--data'
-            values='--data=directory'
+            options='--data --like'
+            values='--data=directory --like=-'
             handler='--'
             ;;
         'schema')

@@ -425,13 +425,15 @@ function __kubemqctl_table
                 'option|--listen|-|Address to listen on; port 0 picks a free port.' \
                 'option|--data|directory|Store messages in DIR.' \
                 'option|--ephemeral||Keep messages in memory only.' \
+                'option|--like|-|Behave as that server does: community-2.4.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
                 'option|--background||Start it detached, and return when it is live.' \
                 'option|--log|file|With --background: append its output to FILE.'
         case 'broker exec'
             printf '%s\n' \
                 'handler' \
-                'option|--data|directory|Store messages in DIR.'
+                'option|--data|directory|Store messages in DIR.' \
+                'option|--like|-|Behave as that server does: community-2.4.'
         case 'completion'
             printf '%s\n' \
                 'argument|words:bash,zsh,fish' \

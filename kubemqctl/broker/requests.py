@@ -67,7 +67,8 @@ class Exchange:
 class Requests:
     """See the head of this file."""
 
-    def __init__(self, clock: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], int], *, cached: bool = True) -> None:
+        self._cached = cached
         self.commands = Exchange()
         self.queries = Exchange()
         self._clock = clock
@@ -94,9 +95,10 @@ class Requests:
         `deadline`: the seconds after which the sender hears nothing any more; NoAnswer comes before.
         """
         query = request.RequestTypeData == pb.Request.Query
+        cached = self._cached and query and bool(request.CacheKey)
         request.RequestID = request.RequestID or new_id()
         key = (request.Channel, request.CacheKey)
-        if query and request.CacheKey and (kept := self._cache.get(key, self._clock())):
+        if cached and (kept := self._cache.get(key, self._clock())):
             return _from_cache(kept, request)
         patience = request.Timeout / 1000
         if deadline is not None:
@@ -105,7 +107,7 @@ class Requests:
         answer.ReplyChannel = ""
         if not query:
             answer.Body, answer.Metadata, answer.CacheHit = b"", "", False
-        elif request.CacheKey and answer.Executed and not answer.Error:
+        elif cached and answer.Executed and not answer.Error:
             until = self._clock() + request.CacheTTL * SECOND
             self._cache.put(key, answer.SerializeToString(), until)
         return answer

@@ -39,15 +39,15 @@ _NO_FILE = re.compile(r"/|^\.|\.\.")
 _STORE_CLIENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def event(e: pb.Event) -> str:
-    """Why an event is not taken, or ""."""
+def event(e: pb.Event, *, community: bool = False) -> str:
+    """Why an event is not taken, or "". `community`: one that cannot be stored is taken, and lost."""
     if not e.ClientID:
         return CLIENT_ID
     if refused := channel_name(e.Channel):
         return refused
     if not e.Metadata and not e.Body:
         return EMPTY_MESSAGE
-    return unstorable(e.Channel) if e.Store else too_long(e.Channel)
+    return unstorable(e.Channel) if e.Store and not community else too_long(e.Channel)
 
 
 @lru_cache(4096)
@@ -249,18 +249,21 @@ def request_fields(r: pb.Request) -> str:
     return CACHE_TTL if r.CacheKey and r.CacheTTL <= 0 else ""
 
 
-def message(m: pb.QueueMessage) -> str:
-    """Why a queue message is not taken, or ""; in the real server's order of checks."""
+def message(m: pb.QueueMessage, *, community: bool = False) -> str:
+    """Why a queue message is not taken, or ""; in the real server's order of checks.
+
+    `community`: as that server does where ours is stricter.
+    """
     if not m.ClientID:
         return CLIENT_ID
     if refused := queue_name(m.Channel):
         return refused
     if not m.Body and not m.Metadata:
         return EMPTY_MESSAGE
-    return policy(m.Policy) if m.HasField("Policy") else ""
+    return policy(m.Policy, community=community) if m.HasField("Policy") else ""
 
 
-def policy(p: pb.QueueMessagePolicy) -> str:
+def policy(p: pb.QueueMessagePolicy, *, community: bool = False) -> str:
     """Why a policy is not taken, or ""."""
     if not 0 <= p.ExpirationSeconds <= MAX_QUEUE_SECONDS:
         return EXPIRATION
@@ -268,10 +271,11 @@ def policy(p: pb.QueueMessagePolicy) -> str:
         return MAX_RECEIVES_REFUSED
     if not 0 <= p.DelaySeconds <= MAX_QUEUE_SECONDS:
         return DELAY
-    if p.MaxReceiveQueue and (queue_name(p.MaxReceiveQueue) or unpublishable(p.MaxReceiveQueue)):
-        # The real server takes a/b and loses the message when it is dead-lettered.
-        return QUEUE_NAME
-    return ""
+    if not p.MaxReceiveQueue:
+        return ""
+    # The real server takes a/b and loses the message when it is dead-lettered.
+    unusable = queue_name(p.MaxReceiveQueue) or (not community and unpublishable(p.MaxReceiveQueue))
+    return QUEUE_NAME if unusable else ""
 
 
 def receive(r: pb.ReceiveQueueMessagesRequest) -> str:

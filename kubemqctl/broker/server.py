@@ -36,9 +36,10 @@ class Patterns:
     """Made when `state` has recovered; `end`, then `close` when nobody calls any more."""
 
     def __init__(self, state: BrokerState, log: EventLog) -> None:
+        self._community = state.community
         self.events = Events(state.clock)
-        self.store = Store(log, state.clock, state.new_number)
-        self.requests = Requests(state.clock)
+        self.store = Store(log, state.clock, state.new_number, community=state.community)
+        self.requests = Requests(state.clock, cached=not state.community)
         self.channels = Channels(state, self.events, self.store, self.requests)
         for key in [key for key in state.names if key[0] == KIND]:
             self.store.recover(state.names.pop(key))
@@ -46,8 +47,8 @@ class Patterns:
     def handlers(self) -> Handlers:
         """The method table of all of them."""
         return {
-            **events.event_handlers(self.events, self.store),
-            **events.request_handlers(self.requests, self.channels),
+            **events.event_handlers(self.events, self.store, community=self._community),
+            **events.request_handlers(self.requests, self.channels, community=self._community),
         }
 
     def end(self, reason: str) -> None:
@@ -71,24 +72,34 @@ _OPTIONS = [
     ("grpc.compression_enabled_algorithms_bitset", 1),
     ("grpc.max_receive_message_length", _RECEIVE_LIMIT),
     ("grpc.max_send_message_length", -1),
-    # SDKs ping every 5 or 10 s by default, also while nothing is under way; the real server ends their
-    # connections for that after some 100 s. A little less than 5 s, since pings arrive unevenly.
-    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
-    ("grpc.keepalive_permit_without_calls", 1),
     # With gRPC's own limit of 1,000, a burst of 2,000 calls had 90 to 180 of them CANCELLED at random.
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
 ]
 
 
+# SDKs ping every 5 or 10 s by default, also while nothing is under way. A little less than 5 s, since pings
+# arrive unevenly.
+_PINGS_TAKEN = [
+    ("grpc.http2.min_ping_interval_without_data_ms", 4_000),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 4_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+# The community server ends connections for that after some 100 s.
+_PINGS_REFUSED = [("grpc.http2.min_recv_ping_interval_without_data_ms", 300_000)]
+
+
 class BrokerConfig(NamedTuple):
-    """What a broker is started with; `data` None keeps nothing."""
+    """What a broker is started with; `data` None keeps nothing.
+
+    `community`: answer as the community server 2.4 does where ours differs on purpose.
+    """
 
     listen: str = "127.0.0.1:0"
     data: Path | None = None
     token: str = ""
     tls: Tls | None = None
+    community: bool = False
 
 
 class BrokerEnded(NamedTuple):
@@ -117,7 +128,7 @@ async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asynci
 async def _recover_and_serve(
     storage: Storage, config: BrokerConfig, ready: Callable[[str], None], stop: asyncio.Event
 ) -> BrokerState:
-    state = BrokerState(storage.journal)
+    state = BrokerState(storage.journal, community=config.community)
     try:
         state.recover()
         await _serve(state, storage.events, config, ready, stop)
@@ -133,14 +144,15 @@ async def _serve(
     ready: Callable[[str], None],
     stop: asyncio.Event,
 ) -> None:
-    server = grpc.aio.server(options=_OPTIONS)
+    pings = _PINGS_REFUSED if config.community else _PINGS_TAKEN
+    server = grpc.aio.server(options=[*_OPTIONS, *pings])
     patterns = Patterns(state, log)
     handlers = {
         **queues.queue_handlers(state),
         **queues.stream_handlers(state),
         **patterns.handlers(),
     }
-    server.add_generic_rpc_handlers([Service(handlers, config.token)])
+    server.add_generic_rpc_handlers([Service(handlers, "" if config.community else config.token)])
     address = _listen(server, config)
     await server.start()
     try:
@@ -159,7 +171,7 @@ def _listen(server: grpc.aio.Server, config: BrokerConfig) -> str:
     target = config.listen
     try:
         if config.tls:
-            bound = server.add_secure_port(target, credentials(config.tls))
+            bound = server.add_secure_port(target, credentials(config.tls, ask_clients=not config.community))
         else:
             bound = server.add_insecure_port(target)
     except RuntimeError as e:

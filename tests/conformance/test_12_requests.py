@@ -167,13 +167,13 @@ def test_a_deadline_before_the_timeout_ends_the_call(stub: Stub, channel: str) -
     assert failed.value.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL)
 
 
-@together
 def test_a_deadline_that_is_the_timeout_is_the_servers_to_answer(stub: Stub, channel: str) -> None:
     with pytest.raises(grpc.RpcError) as failed:
         stub.call("SendRequest", request(stub, COMMAND, channel, Timeout=1000), timeout=1.0)
     assert (failed.value.code(), failed.value.details()) == (grpc.StatusCode.INTERNAL, E301)
 
 
+@together
 def test_commands_and_queries_of_one_name_do_not_mix(stub: Stub, channel: str) -> None:
     with on_requests(stub, COMMANDS, channel) as commands:
         timed_out(stub, request(stub, QUERY, channel, Timeout=700))

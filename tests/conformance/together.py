@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.raw_grpc import Stub
-from tests.support.server import OTHER_SERVER, Broker
+from tests.support.server import SILENT, Broker
 
 Fact = Callable[..., None]
 
@@ -49,7 +49,7 @@ class Together:
         chosen = {item.name for item in request.session.items if item.path == request.path}
         pool = ThreadPoolExecutor(_AT_A_TIME)
         for name, fact in self._facts.items():
-            if name in chosen and not (OTHER_SERVER and _builtin(fact)):
+            if name in chosen and not (SILENT and _builtin(fact)):
                 self._outcomes[name] = pool.submit(_show, fact, address)
         pool.shutdown(wait=False)
 

@@ -10,6 +10,10 @@ from tests.support.program import Started, environment
 
 # Read before the fixtures clear every KUBEMQ_* variable.
 OTHER_SERVER = os.environ.get("KUBEMQ_TEST_ADDRESS", "")
+# A server that the shared built-in broker of this run is to be like.
+LIKE = os.environ.get("KUBEMQ_TEST_LIKE", "")
+# Whether the server of this run does not say when a subscription is live.
+SILENT = bool(OTHER_SERVER or LIKE)
 
 
 class Broker:

@@ -47,6 +47,7 @@ _UNIT = 2_000  # events in one commit
 _RETRY = 1.0  # seconds, after places could not be written
 # Between two writes of places. Without it they are half the cost of a replay: each is a commit of its own.
 _PAUSE = 0.025  # seconds
+_START_LATE = 700_000  # nanoseconds by which the community server begins too late
 Done = asyncio.Future[None]
 
 
@@ -59,7 +60,15 @@ class _Pending(NamedTuple):
 class Store:
     """All channels of stored events. `number` gives the number of a new channel."""
 
-    def __init__(self, log: EventLog, clock: Callable[[], int], number: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        clock: Callable[[], int],
+        number: Callable[[], int],
+        *,
+        community: bool = False,
+    ) -> None:
+        self._community = community
         self.topics: dict[str, Topic] = {}
         self._log = log
         self._clock = clock
@@ -217,7 +226,8 @@ class Store:
         if kind == pb.Subscribe.StartAtSequence:
             return min(value, new)
         if kind == pb.Subscribe.StartAtTime:
-            return self._log.since(topic.number, value, topic.last)
+            late = _START_LATE if self._community else 0
+            return self._log.since(topic.number, value + late, topic.last)
         if kind == pb.Subscribe.StartAtTimeDelta:
             return self._log.since(topic.number, self._clock() - value * SECOND, topic.last)
         return new

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import Counter
+import math
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
 from kubemqctl.broker.queues.queue import Queue
@@ -48,11 +49,15 @@ class Delays:
         """How many wait for `channel`."""
         return self._counts[channel]
 
-    def add(self, delayed: Iterable[tuple[Delay, bytes]], *, keep: bool) -> None:
-        """Messages were stored until they are due; `keep` their bodies here when no journal has them."""
+    def add(self, delayed: Iterable[tuple[Delay, bytes]], *, keep: bool) -> list[int]:
+        """Messages were stored until they are due; `keep` their bodies here when no journal has them.
+
+        Returns the numbers of those that they took the place of.
+        """
         for delay, message in delayed:
             self._push(delay, message if keep else None)
         self._set_timer()
+        return []
 
     def retry(self, due: list[Kept]) -> None:
         """A release could not be written: try again soon."""
@@ -96,13 +101,72 @@ class Delays:
             self._timer = None
         if self._heap:
             seconds = max(0.0, (self._heap[0].due - self._clock()) / 1e9)
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._notify)
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(self._when(loop.time() + seconds), self._notify)
+
+    def _when(self, due: float) -> float:
+        """When to look at what is due then, by the loop's clock."""
+        return due
 
     def _notify(self) -> None:
         self._timer = None
         if due := self.take_due(self._clock()):
             self._release(due)
         self._set_timer()
+
+
+_TICK = 0.5  # seconds
+_MOST_LOOKED_AT = 1024
+
+
+class TickingDelays(Delays):
+    """As the community server has them: looked at twice a second, the first 1,024 only, whatever is due
+    behind them; of two with one message id the first is lost.
+    """
+
+    def __init__(self, release: Callable[[list[Kept]], None], clock: Callable[[], int]) -> None:
+        super().__init__(release, clock)
+        self._behind: deque[Kept] = deque()
+        self._ids: dict[str, int] = {}
+
+    def add(self, delayed: Iterable[tuple[Delay, bytes]], *, keep: bool) -> list[int]:
+        overwritten = []
+        for delay, message in delayed:
+            name = pb.QueueMessage.FromString(message).MessageID
+            if self._forget_number(self._ids.get(name, 0)):
+                overwritten.append(self._ids[name])
+            self._ids[name] = delay.number
+            if len(self._heap) < _MOST_LOOKED_AT:
+                self._push(delay, message if keep else None)
+            else:
+                self._behind.append((delay, message if keep else None))
+        self._set_timer()
+        return overwritten
+
+    def take_due(self, now: int) -> list[Kept]:
+        due = super().take_due(now)
+        while self._behind and len(self._heap) < _MOST_LOOKED_AT:
+            self._push(*self._behind.popleft())
+        if not self._heap:
+            self._ids.clear()
+        return due
+
+    def _forget_number(self, number: int) -> bool:
+        """Drop the delayed message of that number; False when it is not here any more."""
+        for delay in self._heap:
+            if delay.number == number:
+                self._heap.remove(delay)
+                heapq.heapify(self._heap)
+                self._counts[delay.channel] -= 1
+                self._bodies.pop(number, None)
+                return True
+        left = deque(kept for kept in self._behind if kept[0].number != number)
+        found = len(left) < len(self._behind)
+        self._behind = left
+        return found
+
+    def _when(self, due: float) -> float:
+        return math.ceil(due / _TICK) * _TICK
 
 
 class Enqueuer:

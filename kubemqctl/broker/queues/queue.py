@@ -107,6 +107,7 @@ class Queue:
         self.expired = 0  # since the broker started
         self.last_activity = 0  # Unix nanoseconds
         self.takers = 0
+        self.holders: list[Taker] = []  # of transactions that are open
         self.was_read = False
         self.gone = False
         self._memory = memory
@@ -183,6 +184,13 @@ class Queue:
         else:
             self._ready.extendleft(reversed(back))
         self._deal(now)
+
+    def mislay(self) -> None:
+        """What the community server does when a consumer of one message at a time closes its subscription:
+        the next message was already on its way there, and now goes to another that holds messages.
+        """
+        if self.holders and (self._ready or self._page()):
+            self.holders[0].taken.append(self._ready.popleft())
 
     def removed(self, entries: Sequence[Entry], unread: int = 0) -> None:
         """Messages are settled for good, `unread` more among them that were never read from the journal."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import enqueue
-from kubemqctl.broker.queues.enqueue import Delays, Enqueuer, Kept
+from kubemqctl.broker.queues.enqueue import Delays, Enqueuer, Kept, TickingDelays
 from kubemqctl.broker.queues.queue import Memory, Queue, Taker
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.storage import schema
@@ -51,16 +51,19 @@ class TakerFull:
 class BrokerState:
     """See the head of this file."""
 
-    def __init__(self, journal_: Journal, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, journal_: Journal, clock: Callable[[], int] = time.time_ns, *, community: bool = False
+    ) -> None:
         self.journal = journal_
         self.clock = clock
+        self.community = community  # answer as the community server does where we differ on purpose
         self.at_close: set[Callable[[], None]] = set()  # streams that have something to put back
         self.queues: dict[str, Queue] = {}
         # Channels of the other types, by type and name.
         self.names: dict[tuple[str, str], schema.Channel] = {}
         self._next_number = 1
         self._memory = Memory(BODIES_IN_MEMORY if journal_.durable else None)
-        self.delays = Delays(self._release, clock)
+        self.delays = (TickingDelays if community else Delays)(self._release, clock)
 
     def recover(self) -> None:
         """Take up what the journal holds. Raises JournalError."""
@@ -113,7 +116,8 @@ class BrokerState:
     def _accept(self, batch: Enqueuer, m: pb.QueueMessage, now: int) -> pb.SendQueueMessageResult:
         if not m.MessageID:
             m.MessageID = new_id()
-        if refused := rules.message(m) or rules.unpublishable(m.Channel):
+        refused = rules.message(m, community=self.community) or rules.unpublishable(m.Channel)
+        if refused:
             return _failed(m.MessageID, refused)
         enqueue.fresh(m, now)
         due = 0
@@ -136,7 +140,9 @@ class BrokerState:
             for queue, entries in gone:
                 queue.removed(entries)
             batch.admit()
-            self.delays.add(batch.delayed, keep=not self.journal.durable)
+            overwritten = self.delays.add(batch.delayed, keep=not self.journal.durable)
+            if overwritten:
+                self.journal.write([schema.delays_go(overwritten)])
 
         def otherwise() -> None:
             batch.undo()
@@ -202,7 +208,9 @@ class BrokerState:
         """
         batch = Enqueuer(self.queue, self.clock())
         for message in successors:
-            batch.add(message)
+            # The community server takes any name for dead letters, and loses those that it cannot store.
+            if not rules.unpublishable(message.Channel):
+                batch.add(message)
         changes = [*batch.seal(), schema.messages_go(queue.number, entries)]
         return self._write(batch, changes, [(queue, entries)])
 

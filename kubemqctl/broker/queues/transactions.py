@@ -6,6 +6,8 @@ until it is settled or closed; what it swallowed nobody has seen, so it goes bac
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
@@ -42,6 +44,7 @@ class Transaction:
         self._queue = queue
         self._taker = taker
         self._held: dict[int, Entry] = {}
+        self._single = taker.wants + len(taker.taken) == 1
         self.closed = False
 
     def hold(self, entries: Sequence[Entry]) -> None:
@@ -49,6 +52,8 @@ class Transaction:
         self._held = {entry.sequence: entry for entry in entries}
         self._taker.taken = []
         self._queue.forget_bodies(entries)
+        if self._held:
+            self._queue.holders.append(self._taker)
         self._close_if_settled()
 
     def close(self) -> None:
@@ -57,14 +62,25 @@ class Transaction:
             return
         self.closed = True
         self._queue.leave(self._taker)
+        if self._taker in self._queue.holders:
+            self._queue.holders.remove(self._taker)
         back = [*self._held.values(), *self._taker.taken]
         self._held = {}
         self._queue.give_back(back, self._state.clock())
+        if self._state.community and self._single:
+            self._queue.mislay()
 
     def active(self) -> list[int]:
         if self.closed:
             raise Refused("cannot get active offsets with closed response ")
-        return list(self._held)
+        return self._all()
+
+    def _all(self) -> list[int]:
+        """The sequences held; the community server has them in random order."""
+        held = list(self._held)
+        if self._state.community:
+            random.shuffle(held)
+        return held
 
     async def ack(self, sequences: Sequence[int] | None) -> None:
         """Settle the messages with `sequences`, None for all.
@@ -93,7 +109,7 @@ class Transaction:
         if self.closed:
             raise Refused(f"cannot {verb} messages with closed response ")
         if sequences is None:
-            sequences = list(self._held)
+            sequences = self._all()
         elif not sequences:
             raise Refused(f"cannot {verb} empty list of of offsets")
         entries, foreign = self._pick(sequences)
@@ -133,7 +149,7 @@ class Transaction:
         refused = ""
         for body in self._bodies(entries):
             message = enqueue.requeued(body, channel, now)
-            refused = rules.message(message) or rules.unpublishable(channel)
+            refused = rules.message(message, community=self._state.community) or rules.unpublishable(channel)
             if refused:
                 break
             good.append(message)
@@ -157,6 +173,7 @@ class Transactions:
     def __init__(self, state: BrokerState) -> None:
         self._state = state
         self._known: dict[str, Transaction] = {}
+        self._ghosts: set[asyncio.Future[None]] = set()
 
     def find(self, transaction: str) -> Transaction | None:
         return self._known.get(transaction)
@@ -175,9 +192,21 @@ class Transactions:
         full = TakerFull()
         taker = Taker(most if most > 0 else MOST_IN_A_GET, full.notify)
         queue.join(taker, self._state.clock())
+        seconds = max(wait, SHORTEST_WAIT) / 1000
+        begun = asyncio.get_running_loop().time()
         try:
-            await full.wait(max(wait, SHORTEST_WAIT) / 1000)
+            await full.wait(seconds)
             live, messages = self._answer(queue, taker)
+        except asyncio.CancelledError:
+            left = begun + seconds - asyncio.get_running_loop().time()
+            if self._state.community and left > 0:
+                ghost = asyncio.ensure_future(self._go_on(queue, taker, full, left, auto_ack=auto_ack))
+                self._ghosts.add(ghost)
+                ghost.add_done_callback(self._ghosts.discard)
+                raise
+            queue.leave(taker)
+            self._state.give_up(queue, taker)
+            raise
         except BaseException:
             queue.leave(taker)
             self._state.give_up(queue, taker)
@@ -188,6 +217,19 @@ class Transactions:
         if auto_ack and not transaction.closed:
             await transaction.ack(None)
         return Got(name, messages)
+
+    async def _go_on(
+        self, queue: Queue, taker: Taker, full: TakerFull, seconds: float, *, auto_ack: bool
+    ) -> None:
+        """A Get of the community server whose stream is gone: it waits and takes all the same."""
+        try:
+            await full.wait(seconds)
+        finally:
+            queue.leave(taker)
+            if auto_ack:
+                self._state.remove(queue, taker.taken)
+            else:
+                self._state.give_up(queue, taker)
 
     def _answer(self, queue: Queue, taker: Taker) -> tuple[list[Entry], list[bytes]]:
         now = self._state.clock()

@@ -238,7 +238,7 @@ class PlainCalls:
         """
         async with self._turns[name]:
             queue = self._state.queue(name)
-            taker = await self._filled(queue, count, wait)
+            taker = await self._filled(queue, count, wait, peek=peek)
             try:
                 bodies = self._state.bodies(queue, taker.taken)
             except (TooLarge, JournalError):
@@ -250,7 +250,7 @@ class PlainCalls:
                 await self._acknowledge(queue, taker)
             return bodies, len(taker.expired)
 
-    async def _filled(self, queue: Queue, count: int, wait: float) -> Taker:
+    async def _filled(self, queue: Queue, count: int, wait: float, *, peek: bool) -> Taker:
         full = TakerFull()
         taker = Taker(count, full.notify, skips_expired=True)
         queue.join(taker, self._state.clock())
@@ -258,7 +258,11 @@ class PlainCalls:
             await full.wait(wait)
         except asyncio.CancelledError:
             queue.leave(taker)
-            self._state.give_up(queue, taker)
+            if self._state.community and not peek:
+                # Acknowledged as they were taken, and gone.
+                self._acknowledge(queue, taker)
+            else:
+                self._state.give_up(queue, taker)
             raise
         queue.leave(taker)
         return taker

@@ -24,10 +24,17 @@ if TYPE_CHECKING:
     from kubemqctl.broker.service.dispatch import Context, Handlers
 
 
-async def pour(buffer: MessageBuffer, context: Context) -> None:
-    """Put on the stream what comes, until the client goes away or nothing comes any more."""
-    # The real server gives no sign; with ours a client need not guess how long to wait before it publishes.
-    await context.send_initial_metadata(())
+LIVE_AFTER = 0.005  # seconds until a subscription of the community server is live
+
+
+async def pour(buffer: MessageBuffer, context: Context, *, sign: bool) -> None:
+    """Put on the stream what comes, until the client goes away or nothing comes any more.
+
+    `sign`: with initial metadata at once, so that a client need not guess how long to wait before it
+    publishes. The community server gives no sign.
+    """
+    if sign:
+        await context.send_initial_metadata(())
     try:
         while True:
             await context.write(await buffer.next())
@@ -35,13 +42,14 @@ async def pour(buffer: MessageBuffer, context: Context) -> None:
         await gone(context, e)
 
 
-async def pour_stored(member: Member, context: Context) -> None:
+async def pour_stored(member: Member, context: Context, *, sign: bool) -> None:
     """The same with stored events; one that the client's end overtook counts as delivered.
 
     The number of events that are stored already goes ahead of them: a client that is to read up to now
     need not guess from silence that there are none.
     """
-    await context.send_initial_metadata(((STORED, str(member.backlog)),))
+    if sign:
+        await context.send_initial_metadata(((STORED, str(member.backlog)),))
     try:
         while True:
             stored = await member.next()
@@ -67,9 +75,9 @@ STORED = "kubemqctl-stored"
 _UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
 
 
-def event_handlers(events: Events, store: Store) -> Handlers:
+def event_handlers(events: Events, store: Store, *, community: bool = False) -> Handlers:
     """The method table of events."""
-    calls = EventCalls(events, store)
+    calls = EventCalls(events, store, community=community)
     return {
         "SendEvent": unary(pb.Event, calls.send),
         "SendEventsStream": stream(pb.Event, calls.send_many),
@@ -91,18 +99,16 @@ _Outcomes = asyncio.Queue[_Outcome | None]  # None: no more
 class EventCalls:
     """One method a call, named after it."""
 
-    def __init__(self, events: Events, store: Store) -> None:
+    def __init__(self, events: Events, store: Store, *, community: bool) -> None:
         self._events = events
         self._store = store
+        self._community = community
 
     async def send(self, event: pb.Event, context: Context) -> bytes:
-        if refused := rules.event(event):
+        if refused := rules.event(event, community=self._community):
             await refuse(context, refused)
         event.EventID = event.EventID or new_id()
-        if not event.Store:
-            self._events.publish(event)
-            return pb.Result(EventID=event.EventID, Sent=True).SerializeToString()
-        return await _result(_Outcome(event.EventID, await self._store.publish(event)))
+        return await _result(_Outcome(event.EventID, await self._publish(event)))
 
     async def send_many(self, events: AsyncIterator[pb.Event], context: Context) -> None:
         outcomes: _Outcomes = asyncio.Queue(_UNANSWERED)
@@ -115,15 +121,22 @@ class EventCalls:
         finally:
             answering.cancel()
 
+    async def _publish(self, event: pb.Event) -> Done | None:
+        if not event.Store:
+            self._events.publish(event)
+        elif not rules.unstorable(event.Channel):
+            return await self._store.publish(event)
+        # Else it is lost, and "sent": only the community server takes such a name.
+        return None
+
     async def _take(self, event: pb.Event, outcomes: _Outcomes) -> None:
-        if refused := rules.event(event):
+        if refused := rules.event(event, community=self._community):
             await outcomes.put(_Outcome(event.EventID, None, refused))
             return
         event.EventID = event.EventID or new_id()
+        stored = await self._publish(event)
         if event.Store:
-            await outcomes.put(_Outcome(event.EventID, await self._store.publish(event)))
-        else:
-            self._events.publish(event)
+            await outcomes.put(_Outcome(event.EventID, stored))
 
     async def subscribe(self, s: pb.Subscribe, context: Context) -> None:
         if s.SubscribeTypeData == pb.Subscribe.Events:
@@ -136,9 +149,11 @@ class EventCalls:
     async def _subscribe_plain(self, s: pb.Subscribe, context: Context) -> None:
         if refused := rules.subscription(s):
             await refuse(context, refused)
+        if self._community:
+            await asyncio.sleep(LIVE_AFTER)
         subscribed = self._events.subscribe(s)
         try:
-            await pour(subscribed.buffer, context)
+            await pour(subscribed.buffer, context, sign=not self._community)
         finally:
             self._events.leave(subscribed)
 
@@ -146,12 +161,14 @@ class EventCalls:
         registered = self._store.has_subscription(s.ClientID)
         if refused := rules.store_subscription(s, registered=registered):
             await refuse(context, refused)
+        if self._community:
+            await asyncio.sleep(LIVE_AFTER)
         try:
             member = await self._store.subscribe(s)
         except JournalError as e:
             await refuse(context, f"cannot subscribe, the journal failed: {e}")
         try:
-            await pour_stored(member, context)
+            await pour_stored(member, context, sign=not self._community)
         finally:
             self._store.leave(member, s.ClientID)
 
@@ -172,9 +189,9 @@ async def _result(outcome: _Outcome) -> bytes:
     return result.SerializeToString()
 
 
-def request_handlers(requests: Requests, channels_: Channels) -> Handlers:
+def request_handlers(requests: Requests, channels_: Channels, *, community: bool = False) -> Handlers:
     """The method table of requests."""
-    calls = RequestCalls(requests, channels_)
+    calls = RequestCalls(requests, channels_, community=community)
     return {
         "SendRequest": unary(pb.Request, calls.send),
         "SendResponse": unary(pb.Response, calls.respond),
@@ -185,14 +202,16 @@ def request_handlers(requests: Requests, channels_: Channels) -> Handlers:
 class RequestCalls:
     """One method a call, named after it."""
 
-    def __init__(self, requests: Requests, channels_: Channels) -> None:
+    def __init__(self, requests: Requests, channels_: Channels, *, community: bool) -> None:
         self._requests = requests
         self._channels = channels_
+        self._community = community
 
     async def send(self, request: pb.Request, context: Context) -> bytes:
         if refused := rules.request(request):
             await refuse(context, refused)
-        if request.Channel == channel_requests.CHANNEL and request.RequestTypeData == pb.Request.Query:
+        on_channels = request.Channel == channel_requests.CHANNEL and not self._community
+        if on_channels and request.RequestTypeData == pb.Request.Query:
             return (await self._channels.answer(request)).SerializeToString()
         try:
             return (await self._requests.ask(request, context.time_remaining())).SerializeToString()
@@ -212,8 +231,10 @@ class RequestCalls:
             await refuse(context, rules.SUBSCRIBE_TYPE)
         if refused := rules.subscription(s):
             await refuse(context, refused)
+        if self._community:
+            await asyncio.sleep(LIVE_AFTER)
         subscribed = self._requests.subscribe(s)
         try:
-            await pour(subscribed.buffer, context)
+            await pour(subscribed.buffer, context, sign=not self._community)
         finally:
             self._requests.leave(subscribed)

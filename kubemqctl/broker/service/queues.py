@@ -74,7 +74,7 @@ class QueueCalls:
         started, seconds = self._uptime()
         return pb.PingResult(
             Host=socket.gethostname(),
-            Version=f"kubemqctl-{__version__}",
+            Version="" if self._state.community else f"kubemqctl-{__version__}",
             ServerStartTime=started,
             ServerUpTimeSeconds=seconds,
         ).SerializeToString()
@@ -86,9 +86,13 @@ class QueueCalls:
         if not request.Messages:
             await context.abort(grpc.StatusCode.UNKNOWN, rules.EMPTY_BATCH)
         results = await self._state.send(request.Messages)
-        failed = any(result.IsError for result in results)
+        failed = any(r.IsError and not self._is_silent_about(r.Error) for r in results)
         answer = pb.QueueMessagesBatchResponse(BatchID=request.BatchID, Results=results, HaveErrors=failed)
         return answer.SerializeToString()
+
+    def _is_silent_about(self, error: str) -> bool:
+        """Whether HaveErrors stays false: of what the community server refuses before it tries."""
+        return self._state.community and error.startswith("Error ")
 
     async def receive(self, request: pb.ReceiveQueueMessagesRequest, context: Context) -> bytes:
         answer = pb.ReceiveQueueMessagesResponse(
@@ -127,12 +131,15 @@ class QueueCalls:
 
     async def info(self, request: pb.QueuesInfoRequest, context: Context) -> bytes:
         wanted = set(request.QueueName.split(";")) if request.QueueName else None
-        queues = [q for name, q in sorted(self._state.queues.items()) if wanted is None or name in wanted]
+        # The community server takes these characters off both ends of a name, and knows no other name then.
+        off = "_QUES." if self._state.community else ""
+        named = [(name.strip(off) if off else name, q) for name, q in sorted(self._state.queues.items())]
+        queues = [(name, q) for name, q in named if wanted is None or name in wanted]
         answer = pb.QueuesInfoResponse(RefRequestID=request.RequestID)
-        for q in queues:
+        for name, q in queues:
             first = 1 if q.last else 0
             answer.Info.Queues.add(
-                Name=q.name,
+                Name=name,
                 Messages=q.last,
                 Bytes=q.bytes,
                 FirstSequence=first,
@@ -144,9 +151,9 @@ class QueueCalls:
             )
         total = answer.Info
         total.TotalQueue = len(queues)
-        total.Sent = sum(q.last for q in queues)
-        total.Delivered = sum(q.delivered for q in queues)
-        total.Waiting = sum(q.waiting for q in queues)
+        total.Sent = sum(q.last for _, q in queues)
+        total.Delivered = sum(q.delivered for _, q in queues)
+        total.Waiting = sum(q.waiting for _, q in queues)
         return answer.SerializeToString()
 
     async def upstream(self, requests: AsyncIterator[pb.QueuesUpstreamRequest], context: Context) -> None:
@@ -157,6 +164,8 @@ class QueueCalls:
             else:
                 answer.IsError, answer.Error = True, rules.NO_MESSAGES
             await context.write(answer.SerializeToString())
+        if self._state.community:
+            await asyncio.Event().wait()
 
     async def downstream(self, requests: AsyncIterator[pb.QueuesDownstreamRequest], context: Context) -> None:
         transactions = Transactions(self._state)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 group = command_tree.CommandGroup("broker")
 register = group.register
 _DATA = "Store messages in DIR."
+COMMUNITY = "community-2.4"
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
 KeptData = Annotated[
     str | None,
@@ -42,6 +43,14 @@ Log = Annotated[
 ]
 
 
+Like = Annotated[
+    str | None,
+    typer.Option(
+        "--like", metavar="SERVER", help="Behave as that server does: community-2.4.", show_default=False
+    ),
+]
+
+
 @group.command("run")
 def run_broker(
     ctx: typer.Context,
@@ -51,6 +60,7 @@ def run_broker(
     ] = "127.0.0.1:50000",
     data: KeptData = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep messages in memory only.")] = False,
+    like: Like = None,
     ready_file: o.ReadyFile = None,
     background: Background = False,
     log: Log = None,
@@ -91,6 +101,27 @@ def run_broker(
     - Messages are not discarded after 24 hours.
     - Text that is not UTF-8 is refused.
 
+    With --like community-2.4 it behaves as KubeMQ community 2.4 does in most of this, so that what a client
+    must survive there can be tested:
+
+    \b
+    - No initial metadata; a subscription is live a moment later. Stored events from a time on
+      begin a little late.
+    - No answers about channels and no query cache. Tokens and client certificates are not
+      checked. Pings more often than every 5 minutes end a connection.
+    - Stored events whose channel name cannot be stored are confirmed and lost. Dead letters to
+      a queue that cannot exist are lost. HaveErrors is false for invalid messages. QueuesInfo
+      takes the characters "_QUES." off both ends of a name.
+    - Of two delayed messages with one ID the first is lost. 1,024 delayed messages are looked
+      at, twice a second; later ones wait behind them.
+    - QueuesUpstream does not end by itself. A waiting Get goes on when its stream has ended;
+      with AutoAck what it takes is lost. A cancelled plain receive loses what it took.
+    - Of two messages one goes past a consumer that takes them one at a time, to another that
+      holds one, until that settles it. NAckAll and ReQueueAll are in random order.
+
+    Left out are crashes, names that block the server, messages that are stuck after a kill, the limit of 200
+    waiting streams, and the end of messages after 24 hours.
+
     Examples:
       kubemqctl broker run --listen 127.0.0.1:0 --ephemeral --background
       kubemqctl broker run --data ./messages
@@ -109,14 +140,14 @@ def run_broker(
         if not detached.code:
             run.write(f"{detached.pid} {detached.text}\n".encode())
         return detached.code
-    ended = _serve(run, lambda: _config(run, listen, directory), ready_file, detached)
+    ended = _serve(run, lambda: _config(run, listen, directory, like), ready_file, detached)
     waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
     run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
     return 128 + ended.signum
 
 
 @group.command("exec", handler=True)
-def execute(ctx: typer.Context, data: Data = None) -> int:
+def execute(ctx: typer.Context, data: Data = None, like: Like = None) -> int:
     """Run a command together with a temporary broker.
 
     The broker listens on a free port; the command finds its address in KUBEMQ_ADDRESS. Other KUBEMQ_*
@@ -137,7 +168,7 @@ def execute(ctx: typer.Context, data: Data = None) -> int:
     from kubemqctl.broker.exec import run_command
 
     directory = Path(data) if data is not None else None
-    return run_command(run.words, run.environ, lambda: _config(run, "127.0.0.1:0", directory))
+    return run_command(run.words, run.environ, lambda: _config(run, "127.0.0.1:0", directory, like))
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
@@ -169,10 +200,12 @@ def _serve(
     return server.run(serves, ready)
 
 
-def _config(run: Invocation, listen: str, data: Path | None) -> BrokerConfig:
+def _config(run: Invocation, listen: str, data: Path | None, like: str | None) -> BrokerConfig:
     """What the options ask for. Warns of a token or key that others can read."""
     from kubemqctl.broker import server
 
+    if like not in (None, COMMUNITY):
+        raise UsageError(f"there is no server {like!r} to be like", hint=f"there is {COMMUNITY}")
     flags = run.common.flags
     secret, tls = _token(flags), _tls(flags)
     for option, path in (("--token-file", flags.token_file), ("--tls-key", flags.tls_key)):
@@ -182,7 +215,7 @@ def _config(run: Invocation, listen: str, data: Path | None) -> BrokerConfig:
         run.warn(
             "clients of other machines send the token in plain text; --tls-cert and --tls-key protect it"
         )
-    return server.BrokerConfig(listen, data, secret, tls)
+    return server.BrokerConfig(listen, data, secret, tls, community=like is not None)
 
 
 def _token(flags: Flags) -> str:
