@@ -156,6 +156,7 @@ class LiveSubscription(Generic[T]):
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
         self.due: float | None = None  # when the user of this wants an empty list at the latest
+        self.time_is_over = False  # the limit of the whole run has ended it
         self.busy = False  # what came is still being worked on: that is not idle
         self._calls = calls
         self._stop = stop
@@ -336,8 +337,11 @@ class LiveSubscription(Generic[T]):
 
     def _is_over(self) -> bool:
         end = self._end()
-        if end is None or time.monotonic() < end:
+        now = time.monotonic()
+        if end is None or now < end:
             return False
+        lasting = self._limits.lasting
+        self.time_is_over = lasting is not None and self._began is not None and now >= self._began + lasting
         if self._error and not self._drained:
             raise self._error
         return True

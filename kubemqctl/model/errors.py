@@ -133,7 +133,7 @@ class NothingArrived(TimedOut):
 
     @classmethod
     def on(cls, channel: str) -> NothingArrived:
-        """For a wait for messages of `channel` that was in vain."""
+        """For a wait for one message of `channel` that was in vain."""
         return cls(f"nothing arrived on {channel}", hint="to wait longer: --wait 30s")
 
 

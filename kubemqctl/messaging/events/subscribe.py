@@ -331,7 +331,7 @@ class Subscriber:
             were = "event was" if tracker.missing == 1 else "events were"
             return Partial(f"{tracker.missing} {were} removed from {channel} before they could be read")
         # Where all there was has been looked at, or time alone ended the run, nothing is an answer too.
-        is_timed = self._options.limits.lasting is not None and not self._options.most
+        is_timed = self._live.time_is_over and not self._options.most
         if not self.arrived and not is_timed and not self._has_reached_end:
             return NothingArrived(f"nothing arrived on {channel}", hint=self._plan.hint)
         return None

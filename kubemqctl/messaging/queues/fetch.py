@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import NothingArrived, NotReady, TimedOut, Unreachable
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.model.text import count_text
 
@@ -60,11 +60,20 @@ class ReceiveOptions(NamedTuple):
     lasting: float | None = None
     auto_ack: bool = False
     is_counted: bool = False
+    """Whether a number of messages was asked for."""
 
     @property
     def may_be_empty(self) -> bool:
-        """Whether nothing at all is a good result: not where so many messages were asked for."""
+        """Whether nothing at all is a good result: all was looked at, or time ended a run without a count."""
         return self.everything or (not self.is_counted and (self.follow or self.lasting is not None))
+
+    def nothing(self) -> NothingArrived:
+        """What to end with when nothing came."""
+        how = "--wait 30s"
+        if self.follow or self.lasting is not None:
+            how = "--for" if self.lasting is not None else "--idle"
+            how = f"a longer {how}"
+        return NothingArrived(f"nothing arrived on {self.channel}", hint=f"to wait longer: {how}")
 
 
 class QueueCalls(NamedTuple):

@@ -10,7 +10,7 @@ from kubemqctl.messaging.queues.decisions import Settlement
 from kubemqctl.messaging.queues.fetch import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.worker import Worker
-from kubemqctl.model.errors import HandlerFailed, NothingArrived, ReaderGone
+from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
@@ -45,7 +45,7 @@ def handle_messages(
         if stop:
             return stop.exit_code
     if not worker.budget.taken and not options.may_be_empty:
-        raise NothingArrived.on(options.channel)
+        raise options.nothing()
     return 0
 
 

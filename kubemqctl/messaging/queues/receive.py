@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.queues.fetch import PASSING, ReceiveOptions, printer_calls
 from kubemqctl.messaging.queues.fetcher import Fetcher
-from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, ReaderGone, TimedOut, UsageError
+from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Stdout
@@ -90,7 +90,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         if stop:
             return stop.exit_code
     if not printer.summary.arrived and not options.may_be_empty:
-        raise NothingArrived.on(options.channel)
+        raise options.nothing()
     return 0
 
 
