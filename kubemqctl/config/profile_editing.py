@@ -196,11 +196,14 @@ def stored(config: Config, profile: Profile) -> Record:
 
 def effective(settings: Settings) -> Record:
     """What a command would use, by the same keys, and in `sources` where each value comes from."""
-    tls = _tls_fields(settings.tls)
+    tls = {key: value for key, value in settings.tls._asdict().items() if value}
+    tls["enabled"] = bool(settings.tls.enabled)
+    # The id of this run would be that of no other.
+    is_random = settings.sources["client_id"] == "default"
     used: Record = {
         "name": settings.profile,
         "address": ",".join(settings.addresses),
-        "client_id": _client_id(settings),
+        "client_id": "kubemqctl-<random>" if is_random else settings.client_id,
         **_token(settings.token),
         "tls": tls,
         "output": settings.output or "auto",
@@ -209,16 +212,6 @@ def effective(settings: Settings) -> Record:
         "connect_wait": format_duration(settings.connect_wait),
     }
     return {**used, "sources": _sources(settings, set(tls))}
-
-
-def _client_id(settings: Settings) -> str:
-    """The id of this run would be that of no other."""
-    return "kubemqctl-<random>" if settings.sources["client_id"] == "default" else settings.client_id
-
-
-def _tls_fields(tls: Tls) -> dict[str, object]:
-    said = {key: value for key, value in tls._asdict().items() if value}
-    return {**said, "enabled": bool(tls.enabled)}
 
 
 def _token(token: Token) -> Record:

@@ -58,18 +58,9 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
     )
     withheld = _withhold(said, sources)
     found = ChainMap(*sources)
-    token = _token(found, said, environ)
-    notes = tuple(_notes(profile, token, withheld))
-    return _settings(found, token, profile, why, notes)
-
-
-def _settings(
-    found: Mapping[str, tuple[Any, str]],
-    token: Token,
-    profile: Profile | None,
-    why: str,
-    notes: tuple[str, ...],
-) -> Settings:
+    token: Token = found["token"][0]
+    if found["token"] is said.get("token"):  # only a profile's may be a reference
+        token = expanded(token, environ)
     return Settings(
         addresses=found["addresses"][0],
         client_id=found["client_id"][0] or random_client_id(),
@@ -81,14 +72,8 @@ def _settings(
         connect_timeout=found["connect_timeout"][0],
         connect_wait=found["connect_wait"][0],
         sources={**{field: found[field][1] for field in DEFAULTS}, "profile": why},
-        notes=notes,
+        notes=tuple(_notes(profile, token, withheld)),
     )
-
-
-def _token(found: Mapping[str, tuple[Any, str]], said: Source, environ: Mapping[str, str]) -> Token:
-    """The token in force; only a profile's may be a reference."""
-    token: Token = found["token"][0]
-    return expanded(token, environ) if found["token"] is said.get("token") else token
 
 
 def wished_output(flags: Flags, environ: Mapping[str, str]) -> str:

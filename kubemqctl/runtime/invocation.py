@@ -60,15 +60,12 @@ class Invocation:
             for text in plain_text_warning(settings):
                 self.warn(text)
             if self.common.verbose:
-                self._detail_premises()
+                from kubemqctl.client.doctor.steps import DiagnosisRun, configuration, versions
+
+                diagnosis = DiagnosisRun(self.common.flags, self.environ)
+                self.detail(versions(diagnosis).found)
+                self.detail(configuration(diagnosis).found)
         return settings
-
-    def _detail_premises(self) -> None:
-        from kubemqctl.client.doctor.steps import DiagnosisRun, configuration, versions
-
-        diagnosis = DiagnosisRun(self.common.flags, self.environ)
-        for look in (versions, configuration):
-            self.detail(look(diagnosis).found)
 
     def client(self) -> Client:
         """A connection, to be used as a context manager."""
@@ -78,9 +75,11 @@ class Invocation:
 
     def form(self) -> Form:
         """The form of the output. Raises UsageError for options that exclude each other."""
-        common = self.common
-        wish = "" if common.output or common.template is not None else self._profile_output()
-        return decide(common.output, common.template, wish, is_terminal(1))
+        common, on_terminal = self.common, is_terminal(1)
+        # Only a terminal's form depends on the profile: a pipe need not read the file for it.
+        asks = on_terminal and not common.output and common.template is None
+        wish = wished_output(common.flags, self.environ) if asks else ""
+        return decide(common.output, common.template, wish, on_terminal)
 
     def check_output(self, prints_metrics: bool) -> None:
         """Refuse a wrong -o or --format, also for a command that would not come to print anything.
@@ -90,10 +89,6 @@ class Invocation:
         form = decide(self.common.output, self.common.template, "", stdout_is_terminal=False)
         if form.name == "prometheus" and not prints_metrics:
             raise no_metrics()
-
-    def _profile_output(self) -> str:
-        # Only a terminal's form depends on the profile: a pipe need not read the file for it.
-        return wished_output(self.common.flags, self.environ) if is_terminal(1) else ""
 
     def renderer(
         self,

@@ -96,34 +96,23 @@ def send_one(run: Invocation, out: SendOptions, opened: Open) -> int:
             has_metadata=bool(out.template.metadata),
         )
         message = _finished(out.template._replace(body=body), out)
-        with _unsent(out) as unsent:
-            _send_one(run, message, out.retry, opened, emit, unsent)
+        with UnsentFiles(out.failed, out.unknown, out.files) as unsent:
+            try:
+                with run.client() as client:
+                    outlet = opened(client)
+                    try:
+                        result = outlet.one(message)
+                    except KubemqctlError as e:
+                        # Signals do what they do by default: one message is not worth settling for.
+                        link, stop = _link(run, client, outlet), StopSignal()
+                        result = retry_request(lambda: outlet.one(message), e, out.retry, link, stop)
+            except KubemqctlError as e:
+                unknown = is_unknown(e)
+                emit([SendResult(message.id, message.channel, error=UNKNOWN if unknown else e.message)])
+                (unsent.unknown if unknown else unsent.failed)([message])
+                raise (in_doubt(e, 1) if unknown else e) from None
+            emit([result])
     return 0
-
-
-def _send_one(
-    run: Invocation, message: Message, retry: int, opened: Open, emit: Emit, unsent: UnsentFiles
-) -> None:
-    try:
-        result = _sent(run, message, retry, opened)
-    except KubemqctlError as e:
-        unknown = is_unknown(e)
-        emit([SendResult(message.id, message.channel, error=UNKNOWN if unknown else e.message)])
-        (unsent.unknown if unknown else unsent.failed)([message])
-        raise (in_doubt(e, 1) if unknown else e) from None
-    emit([result])
-
-
-def _sent(run: Invocation, message: Message, retry: int, opened: Open) -> SendResult:
-    with run.client() as client:
-        outlet = opened(client)
-        try:
-            return outlet.one(message)
-        except KubemqctlError as e:
-            # Signals do what they do by default: one message is not worth settling for.
-            return retry_request(
-                lambda: outlet.one(message), e, retry, _link(run, client, outlet), StopSignal()
-            )
 
 
 def _check_single(out: SendOptions) -> None:
@@ -141,9 +130,9 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
         StopSignal() as stop,
         closing(Stdout(1, stop.fd)) as stdout,
         _batches(out, stop) as (source, batches),
-        _unsent(out) as unsent,
+        UnsentFiles(out.failed, out.unknown, out.files) as unsent,
         _connection(run, unsent, opened) as link,
-        _progress(run, out, source) as progress,
+        Progress(2 if run.is_watched else None, is_terminal(1), _size(source), len(out.between)) as progress,
     ):
         sender = Sender(
             link,
@@ -195,10 +184,6 @@ def _check_many(out: SendOptions) -> None:
         raise UsageError("--keep-id needs --json-lines")
     if not out.between:
         raise UsageError("--delimiter is empty")
-
-
-def _unsent(out: SendOptions) -> UnsentFiles:
-    return UnsentFiles(out.failed, out.unknown, out.files)
 
 
 @contextmanager
@@ -278,14 +263,10 @@ def _dead_end(error: Unreachable) -> Link:
     return Link(lambda messages: fail, fail, 0)
 
 
-def _progress(run: Invocation, out: SendOptions, source: int | None) -> Progress:
-    """For whoever looks on."""
-    total = _size(source) if source is not None else 0
-    return Progress(2 if run.is_watched else None, is_terminal(1), total, len(out.between))
-
-
-def _size(fd: int) -> int:
-    """How many bytes a regular file still holds; 0 for anything else."""
+def _size(fd: int | None) -> int:
+    """How many bytes a regular file still holds; 0 for anything else, and for none."""
+    if fd is None:
+        return 0
     status = os.fstat(fd)
     return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
 

@@ -80,11 +80,17 @@ class Sender:
         try:
             for batch in batches:
                 piece = parse(batch)
-                self._refuse(piece.bad, batch.skipped)
+                self.summary.skipped += batch.skipped
+                self.summary.bad += len(piece.bad)
+                for line, error in piece.bad:
+                    self.summary.last_line = max(line, self.summary.last_line)
+                    self._name([line], error)
                 self._send(piece.job)
                 if batch.idle:
                     self._collect()
-                if self._is_over(batch.idle):
+                # What is still to be read goes into the file that keeps it, as far as it is there already.
+                gave_up = self.summary.gave_up and (batch.idle or not self._unsent.keeps_failed)
+                if self._stop or gave_up:
                     break
         finally:
             # Whatever ended it, an input that broke too: what was sent has an answer.
@@ -93,19 +99,6 @@ class Sender:
         if self._name_failure.more:
             self._complain(Partial(f"{self._name_failure.more} more"))
         return self.summary
-
-    def _is_over(self, idle: bool) -> bool:
-        if self._stop:
-            return True
-        # What is still to be read goes into the file that keeps it, as far as it is there already.
-        return self.summary.gave_up is not None and (idle or not self._unsent.keeps_failed)
-
-    def _refuse(self, bad: Sequence[tuple[int, KubemqctlError]], skipped: int) -> None:
-        self.summary.skipped += skipped
-        self.summary.bad += len(bad)
-        for line, error in bad:
-            self.summary.last_line = max(line, self.summary.last_line)
-            self._name([line], error)
 
     def _send(self, job: MessageBatch) -> None:
         """Begin to send `job`, each part once the one before is answered and the rate allows it."""
