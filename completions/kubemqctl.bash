@@ -80,8 +80,8 @@ _kubemqctl_table() {
             arguments='channels:events -'
             ;;
         'events sub')
-            options='--group -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
-            values='--group=- -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--group -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
+            values='--group=- -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=-'
             arguments='channels:events'
             handler='--'
             ;;
@@ -91,8 +91,8 @@ _kubemqctl_table() {
             arguments='channels:events_store -'
             ;;
         'store sub')
-            options='--from --until --group --durable --checkpoint -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect'
-            values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file'
+            options='--from --until --group --durable --checkpoint -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
+            values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=-'
             arguments='channels:events_store'
             handler='--'
             ;;

@@ -206,7 +206,11 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
-                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.' \
+                'option|--where|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.'
         case 'store pub'
             printf '%s\n' \
                 'argument|channels:events_store' \
@@ -244,7 +248,11 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
-                'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
+                'option|--no-reconnect||Exit with code 5 instead of reconnecting.' \
+                'option|--where|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.'
         case 'cmd send'
             printf '%s\n' \
                 'argument|channels:commands' \

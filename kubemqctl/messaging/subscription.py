@@ -152,6 +152,7 @@ class LiveSubscription(Generic[T]):
         on_live: Callable[[], None] = lambda: None,
         out: Stdout | None = None,
         timing: Timing = TIMING,
+        is_filtered: bool = False,
     ) -> None:
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
@@ -172,7 +173,9 @@ class LiveSubscription(Generic[T]):
         self._feed: Feed[object] | None = None
         self._heartbeat = Heartbeat(calls, timing, self._wakeup.notify)
         self._began: float | None = None
-        self._last = 0.0
+        self._last = 0.0  # when something last came; monotonic seconds
+        self._is_filtered = is_filtered
+        self._last_match = 0.0  # likewise, something that counts for --idle
         self._error: KubemqctlError | None = None
         self._drained = False
         self._hold = False
@@ -217,6 +220,10 @@ class LiveSubscription(Generic[T]):
     def was_stalled(self) -> bool:
         """Whether the subscription waited for us so long that a server may have dropped something."""
         return self._feed is not None and self._feed.stalled
+
+    def matched(self) -> None:
+        """Something that is wanted was among what came; where all is, this is known without."""
+        self._last_match = time.monotonic()
 
     @property
     def is_announced(self) -> bool:
@@ -271,6 +278,8 @@ class LiveSubscription(Generic[T]):
             now = time.monotonic()
             if items or self._hold or self.busy:
                 self._last = now
+            if not self._is_filtered or self._hold or self.busy:
+                self._last_match = self._last
             self._heartbeat.feel(now, alive=bool(items))
         except (Unreachable, TimedOut, NotReady) as e:
             self._lose(e)
@@ -288,7 +297,7 @@ class LiveSubscription(Generic[T]):
         return None if self._heartbeat.answered is None else self._heartbeat.answered + self._timing.sign
 
     def _went_live(self, now: float) -> None:
-        self.live_since = self._last = now
+        self.live_since = self._last = self._last_match = now
         self._heartbeat.calm(now)
         if self._error:
             self._error = None
@@ -357,7 +366,7 @@ class LiveSubscription(Generic[T]):
         if idle is not None and self._error:
             ends.append(self._lost_at + max(idle, self._timing.regain))
         elif idle is not None and self.live_since is not None and not self.busy:
-            ends.append(self._last + idle)
+            ends.append(self._last_match + idle)
         return min(ends, default=None)
 
     def _wait(self) -> None:

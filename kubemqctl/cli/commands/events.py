@@ -89,6 +89,10 @@ def sub(
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
+    where: o.Where = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
 ) -> int:
     """Subscribe to events: print them, or run COMMAND for each.
 
@@ -100,14 +104,20 @@ def sub(
     --ready-file is created when the subscription is live; on servers that do not report that, half a
     second after subscribing.
 
+    With --where, only events for which all conditions hold are printed, handled and counted.
+
     Examples:
       kubemqctl events sub 'alarms.>' -o json
+      kubemqctl events sub 'alarms.>' --where 'tags.level=high' --where 'body.celsius>=60'
       kubemqctl events sub alarms.kitchen --count 1 --for 1m
       kubemqctl events sub jobs --group workers -- ./work.sh --verbose
     """
+    from kubemqctl.messaging.encodings import Protobuf
     from kubemqctl.messaging.events.subscribe import SubscribeOptions, subscribe_events
     from kubemqctl.messaging.handlers.options import handler_options
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.subscription import TimeLimits
+    from kubemqctl.model.messages import Event
 
     check_channel(channel, "events", wildcards=True)
     if group:
@@ -129,5 +139,6 @@ def sub(
         ready_file=ready_file,
         delimiter=o.between(nul, delimiter, exact=count == 1),
         handler=handler,
+        view=message_view(Event, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn),
     )
     return subscribe_events(run, wish)

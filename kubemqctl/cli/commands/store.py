@@ -135,6 +135,10 @@ def sub(
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
     no_reconnect: o.NoReconnect = False,
+    where: o.Where = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
 ) -> int:
     """Read stored events from any position: print them, or run COMMAND for each.
 
@@ -154,14 +158,19 @@ def sub(
     code of the run is 10. --ready-file is created when the subscription is live; on servers that do not
     report that, half a second after subscribing.
 
+    With --where, only events for which all conditions hold are printed, handled and counted.
+
     Examples:
       kubemqctl store sub orders --from first --until now -o json
-      kubemqctl store sub orders --from 2h --idle 5s
+      kubemqctl store sub orders --from 2h --idle 5s --where 'body.total>=100'
       kubemqctl store sub orders --from first --checkpoint orders.position -- ./import.sh
     """
+    from kubemqctl.messaging.encodings import Protobuf
     from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, subscribe_store
     from kubemqctl.messaging.handlers.options import handler_options
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.subscription import TimeLimits
+    from kubemqctl.model.messages import Event
     from kubemqctl.model.values import check_order
 
     check_channel(channel, "events_store")
@@ -186,6 +195,7 @@ def sub(
         ready_file=ready_file,
         delimiter=o.between(nul, delimiter, exact=count == 1),
         handler=handler,
+        view=message_view(Event, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn),
     )
     return subscribe_store(run, wish, StoreOptions(begin, until, durable or "", checkpoint))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, task
@@ -20,6 +20,15 @@ from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal
 
 Keep = Callable[[Event], None]
+
+
+class Arrival(NamedTuple):
+    """An event as it came, and as it is to be shown: None when it is passed over."""
+
+    event: Event
+    shown: Event | None
+
+
 Render = Callable[[object], bytes]
 LOOK = 0.05
 """Seconds between looks at handlers when nothing wakes us."""
@@ -46,8 +55,8 @@ class Delivery(Protocol):
     def due(self) -> float | None:
         """When to `look` though nothing happens, in monotonic seconds."""
 
-    def take(self, events: Sequence[Event]) -> bool:
-        """Deal with `events`; False when that has to end here."""
+    def take(self, arrivals: Sequence[Arrival]) -> bool:
+        """Deal with `arrivals`; False when that has to end here."""
 
     def look(self) -> bool:
         """See what has been dealt with meanwhile; False as above."""
@@ -75,11 +84,12 @@ class ToOutput:
     def waits_for_reader(self) -> bool:
         return self.unsettled
 
-    def take(self, events: Sequence[Event]) -> bool:
-        data = [self._render(event) for event in events]
+    def take(self, arrivals: Sequence[Arrival]) -> bool:
+        render = self._render
+        data = [b"" if shown is None else render(shown) for _, shown in arrivals]
         end = self._stdout.offset
         if self._keep:
-            for event, piece in zip(events, data, strict=True):
+            for (event, _), piece in zip(arrivals, data, strict=True):
                 end += len(piece)
                 self._written.append((event, end))
         return self._stdout.write(b"".join(data)) and self.look()
@@ -105,11 +115,12 @@ class HandlerRun:
     """One handler's run, in the order in which the events came.
 
     `end` is where its output ends in all that was written, once it succeeded and that has gone out whole.
+    An event that is passed over has none to wait for.
     """
 
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.end: int | None = None
+    def __init__(self, arrival: Arrival) -> None:
+        self.event, self.shown = arrival
+        self.end = 0 if self.shown is None else None
 
 
 class ToHandler:
@@ -139,7 +150,7 @@ class ToHandler:
         self._warn = warn
         self._name_failure = FirstFew(warn)
         self._stop = stop
-        self._waiting: deque[Event] = deque()
+        self._waiting: deque[HandlerRun] = deque()
         self._bytes = 0
         # Counted here, as the pool counts one down only after we were woken for it.
         self._running = 0
@@ -164,24 +175,27 @@ class ToHandler:
     def waits_for_reader(self) -> bool:
         return bool(self._runs) and self._runs[0].end is not None
 
-    def take(self, events: Sequence[Event]) -> bool:
-        self._waiting.extend(events)
-        self._bytes += sum(map(bytes_held, events))
+    def take(self, arrivals: Sequence[Arrival]) -> bool:
+        runs = [HandlerRun(arrival) for arrival in arrivals]
+        if self._keep:
+            self._runs.extend(runs)
+        wanted = [run for run in runs if run.shown is not None]
+        self._waiting.extend(wanted)
+        self._bytes += sum(bytes_held(run.event) for run in wanted)
         return self.look()
 
     def look(self) -> bool:
         self._collect()
-        while self._waiting and self._running < self._handler.concurrency and not self._pauses:
-            run = HandlerRun(self._waiting.popleft())
+        while self._waiting and self._running < self._handler.concurrency and not self._holds_back:
+            run = self._waiting.popleft()
             self._bytes -= bytes_held(run.event)
-            if self._keep:
-                self._runs.append(run)
             self._running += 1
             self._pool.start(task(run, run.event, self._handler.input, self._handler.timeout))
         return not self._ends_here
 
     @property
-    def _pauses(self) -> bool:
+    def _holds_back(self) -> bool:
+        """Whether no handler may be begun: the run ends here, or may, as one has failed or been stopped."""
         return self._ends_here or self._delay.may_be_stop or (self._keep is not None and bool(self._delay))
 
     @property
@@ -231,7 +245,7 @@ class ToHandler:
             return
         run: HandlerRun = outcome.key
         self.handled += 1
-        is_written = self._print(run.event, outcome)
+        is_written = self._print(run.shown or run.event, outcome)
         if not outcome.ok:
             self.failed += 1
             self._name_failure(f"{_name(run.event)}: {outcome.failure}")

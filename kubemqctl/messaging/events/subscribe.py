@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.config import files
 from kubemqctl.messaging.events.checkpoint import Checkpoint
-from kubemqctl.messaging.events.delivery import Delivery, Keep, Render, ToHandler, ToOutput
+from kubemqctl.messaging.events.delivery import Arrival, Delivery, Keep, Render, ToHandler, ToOutput
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import EndCondition, StoreReader, first_position
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.pool import StopWithHandlers
+from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.subscription import (
     NO_LIMITS,
     TIMING,
@@ -62,6 +63,12 @@ class SubscribeOptions(NamedTuple):
     ready_file: str | None = None
     delimiter: bytes | None = b"\n"
     handler: HandlerOptions | None = None
+    view: MessageView[Event] | None = None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some of the events are wanted."""
+        return self.view is not None and bool(self.view.conditions)
 
 
 class StoreOptions(NamedTuple):
@@ -192,7 +199,9 @@ class Subscriber:
             on_live=lambda: run.note_on_terminal(f"subscribed to {options.channel}; press Ctrl-C to stop"),
             out=out.stdout,
             timing=timing,
+            is_filtered=options.is_filtered,
         )
+        self._passed_over = 0
         self._delivery = self._deliver_to(out)
         self._is_full = False
         self._has_reached_end = False
@@ -238,9 +247,8 @@ class Subscriber:
             events = passed.events
             if passed.reopen:
                 self._ask_again()
-        events = self._cut(events)
-        self.arrived += len(events)
-        goes_on = self._delivery.take(events) if events else self._delivery.look()
+        arrivals = self._viewed(self._cut(events))
+        goes_on = self._delivery.take(arrivals) if arrivals else self._delivery.look()
         if not goes_on:
             return False
         if self._is_full:
@@ -253,17 +261,30 @@ class Subscriber:
         return True
 
     def _cut(self, events: list[Event]) -> list[Event]:
-        """The events that still belong to the run; with the last of them it is full."""
+        """The events up to the end of the run; with the last of them it is full."""
         tracker, end_condition = self._plan.tracker, self._plan.end_condition
         if end_condition:
             events, self._is_full = end_condition.cut(events)
             if not self._is_full and self._live.live_since is not None:
                 self._is_full = end_condition.is_reached(tracker.wanted if tracker else None)
             self._has_reached_end = self._is_full
-        if self._options.most and self.arrived + len(events) >= self._options.most:
-            events = events[: self._options.most - self.arrived]
-            self._is_full = True
         return events
+
+    def _viewed(self, events: list[Event]) -> list[Arrival]:
+        """The events as they are shown, up to the last one that is wanted; with that the run is full."""
+        view, most, before = self._options.view, self._options.most, self.arrived
+        arrivals: list[Arrival] = []
+        for event in events:
+            if most and self.arrived >= most:
+                break
+            shown = view(event) if view else event
+            arrivals.append(Arrival(event, shown))
+            self.arrived += shown is not None
+        self._is_full = self._is_full or (most > 0 and self.arrived >= most)
+        self._passed_over += len(arrivals) - (self.arrived - before)
+        if self.arrived > before:
+            self._live.matched()
+        return arrivals
 
     def _ask_again(self) -> None:
         assert self._plan.reader
@@ -315,6 +336,8 @@ class Subscriber:
                 parts.append(f"{self._delivery.failed:,} failed")
             if self._delivery.dropped and not self._plan.is_stored:
                 parts.append(f"{self._delivery.dropped:,} received but not handled")
+        if self._passed_over:
+            parts.append(f"{self._passed_over:,} did not match")
         if self._plan.tracker and self._plan.tracker.missing:
             parts.append(f"{self._plan.tracker.missing:,} missing")
         if self._live.outages:
@@ -333,5 +356,6 @@ class Subscriber:
         # Where all there was has been looked at, or time alone ended the run, nothing is an answer too.
         is_timed = self._live.time_is_over and not self._options.most
         if not self.arrived and not is_timed and not self._has_reached_end:
-            return NothingArrived(f"nothing arrived on {channel}", hint=self._plan.hint)
+            what = "nothing that matches" if self._options.is_filtered else "nothing"
+            return NothingArrived(f"{what} arrived on {channel}", hint=self._plan.hint)
         return None
