@@ -18,7 +18,7 @@ from kubemqctl.client.endpoint import Pause, reach
 from kubemqctl.client.error_translation import translated
 from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Pending, Stream, there
-from kubemqctl.client.timeouts import AnswerTimer
+from kubemqctl.client.timeouts import AnswerTimer, watch
 from kubemqctl.config.profiles import Tls
 from kubemqctl.config.settings import read_token
 from kubemqctl.model.errors import Stopped, Unreachable
@@ -37,6 +37,8 @@ CALL_TIMEOUT = 30.0
 # Calls whose messages may be great are given up when nothing moves, not at a deadline; servers want one.
 LONGEST_CALL = 24 * 3600.0
 GREAT = 256 << 10
+# What is sent may lie in buffers on the way, where nothing is seen of its progress: bytes a second.
+SLOWEST_LINK = 100_000
 _GREAT = ("ReceiveQueueMessages",)
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -107,7 +109,7 @@ class Client:
         """The same call, begun, and given up only when nothing moves for `timeout` seconds, or by a stop."""
         with translated(self.address):
             future = self._unary(method).future(request, timeout=LONGEST_CALL, metadata=self._metadata)
-        return Pending(future, self.address, self._timer(timeout, False))
+        return Pending(future, self.address, self._timer(timeout + request.ByteSize() / SLOWEST_LINK, False))
 
     def _timer(self, timeout: float, insists: bool) -> AnswerTimer:
         return AnswerTimer(timeout, self._traffic, self.stopping or (lambda: False), insists)
@@ -136,15 +138,23 @@ class Client:
         with translated(self.address):
             return rpc(request, metadata=self._metadata)
 
-    def upload(self, method: str, requests: Iterator[Any], timeout: float) -> Any:
-        """Many requests, then their answers: gRPC's own call, whose errors are still to be translated."""
+    def upload(self, method: str, requests: Iterator[Any], timeout: float, size: int = 0) -> Any:
+        """Many requests, then their answers: gRPC's own call, whose errors are still to be translated.
+
+        `timeout` is in seconds; where the requests have a great `size` (bytes) it counts from when bytes
+        last moved.
+        """
         rpc = self._channel.stream_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
             response_deserializer=self._decoder(method),
         )
+        limit = timeout if size < GREAT else LONGEST_CALL
         with translated(self.address):
-            return rpc(requests, timeout=timeout, metadata=self._metadata)
+            call = rpc(requests, timeout=limit, metadata=self._metadata)
+        if size >= GREAT:
+            watch(call, self._timer(timeout + size / SLOWEST_LINK, False))
+        return call
 
     def stream(self, method: str, notify: Callable[[], None] = lambda: None) -> Stream[Any, Any]:
         """A stream of requests and answers; `notify` is called, in another thread, at every answer."""

@@ -24,7 +24,6 @@ SILENCE = 0.5
 LONGEST_BASE = 80
 # A link that is silent for so long is tried anew rather than waited for: seconds.
 CLOCK_TIMEOUT = 8.0
-SLOWEST_LINK = 100_000  # bytes a second
 # While an event that was announced is on its way, the server is asked so often whether it is there: seconds.
 ASK_EVERY = 5.0
 
@@ -53,8 +52,9 @@ class Upload:
 
     def begin(self) -> Upload:
         """Send them."""
-        patience = _deadline(self._messages) + len(self._requests) / 100
-        self._call = self._client.upload("SendEventsStream", iter(self._requests), patience)
+        patience = CALL_TIMEOUT + len(self._requests) / 100
+        size = sum(len(message.body) for message in self._messages)
+        self._call = self._client.upload("SendEventsStream", iter(self._requests), patience, size)
         return self
 
     def results(self) -> list[SendResult]:
@@ -78,11 +78,6 @@ class Upload:
         refused = {a.EventID: a for a in self._answers}
         sent = pb.Result(Sent=True)
         return [_result(m, refused.get(m.id, sent)) for m in self._messages]
-
-
-def _deadline(messages: Sequence[Message]) -> float:
-    """Seconds that sending may take: a large event on a slow link needs its time too."""
-    return CALL_TIMEOUT + sum(len(m.body) + len(m.metadata) for m in messages) / SLOWEST_LINK
 
 
 def _result(message: Message, answer: pb.Result) -> SendResult:

@@ -6,8 +6,10 @@ is on its way is told by `link_progress` alone.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from kubemqctl.model.errors import TimedOut
 
@@ -63,3 +65,16 @@ class AnswerTimer:
     def error(self, address: str) -> TimedOut:
         """What to raise then."""
         return TimedOut(f"{address} did not answer within {self._timeout:.3g} s")
+
+
+def watch(call: Any, timer: AnswerTimer) -> None:
+    """Cancel a call of gRPC's once `timer` is over; in a thread of its own, which ends with the call."""
+
+    def look() -> None:
+        while call.is_active():
+            if timer.is_over:
+                call.cancel()
+                return
+            time.sleep(timer.step())
+
+    threading.Thread(target=look, name="watch", daemon=True).start()

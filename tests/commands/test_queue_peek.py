@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.support.fake_server import Answer, fake_server, unimplemented
+from tests.support.fake_server import Answer, fake_server, queues, unimplemented
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -107,7 +108,48 @@ def test_when_others_hold_everything_there_is_nothing_to_show(run: Run, stub: St
     stub.fill(channel, 2)
     stub.downstream().get(channel, 2)
     assert run("queue", "peek", channel, "--count", "2").code == 6
-    assert run("queue", "peek", channel, "--all").code == 0
+    result = run("queue", "peek", channel, "--all")
+    assert result.code == 0
+    assert "the server counts 2 more messages and gives none" in result.err
+
+
+@pytest.mark.parametrize("options", [["--all"], ["--count", "3"]])
+def test_an_empty_answer_is_doubted_while_the_server_counts_messages(
+    run: Run, stub: Stub, channel: str, broker: Broker, options: list[str]
+) -> None:
+    stub.fill(channel, 3)
+    given = [pb.ReceiveQueueMessagesResponse()]
+
+    def peek(request: Any) -> Any:
+        return given.pop() if given else stub.call("ReceiveQueueMessages", request)
+
+    with fake_server(broker.address, ReceiveQueueMessages=peek) as address:
+        result = run("queue", "peek", channel, *options, "--wait", "0s", address=address)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith(b"1\n")
+
+
+Requests = Iterator[pb.QueuesDownstreamRequest]
+Made = Callable[[int], int]
+
+
+@pytest.mark.parametrize("sequence", [lambda n: 1 + n % 7, lambda n: 0, lambda n: 2**63 - 1])
+def test_a_server_that_gives_messages_twice_is_not_listened_to_for_ever(
+    run: Run, channel: str, sequence: Made
+) -> None:
+    def endless(requests: Requests) -> Iterator[pb.QueuesDownstreamResponse]:
+        for n, request in enumerate(requests):
+            message = pb.QueueMessage(Body=b"x")
+            message.Attributes.Sequence = sequence(n)
+            yield pb.QueuesDownstreamResponse(
+                RefRequestId=request.RequestID, RequestTypeData=request.RequestTypeData, Messages=[message]
+            )
+
+    claimed = queues(pb.QueueInfo(Name=channel, Messages=2**62, Waiting=2**63 - 1, LastSequence=2**63 - 1))
+    with fake_server(QueuesInfo=claimed, QueuesDownstream=endless) as address:
+        result = run("queue", "peek", channel, "--all", address=address)
+    assert (result.code, result.out) == (1, b"")
+    assert "some come twice" in result.err
 
 
 @pytest.mark.parametrize("options", [["--all"], ["--count", "2500"]])

@@ -50,6 +50,9 @@ class Proxy:
         self._rate = rate
         self._rng = rng or random.Random(0)
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if rate:
+            # What is slow is the link, and not the last of many buffers.
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.broke = False  # whether the plan has broken a connection
         self.frozen = False

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
+from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK, not_given
 from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
-from kubemqctl.model.errors import TooLarge
+from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
 from kubemqctl.model.limits import MAX_PEEK
 from kubemqctl.model.messages import Received
 from kubemqctl.output.forms import Renderer
@@ -23,6 +23,7 @@ from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
+    from kubemqctl.client.queues import Depth
 
 
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
@@ -76,111 +77,178 @@ def peek_messages(
     """
     show = Show(view, run.renderer(Received, delimiter), count)
     with closing(Stdout()) as stdout, run.client() as client:
+        look = Looker(client, channel, show, stdout, run.note)
         if not show.is_filtered or count is None:
-            return _look(client, channel, wait, show, stdout)
+            return look(wait)
         deadline = time.monotonic() + wait
         # Patience counts from what matches: the queue is looked through again for as long.
-        while not _look(client, channel, 0.0, show, stdout):
+        while not look(0.0):
             if (left := deadline - time.monotonic()) <= 0:
                 return False
             time.sleep(min(left, LOOK_AGAIN))
         return True
 
 
-def _look(client: Client, channel: str, wait: float, show: Show, stdout: Stdout) -> bool:
-    wanted = None if show.is_filtered else show.count
-    ask, size = (1, 0) if wanted == 1 else _how_many(client, channel, wanted)
-    if wanted is None and not ask:
-        return False
-    try:
-        if ask <= MAX_PEEK:
-            shown = show.of(_peek(client, channel, ask, wait))
-            stdout.write(shown)
-            return bool(shown)
-    except TooLarge:
-        if ask == 1:
-            raise
-    return _look_under_transaction(client, Look(channel, ask, size), show, stdout)
+class Looker:
+    """Looks a queue through, as often as it is called; whether something was shown."""
 
+    def __init__(
+        self, client: Client, channel: str, show: Show, stdout: Stdout, note: Callable[[str], None]
+    ) -> None:
+        from kubemqctl.client import queues
 
-def _how_many(client: Client, channel: str, count: int | None) -> tuple[int, int]:
-    """How many messages to ask for, of those that are there, and their mean size in bytes."""
-    from kubemqctl.client import queues
+        self._client = client
+        self._channel = channel
+        self._show = show
+        self._stdout = stdout
+        self._note = note
+        self._depth = queues.Gauge(client, channel).read
 
-    depth = queues.Gauge(client, channel).read()
-    if depth is None:
-        return min(count or MAX_PEEK, MAX_PEEK), 0
-    return depth.waiting if count is None else min(depth.waiting, count), depth.size
+    def __call__(self, wait: float) -> bool:
+        """What waits; where that is nothing, the first message that comes within `wait` seconds."""
+        wanted = None if self._show.is_filtered else self._show.count
+        ask, size = (1, 0) if wanted == 1 else self._how_many(wanted)
+        try:
+            if ask <= MAX_PEEK:
+                shown = self._show.of(self._peek(ask, 0.0 if wanted is None else wait))
+                self._stdout.write(shown)
+                return bool(shown)
+        except TooLarge:
+            if ask == 1:
+                raise
+        return self._look_under_transaction(ask, size)
 
+    def _how_many(self, count: int | None) -> tuple[int, int]:
+        """How many messages to ask for, of those that are there, and their mean size in bytes."""
+        depth = self._depth()
+        if depth is None:
+            return min(count or MAX_PEEK, MAX_PEEK), 0
+        return depth.waiting if count is None else min(depth.waiting, count), depth.size
 
-def _peek(client: Client, channel: str, ask: int, wait: float) -> list[Received]:
-    """The first `ask` messages; where there are none, the first that comes within `wait` seconds."""
-    from kubemqctl.client import queues
+    def _peek(self, ask: int, wait: float) -> list[Received]:
+        """The first `ask` messages; where there are none, the first that comes within `wait` seconds."""
+        from kubemqctl.client import queues
 
-    deadline = time.monotonic() + wait
-    # A peek is answered when it is full: what others hold, or has expired, must not keep it for long.
-    patience = min(wait, LONGEST_PEEK) if ask <= 1 else SHORTEST_PEEK
-    while True:
-        messages = queues.peek(client, channel, max(1, ask), patience)
-        left = deadline - time.monotonic()
-        if messages or left <= 0:
-            return messages
-        ask, patience = 1, min(left, LONGEST_PEEK)
+        doubt = Doubt(self._depth, self._note)
+        deadline = time.monotonic() + wait
+        # A peek is answered when it is full: what others hold, or has expired, must not keep it for long.
+        patience = min(wait, LONGEST_PEEK) if ask <= 1 else SHORTEST_PEEK
+        while True:
+            messages = queues.peek(self._client, self._channel, max(1, ask), patience)
+            left = deadline - time.monotonic()
+            if messages or (left <= 0 and doubt.is_end(0)):
+                return messages
+            ask, patience = 1, min(max(left, SHORTEST_PEEK), LONGEST_PEEK)
 
+    def _look_under_transaction(self, most: int, size: int) -> bool:
+        """More than one peek can show: taken in portions, all held until the last, then closed back.
 
-class Look(NamedTuple):
-    """What to look at: the first `most` messages of a channel, about `size` bytes each."""
+        Kept in a file meanwhile, so that neither the queue's size nor a slow reader costs more than disk
+        space, and of that no more than half.
+        """
+        from tempfile import SpooledTemporaryFile
 
-    channel: str
-    most: int
-    size: int
-
-
-def _look_under_transaction(client: Client, look: Look, show: Show, stdout: Stdout) -> bool:
-    """More than one peek can show: taken in portions, all held until the last, then closed back.
-
-    Kept in a file meanwhile, so that neither the queue's size nor a slow reader costs more than disk space.
-    """
-    from tempfile import SpooledTemporaryFile
-
-    portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, look.size)))
-    with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
-        while not _collected(client, look, portion, show, spool):
-            portion //= 2
+        portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, size)))
+        with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
+            while not self._collected(most, portion, spool):
+                portion //= 2
+                spool.seek(0)
+                spool.truncate()
+                self._show.start_over()
+            found = spool.tell() > 0
             spool.seek(0)
-            spool.truncate()
-            show.start_over()
-        found = spool.tell() > 0
-        spool.seek(0)
-        while piece := spool.read(BYTES_IN_A_PIECE):
-            stdout.write(piece)
-    return found
+            while piece := spool.read(BYTES_IN_A_PIECE):
+                self._stdout.write(piece)
+        return found
+
+    def _collected(self, most: int, portion: int, spool: IO[bytes]) -> bool:
+        """Put the messages into `spool`; False when a portion was over the size limit: all goes back then."""
+        from kubemqctl.client import queues
+
+        held: list[queues.HeldBatch] = []
+        seen, doubt, room = Seen(), Doubt(self._depth, self._note), SpoolRoom()
+        with queues.Downstream(self._client) as down:
+            while seen.count < most and not self._show.is_full:
+                ask = min(portion, most - seen.count)
+                began = time.monotonic()
+                try:
+                    got = down.get(self._channel, ask, ROUND)
+                except TooLarge:
+                    if ask == 1:
+                        raise
+                    return False
+                seen.add(got.messages)
+                spool.write(self._show.of(got.messages))
+                room.check(spool.tell())
+                if got.messages:
+                    held.append(got._replace(messages=[]))
+                elif time.monotonic() - began > ROUND * 0.9 and doubt.is_end(seen.count):
+                    break
+            for transaction in held:
+                down.close(transaction)
+            if held:
+                down.barrier(held[-1])
+        return True
 
 
-def _collected(client: Client, look: Look, portion: int, show: Show, spool: IO[bytes]) -> bool:
-    """Put the messages into `spool`; False when a portion was over the size limit, which gives all back."""
-    from kubemqctl.client import queues
+class Doubt:
+    """An empty answer is asked for once more while the server counts more than we have; then that is said."""
 
-    held: list[queues.HeldBatch] = []
-    seen = 0
-    with queues.Downstream(client) as down:
-        while seen < look.most and not show.is_full:
-            ask = min(portion, look.most - seen)
-            began = time.monotonic()
-            try:
-                got = down.get(look.channel, ask, ROUND)
-            except TooLarge:
-                if ask == 1:
-                    raise
-                return False
-            spool.write(show.of(got.messages))
-            seen += len(got.messages)
-            if got.messages:
-                held.append(got._replace(messages=[]))
-            elif time.monotonic() - began > ROUND * 0.9:
-                break
-        for transaction in held:
-            down.close(transaction)
-        if held:
-            down.barrier(held[-1])
-    return True
+    def __init__(self, depth: Callable[[], Depth | None], note: Callable[[str], None]) -> None:
+        self._depth = depth
+        self._note = note
+        self._was_empty = False
+
+    def is_end(self, held: int) -> bool:
+        """Whether an empty answer is the end; so many messages are `held`."""
+        depth = self._depth()
+        missing = depth.waiting - held if depth and depth.is_sure else 0
+        if missing > 0 and not self._was_empty:
+            self._was_empty = True
+            return False
+        if missing > 0:
+            self._note(not_given(missing))
+        return True
+
+
+class Seen:
+    """Counts messages. Raises KubemqctlError when some come twice: a server could do that for ever."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._first = math.inf
+        self._last = 0
+
+    def add(self, messages: Sequence[Received]) -> None:
+        """These were given."""
+        for message in messages:
+            self._first = min(self._first, message.sequence)
+            self._last = max(self._last, message.sequence)
+        self.count += len(messages)
+        if messages and self.count > self._last - self._first + 1:
+            raise KubemqctlError(
+                "the server gives more messages than it has: some come twice", code="invalid-response"
+            )
+
+
+class SpoolRoom:
+    """How much may be kept in a file: half of what the disk has left."""
+
+    EVERY = 64 << 20  # bytes
+
+    def __init__(self) -> None:
+        self._checked = 0
+
+    def check(self, size: int) -> None:
+        """The file has so many bytes now. Raises OutputError when the disk has less left."""
+        if size < self._checked + self.EVERY:
+            return
+        import shutil
+        import tempfile
+
+        self._checked = size
+        if shutil.disk_usage(tempfile.gettempdir()).free < size:
+            raise OutputError(
+                f"the messages do not fit into {tempfile.gettempdir()}",
+                hint="look at fewer: --count N; or set TMPDIR to a folder with more space",
+            )

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kubemqctl.client import connection, queues, timeouts
+from kubemqctl.client import connection, events, queues, timeouts
 from kubemqctl.client.connect import connect
 from kubemqctl.client.connection import Client
 from kubemqctl.client.link_progress import bytes_moved, bytes_received
 from kubemqctl.client.timeouts import AnswerTimer
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.model.errors import KubemqctlError, TimedOut
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut
 from kubemqctl.model.messages import Message
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import fake_server
@@ -123,6 +123,7 @@ def slow(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Proxy:
     """A link on which the message takes two seconds, where no answer is waited for longer than 0.4."""
     for module in (queues, connection):
         monkeypatch.setattr(module, "CALL_TIMEOUT", 0.4)
+    monkeypatch.setattr(connection, "SLOWEST_LINK", 1e9)
     return Proxy(broker.address, rate=150_000)
 
 
@@ -144,6 +145,20 @@ def test_a_message_that_takes_longer_than_an_answer_may_is_sent(
         [result] = queues.batch(client, [Message(GREAT, channel)])().results()
     assert not result.error
     assert [m.Body for m in stub.receive(channel).Messages] == [GREAT]
+
+
+@pytest.mark.parametrize("store", [True, False])
+def test_an_event_that_takes_longer_than_an_answer_may_is_published(
+    slow: Proxy, channel: str, store: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "CALL_TIMEOUT", 0.4)
+    event = Message(GREAT, channel, "the id")
+    with slow, opened(slow.address) as client:
+        [result] = events.Upload(client, [event], store).begin().results()
+        assert not result.error
+        slow.freeze()
+        with pytest.raises(ConnectionLost):
+            events.Upload(client, [event], store).begin().results()
 
 
 def test_a_link_that_is_dead_is_given_up(
