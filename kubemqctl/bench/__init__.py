@@ -1,1 +1,1 @@
-"""Benchmarks: generate a load, measure it, and only then say what came of it. Reached through one door."""
+"""Benchmarks: generate a load, measure it, and report the result afterwards."""

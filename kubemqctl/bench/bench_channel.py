@@ -1,4 +1,4 @@
-"""The channel of a benchmark: a fresh one, or one that nobody uses; and nothing of it stays that can go."""
+"""The channel of a benchmark: a new one, or one that nobody uses; deleted at the end if it can be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `bench` does between its options and the rooms that do the work."""
+"""`bench`, from its options to the result and the exit code."""
 
 from __future__ import annotations
 

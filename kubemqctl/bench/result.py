@@ -1,4 +1,4 @@
-"""What a benchmark came to: its figures computed from what was measured, and the assertions about them."""
+"""The result of a benchmark: figures computed from what was measured, and the assertions about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker around one command: it lives as long as the command does, and neither outlives this process.
+"""A broker around one command: it runs as long as the command does, and both end with this process.
 
 The command's process is forked before gRPC and its threads exist, and waits for the address on a pipe: a
 fork is safe only without threads, and the wait costs nothing. On Linux the kernel kills the command when

@@ -1,4 +1,4 @@
-"""What requests are refused, in the real server's words and order of checks; and ids as it makes them."""
+"""Which requests are refused, with the real server's texts and order of checks; and ids as it makes them."""
 
 from __future__ import annotations
 

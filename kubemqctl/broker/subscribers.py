@@ -1,4 +1,4 @@
-"""Who listens to which channel, what waits for each, and how much each channel was used."""
+"""Subscribers by channel, what waits for each, and how much each channel was used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The door to grpc: everything behind `connect` may take 100 ms to import, so nothing else leads there."""
+"""`connect`: the only way to the modules that import grpc, which takes up to 100 ms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What servers and gRPC say went wrong, as our errors: two tables and the door through which they come.
+"""Errors of servers and of gRPC, translated to ours by tables.
 
 The server's error number is looked up first, then its known texts, then the gRPC status: server 2.4.0
 reports most refusals as INTERNAL or in-band with status OK, so the status alone says little.
@@ -221,7 +221,7 @@ def _no_grpc(address: str, status: grpc.StatusCode, details: str) -> Unreachable
 
 @contextmanager
 def translated(address: str) -> Iterator[None]:
-    """The door: gRPC's errors go in, ours come out."""
+    """Translates errors of gRPC that are raised inside."""
     try:
         yield
     except grpc.RpcError as e:

@@ -86,7 +86,10 @@ def _in_order(steps: Sequence[Step]) -> Step:
 
 
 def _unpacked(body: bytes, window: int, name: str) -> bytes:
-    """One stream, or several one behind the other, as gzip allows. A stranger's body is no bomb here."""
+    """One stream, or several one behind the other, as gzip allows.
+
+    The size is limited: a body may be made to unpack to gigabytes.
+    """
     out = []
     size = 0
     while body:

@@ -1,4 +1,4 @@
-"""Every way a command can end badly, as a tree. Each class carries its exit code and stable name.
+"""All errors of the program, as a tree. Each class carries its exit code and stable name.
 
 KubemqctlError                      1  unexpected
 ├── OutputError                     1  output-failed       stdout cannot be written

@@ -1,4 +1,4 @@
-"""The nouns: what travels, and what a server tells. All of them are immutable.
+"""The nouns: messages, events, requests and their results. All of them are immutable.
 
 Times are Unix nanoseconds and durations whole seconds unless a field says otherwise; 0 means "none",
 as it does on the wire. Bodies are bytes and are never decoded here. They are NamedTuples rather than

@@ -1,4 +1,4 @@
-"""The record -> noun: what `--json-lines`, control lines and handlers give, read strictly.
+"""Records to nouns: what `--json-lines`, control lines and handlers give, read strictly.
 
 A field that nobody knows, a wrong type, a name given twice or text that cannot travel is a RecordError
 that names it. json is imported with the first line: it costs 3 ms, and few commands read any.

@@ -1,7 +1,7 @@
 """JSON Schemas (draft 2020-12) of all records, by the name of the noun.
 
-They are read off the nouns and record.py: a field's schema follows from how record.py writes it, and from
-the noun's annotation where it is written as it is. Only the records that are no nouns are spelled here.
+They are derived from the nouns and records.py: a field's schema follows from how records.py writes it, and
+from the noun's annotation where it is written as it is. Only the records that are no nouns are spelled here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Noun -> the record: the one shape that `-o json` prints; recordparser.py reads it back.
+"""Nouns to records, the one shape that `-o json` prints; record_parser.py reads it back.
 
 A field's name decides its form, whatever noun it is in, so a noun is written by listing its fields. Empty
 strings, maps and zeros are left out; a body, an answer's `executed` and a count that was asked for never are.

@@ -1,4 +1,4 @@
-"""Text for people: what strangers sent made safe to print, and counts, sizes and times written out.
+"""Text for people: what others sent made safe to print, and counts, sizes and times written out.
 
 Nothing here imports rich: errors go through `escaped` on every command.
 """

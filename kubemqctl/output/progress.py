@@ -1,4 +1,4 @@
-"""How far a long run is, on one line of a terminal's stderr. Door to rich.
+"""How far a long run is, on one line of a terminal's stderr.
 
 The line is drawn between two pieces of work, never by a thread, and taken away before anything else is
 printed: it leaves no trace, the cursor stays visible, and a run of less than a second shows nothing.

@@ -127,7 +127,7 @@ class StopSignal:
 def pause(seconds: float) -> None:
     """Sleep for `seconds`; raises Stopped when the stop in force has had its signal, or gets it.
 
-    For rooms that take no stop of their own, as the one that connects. Without a stop in force signals do
+    For modules that take no StopSignal, as the one that connects. Without a stop in force signals do
     what they do by default.
     """
     stop = StopSignal.in_force

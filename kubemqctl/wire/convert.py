@@ -1,4 +1,4 @@
-"""Nouns to protobuf and back, side by side: the only file of the client that spells MessageID.
+"""Nouns to protobuf and back, side by side: the only module that knows protobuf's names and units.
 
 Units live here and nowhere else. Nouns have Unix nanoseconds and whole seconds; the wire has
 nanoseconds in times, seconds in policies, milliseconds in Get waits and request time-outs.

@@ -1,4 +1,4 @@
-"""A queue: what is ready, who stands in line, and who gets what. No clock, no wire, no disk of its own.
+"""A queue: what is ready, who waits for a message, and who gets which. No clock, no wire, no disk of its own.
 
 Messages wait in sequence order. At most WINDOW of them are known here; the rest is counted and comes
 back from the journal by pages, so that a long backlog costs no memory. The bodies of those that are

@@ -1,4 +1,4 @@
-"""The data directory: ours or nobody's, whole or refused, and one broker's at a time.
+"""The data directory: checked to be ours and undamaged, and locked for one broker at a time.
 
 DIR/lock is held with flock while a broker runs; DIR/broker.db is its journal, and held too, since it may have
 other names. Only their owner can read them, whatever the directory's mode. A new journal is made under

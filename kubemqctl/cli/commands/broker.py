@@ -181,7 +181,7 @@ def default_data(environ: Mapping[str, str]) -> Path:
 def _serve(
     run: Invocation, config: Callable[[], BrokerConfig], ready_file: str | None, detached: Detached | None
 ) -> BrokerEnded:
-    # The door to the broker. gRPC's core prints its own lines on stderr otherwise.
+    # gRPC's core prints its own lines on stderr otherwise.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from kubemqctl.broker import server
 

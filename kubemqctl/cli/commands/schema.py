@@ -204,8 +204,9 @@ def _value(value: Value) -> Document:
 
 # ---- error codes ----
 
-# The codes that rooms give of their own; those of the server's errors are in client/status.py.
-OF_ROOMS: dict[str, type[KubemqctlError]] = {
+# The codes that are given where an error is raised; those of the server's errors are in
+# client/error_translation.py.
+GIVEN_CODES: dict[str, type[KubemqctlError]] = {
     "assertion-failed": errors.ExpectationFailed,
     "check-failed": errors.ExpectationFailed,
     "cannot-listen": KubemqctlError,
@@ -234,7 +235,7 @@ def error_codes() -> list[Document]:
         error_translation.UNKNOWN,
     )
     kinds = {cls.code: cls for cls in _classes(KubemqctlError) if cls is not errors.Stopped}
-    kinds |= {code: cls for cls, code in told} | OF_ROOMS
+    kinds |= {code: cls for cls, code in told} | GIVEN_CODES
     return [
         {"error": code, "exit_code": int(cls.exit_code), "retryable": cls.retryable}
         for code, cls in sorted(kinds.items(), key=lambda kind: (int(kind[1].exit_code), kind[0]))

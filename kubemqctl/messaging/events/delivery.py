@@ -1,4 +1,4 @@
-"""How events leave: their bytes go to the output, or each is given to a handler.
+"""Where events go: their bytes to the output, or each of them to a handler.
 
 Either way `keep` hears of the last event up to which all is dealt with: what a checkpoint may be moved to.
 """
@@ -66,7 +66,7 @@ class Delivery(Protocol):
 
 
 class ToOutput:
-    """Writes events. A byte in a pipe counts once the reader has taken it; see `Sink`."""
+    """Writes events. A byte in a pipe counts once the reader has taken it; see `Stdout`."""
 
     def __init__(self, stdout: Stdout, render: Render, keep: Keep | None) -> None:
         self.has_enough = False

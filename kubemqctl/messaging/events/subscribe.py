@@ -173,7 +173,7 @@ class Exit(NamedTuple):
 
 
 class Subscriber:
-    """Joins the rooms, for one run."""
+    """One run: connects the subscription, the tracking of sequences and the delivery."""
 
     def __init__(
         self,

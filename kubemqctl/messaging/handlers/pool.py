@@ -271,7 +271,7 @@ class FailureDelay:
 
 
 class StopWithHandlers(StopSignal):
-    """As Stop; when the second signal ends the process at once, it takes the running handlers along."""
+    """A StopSignal; when the second signal ends the process at once, it takes the running handlers along."""
 
     def _caught(self, signum: int, frame: FrameType | None) -> None:
         if self.signum:

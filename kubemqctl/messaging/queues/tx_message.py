@@ -1,7 +1,7 @@
 """One message under a transaction: taken, held, decided. What the four ways of `queue tx` share.
 
 Whatever happens while a message is held ends in one of three ways: it was decided and the server said so; it
-was given back; or it was lost hold of, which is raised. Nobody is told "acknowledged" before the server did.
+was given back; or it was lost hold of, which is raised. "Acknowledged" is said only after the server said so.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `cmd send` and `query send` do: ask once, print the answer, and say no where the responder did."""
+"""`cmd send` and `query send`: ask once, print the answer, and fail where the responder refused."""
 
 from __future__ import annotations
 

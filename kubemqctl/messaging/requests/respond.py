@@ -1,4 +1,4 @@
-"""What `cmd respond` and `query respond` do between their options and the rooms that do the work."""
+"""`cmd respond` and `query respond`, from the options to the exit code."""
 
 from __future__ import annotations
 
