@@ -146,10 +146,11 @@ class LinkBudget:
         self._size = total // max(1, len(messages))
         if len(messages) < asked:
             return  # the server waited for more: that says nothing of the link
+        delivered = total / max(seconds, 0.001)
         if seconds > ROUND:
-            self._bytes = max(self.LEAST, min(self._bytes, total / seconds))
-        elif total > self._bytes / 4:
-            self._bytes = min(self._bytes * 4, BYTES_AT_ONCE)
+            self._bytes = max(self.LEAST, min(self._bytes, delivered))
+        else:
+            self._bytes = max(self._bytes, min(self._bytes * 4, delivered, BYTES_AT_ONCE))
 
 
 class Fetcher:
