@@ -11,6 +11,7 @@ from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
+    from kubemqctl.client.credentials import Credentials
     from kubemqctl.config.settings import Settings
     from kubemqctl.model.reports import Pong
 
@@ -35,16 +36,16 @@ def connect(settings: Settings, warn: Warn = _silent, pause: Pause = time.sleep)
     """
     if settings.connect_wait:
         return wait_for_server(settings, settings.connect_wait, warn, pause)[0]
-    return _client(settings, warn, pause)
+    return _client(settings, warn, pause, None)
 
 
-def _client(settings: Settings, warn: Warn, pause: Pause) -> Client:
+def _client(settings: Settings, warn: Warn, pause: Pause, credentials: Credentials | None) -> Client:
     # grpc's core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     from kubemqctl.client.connection import Client
 
-    return Client(settings, warn, pause)
+    return Client(settings, warn, pause, credentials)
 
 
 def wait_for_server(
@@ -55,11 +56,14 @@ def wait_for_server(
     Raises Unreachable when none answers in that time (with no `wait`: what went wrong). What waiting does
     not mend is raised at once: a TLS connection that fails, a token that is refused.
     """
+    from kubemqctl.client.credentials import Credentials
+
+    credentials = Credentials(settings)  # a token_command runs once, not at every try
     until = time.monotonic() + wait
     while True:
         left = max(_SHORTEST, until - time.monotonic()) if wait else float("inf")
         try:
-            return _answering(settings, left, warn, pause)
+            return _answering(settings, left, warn, pause, credentials)
         except (Unreachable, NotReady, TimedOut) as e:
             if not wait or e.code == "tls-failed":
                 raise
@@ -73,8 +77,11 @@ def wait_for_server(
         pause(min(PAUSE, max(0.0, until - time.monotonic())))
 
 
-def _answering(settings: Settings, left: float, warn: Warn, pause: Pause) -> tuple[Client, Pong]:
-    client = _client(settings._replace(connect_timeout=min(left, settings.connect_timeout)), warn, pause)
+def _answering(
+    settings: Settings, left: float, warn: Warn, pause: Pause, credentials: Credentials
+) -> tuple[Client, Pong]:
+    hurried = settings._replace(connect_timeout=min(left, settings.connect_timeout))
+    client = _client(hurried, warn, pause, credentials)
     client.settings = settings  # the next connection has its whole time again
     from kubemqctl.client.connection import PING_TIMEOUT, ping
 

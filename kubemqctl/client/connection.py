@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from kubemqctl.client.credentials import RENEWED, Credentials, Metadata
 from kubemqctl.client.endpoint import Pause, reach
 from kubemqctl.client.error_translation import translated
 from kubemqctl.client.link_progress import bytes_moved
-from kubemqctl.client.streams import Pending, Stream, there
+from kubemqctl.client.streams import Judge, Pending, Stream, there
 from kubemqctl.client.timeouts import AnswerTimer, watch
-from kubemqctl.config.profiles import Tls
-from kubemqctl.config.settings import read_token
-from kubemqctl.model.errors import Stopped, Unreachable
+from kubemqctl.model.errors import AuthError, Stopped, Unreachable
 from kubemqctl.model.limits import MAX_MESSAGE, SECOND
 from kubemqctl.model.reports import Pong
 from kubemqctl.wire import convert
@@ -78,6 +78,7 @@ class Client:
         settings: Settings,
         warn: Callable[[str], None] = lambda text: None,
         pause: Pause = time.sleep,
+        credentials: Credentials | None = None,
     ) -> None:
         self.client_id = settings.client_id
         self._warn = warn
@@ -86,8 +87,7 @@ class Client:
         self.settings = settings
         self.stopping: Callable[[], bool] | None = None
         """Whether the run is to end; then no answer is waited for as long as before. None: nobody tells."""
-        self._token = read_token(settings)
-        self._credentials = _credentials(settings.tls)
+        self._credentials = credentials or Credentials(settings)
         self._calls: dict[str, Any] = {}
         self._open()
 
@@ -99,17 +99,37 @@ class Client:
 
     def call(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
         """The answer to one unary call, within `timeout` seconds. Raises what the server refused it with."""
+        try:
+            return self._answer(method, request, timeout)
+        except Unreachable as e:
+            if e.code != RENEWED:
+                raise
+        return self._answer(method, request, timeout)
+
+    def _answer(self, method: str, request: Any, timeout: float) -> Any:
         if self.stopping is None and method not in _GREAT and request.ByteSize() < GREAT:
-            with translated(self.address):
-                answer = self._unary(method)(request, timeout=timeout, metadata=self._metadata)
+            sent = self.metadata()
+            with self._translated(sent):
+                answer = self._unary(method)(request, timeout=timeout, metadata=sent)
             return there(answer, self.address)
         return self.begin(method, request, timeout).result()
 
+    @contextmanager
+    def _translated(self, sent: Metadata) -> Iterator[None]:
+        """As `translated`, for a call with these credentials."""
+        try:
+            with translated(self.address):
+                yield
+        except AuthError as e:
+            raise self._credentials.judged(e, sent) from e
+
     def begin(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Pending:
         """The same call, begun, and given up only when nothing moves for `timeout` seconds, or by a stop."""
+        sent = self.metadata()
         with translated(self.address):
-            future = self._unary(method).future(request, timeout=LONGEST_CALL, metadata=self._metadata)
-        return Pending(future, self.address, self._timer(timeout + request.ByteSize() / SLOWEST_LINK, False))
+            future = self._unary(method).future(request, timeout=LONGEST_CALL, metadata=sent)
+        timer = self._timer(timeout + request.ByteSize() / SLOWEST_LINK, False)
+        return Pending(future, self.address, timer, self.judge(sent))
 
     def _timer(self, timeout: float, insists: bool) -> AnswerTimer:
         return AnswerTimer(timeout, self._traffic, self.stopping or (lambda: False), insists)
@@ -122,11 +142,20 @@ class Client:
         when_done: Callable[[], None] | None = None,
     ) -> Pending:
         """The same call, begun, with a hard deadline. `when_done` runs in some thread."""
+        sent = self.metadata()
         with translated(self.address):
-            future = self._unary(method).future(request, timeout=timeout, metadata=self._metadata)
+            future = self._unary(method).future(request, timeout=timeout, metadata=sent)
         if when_done:
             future.add_done_callback(lambda _: when_done())
-        return Pending(future, self.address)
+        return Pending(future, self.address, judge=self.judge(sent))
+
+    def metadata(self) -> Metadata:
+        """What a call that is made now carries."""
+        return self._credentials.metadata()
+
+    def judge(self, sent: Metadata) -> Judge:
+        """For the error of a call that carried `sent`: what to raise instead, see Credentials.judged."""
+        return partial(self._credentials.judged, sent=sent)
 
     def listen(self, method: str, request: Any) -> Any:
         """One request, many answers: gRPC's own call, whose errors are still to be translated."""
@@ -136,7 +165,7 @@ class Client:
             response_deserializer=self._decoder(method),
         )
         with translated(self.address):
-            return rpc(request, metadata=self._metadata)
+            return rpc(request, metadata=self.metadata())
 
     def upload(self, method: str, requests: Iterator[Any], timeout: float, size: int = 0) -> Any:
         """Many requests, then their answers: gRPC's own call, whose errors are still to be translated.
@@ -151,7 +180,7 @@ class Client:
         )
         limit = timeout if size < GREAT else LONGEST_CALL
         with translated(self.address):
-            call = rpc(requests, timeout=limit, metadata=self._metadata)
+            call = rpc(requests, timeout=limit, metadata=self.metadata())
         if size >= GREAT:
             watch(call, self._timer(timeout + size / SLOWEST_LINK, False))
         return call
@@ -163,8 +192,9 @@ class Client:
             request_serializer=_serialize,
             response_deserializer=self._decoder(method),
         )
+        sent = self.metadata()
         return Stream(
-            lambda requests: rpc(requests, metadata=self._metadata), self.address, notify, self._timer
+            lambda requests: rpc(requests, metadata=sent), self.address, notify, self._timer, self.judge(sent)
         )
 
     def reconnect(self) -> None:
@@ -192,11 +222,11 @@ class Client:
         else:
             # The name, for the certificate and for proxies: the target is a number.
             options.append(("grpc.default_authority", at.address))
-        if self._credentials is None:
+        credentials = self._credentials.channel()
+        if credentials is None:
             self._channel = grpc.insecure_channel(at.target, options)
         else:
-            self._channel = grpc.secure_channel(at.target, self._credentials, options)
-        self._metadata = (("authorization", self._token),) if self._token else None
+            self._channel = grpc.secure_channel(at.target, credentials, options)
 
     def _unary(self, method: str) -> Any:
         if method not in self._calls:
@@ -252,12 +282,3 @@ def server_clock(pong: Pong, local: int) -> int:
     """
     shown = (pong.started_at + pong.uptime) * SECOND
     return min(max(local, shown), shown + 2 * SECOND)
-
-
-def _credentials(tls: Tls) -> grpc.ChannelCredentials | None:
-    """What to speak TLS with; None for plain text, which needs neither that module nor ssl (10 ms)."""
-    if not tls.enabled:
-        return None
-    from kubemqctl.client.tls import channel_credentials
-
-    return channel_credentials(tls)

@@ -13,7 +13,7 @@ from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.link_progress import bytes_received
 from kubemqctl.client.streams import Pending
-from kubemqctl.model.errors import ConnectionLost, TimedOut
+from kubemqctl.model.errors import AuthError, ConnectionLost, TimedOut
 from kubemqctl.model.messages import Event, Message, SendResult
 from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
@@ -54,13 +54,17 @@ class Upload:
         """Send them."""
         patience = CALL_TIMEOUT + len(self._requests) / 100
         size = sum(len(message.body) for message in self._messages)
+        self._judge = self._client.judge(self._client.metadata())
         self._call = self._client.upload("SendEventsStream", iter(self._requests), patience, size)
         return self
 
     def results(self) -> list[SendResult]:
         """Wait for the end; one result a message, in order. Raises why the stream broke off."""
-        with translated(self._client.address):
-            self._answers.extend(self._call)
+        try:
+            with translated(self._client.address):
+                self._answers.extend(self._call)
+        except AuthError as e:
+            raise self._judge(e) from e
         if not self._store:
             return self._unrefused()
         results = self.known()

@@ -16,6 +16,7 @@ import grpc
 
 from kubemqctl.client.connection import Client
 from kubemqctl.client.error_translation import rpc_error
+from kubemqctl.client.streams import Judge, as_it_is
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -32,7 +33,12 @@ class Feed(Generic[T]):
     """A server stream of `T`. `notify` is called in another thread when there is news."""
 
     def __init__(
-        self, call: Any, convert: Callable[[Any], T], notify: Callable[[], None], address: str
+        self,
+        call: Any,
+        convert: Callable[[Any], T],
+        notify: Callable[[], None],
+        address: str,
+        judge: Judge = as_it_is,
     ) -> None:
         self.signed: float | None = None  # when the server gave a sign of the subscription; monotonic seconds
         self.stored: int | None = None  # how many stored events it begins with; None where it does not say
@@ -41,6 +47,7 @@ class Feed(Generic[T]):
         self._convert = convert
         self._notify = notify
         self._address = address
+        self._judge = judge
         self._items: list[T] = []
         self._bytes = 0
         self._end: Exception | None = None
@@ -57,7 +64,7 @@ class Feed(Generic[T]):
             self._room.notify()
         if end:
             if not items:
-                raise end
+                raise self._judge(end)
             self._notify()  # it is told the next time, which must come
         return items
 
@@ -117,4 +124,5 @@ def subscribe(
     notify: Callable[[], None],
 ) -> Feed[T]:
     """Open a subscription. What the server refuses it for comes out of `Feed.take`."""
-    return Feed(client.listen(method, request), convert, notify, client.address)
+    judge = client.judge(client.metadata())
+    return Feed(client.listen(method, request), convert, notify, client.address, judge)

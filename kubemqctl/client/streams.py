@@ -11,7 +11,7 @@ import grpc
 
 from kubemqctl.client.error_translation import translated, unreadable
 from kubemqctl.client.timeouts import AnswerTimer
-from kubemqctl.model.errors import ConnectionLost
+from kubemqctl.model.errors import AuthError, ConnectionLost
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -24,11 +24,23 @@ def there(answer: Any, address: str) -> Any:
     return answer
 
 
+Judge = Callable[[Exception], Exception]
+"""Makes of the error of a call the one to raise."""
+
+
+def as_it_is(error: Exception) -> Exception:
+    """The judge of a call that knows nothing of credentials."""
+    return error
+
+
 class Pending:
     """A unary call under way, given up by gRPC at its deadline or, with a `timer`, when nothing moves."""
 
-    def __init__(self, future: Any, address: str, timer: AnswerTimer | None = None) -> None:
+    def __init__(
+        self, future: Any, address: str, timer: AnswerTimer | None = None, judge: Judge = as_it_is
+    ) -> None:
         self._future = future
+        self._judge = judge
         self._address = address
         self._timer = timer
 
@@ -38,8 +50,11 @@ class Pending:
 
     def result(self) -> Any:
         """Wait for the answer; raises as `Client.call` does."""
-        with translated(self._address):
-            answer = self._future.result() if self._timer is None else self._watched(self._timer)
+        try:
+            with translated(self._address):
+                answer = self._future.result() if self._timer is None else self._watched(self._timer)
+        except AuthError as e:
+            raise self._judge(e) from e
         return there(answer, self._address)
 
     def _watched(self, timer: AnswerTimer) -> Any:
@@ -75,11 +90,13 @@ class Stream(Generic[Q, R]):
         address: str,
         notify: Callable[[], None],
         timer: Callable[[float, bool], AnswerTimer] = untimed,
+        judge: Judge = as_it_is,
     ) -> None:
         """`timer` is made for each answer, of the arguments of `answer`."""
         self._address = address
         self._notify = notify
         self._timer = timer
+        self._judge = judge
         self._requests: queue.SimpleQueue[Q | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[R | Ended] = queue.SimpleQueue()
         # One answer may lie here. What follows is left with the connection, which soon takes no more.
@@ -126,7 +143,7 @@ class Stream(Generic[Q, R]):
                 continue
             if isinstance(got, Ended):
                 self._answers.put(got)
-                raise got.why
+                raise self._judge(got.why)
             self._room.release()
             return got
 

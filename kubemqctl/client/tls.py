@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import ssl
+from contextlib import ExitStack
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 import grpc
 
@@ -13,9 +13,6 @@ from kubemqctl.config.files import read_file
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.text import reason
-
-if TYPE_CHECKING:
-    pass
 
 
 def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
@@ -51,8 +48,6 @@ def context(tls: Tls) -> ssl.SSLContext:
     else:
         _trust_the_usual(made)
     if tls.cert:
-        read_file(tls.cert, "client certificate")
-        read_file(tls.key, "client key")
         _show(made, tls)
     return made
 
@@ -81,7 +76,10 @@ def _trust_the_usual(made: ssl.SSLContext) -> None:
 
 def _show(made: ssl.SSLContext, tls: Tls) -> None:
     try:
-        made.load_cert_chain(tls.cert, tls.key, password=lambda: "")
+        with ExitStack() as opened:
+            cert = _path(tls.cert, read_file(tls.cert, "client certificate"), opened)
+            key = _path(tls.key, read_file(tls.key, "client key"), opened)
+            made.load_cert_chain(cert, key, password=lambda: "")
     except ssl.SSLError as e:
         if e.reason == "KEY_VALUES_MISMATCH":
             raise ConfigError(f"the key {tls.key} is not that of the certificate {tls.cert}") from e
@@ -89,6 +87,22 @@ def _show(made: ssl.SSLContext, tls: Tls) -> None:
         raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {openssl_words(e)}", hint=hint) from e
     except OSError as e:
         raise ConfigError(f"{tls.cert} and {tls.key} cannot be used: {reason(e)}") from e
+
+
+def _path(path: str, content: bytes, opened: ExitStack) -> str:
+    """A path for OpenSSL, which reads files only: of what can be read once, such as a pipe, one of a copy."""
+    if os.path.isfile(path):
+        return path
+    from tempfile import TemporaryFile
+
+    # No file of the copy has a name; in memory where the system has that, for it may be a key.
+    memory = getattr(os, "memfd_create", None)
+    copy = os.fdopen(memory("pem"), "w+b") if memory else TemporaryFile()  # noqa: SIM115
+    opened.enter_context(copy)
+    copy.write(content)
+    copy.flush()
+    copy.seek(0)
+    return f"/dev/fd/{copy.fileno()}"
 
 
 def openssl_words(error: ssl.SSLError) -> str:

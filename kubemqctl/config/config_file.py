@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kubemqctl.config.directories import config_home, make_private, without_tilde
-from kubemqctl.config.files import _cannot_write, readable_by_others, write_whole
+from kubemqctl.config.files import _cannot_write, read_file, readable_by_others, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.token import variable_in
 from kubemqctl.model.errors import ConfigError, NotFound
-from kubemqctl.model.text import quoted, reason
+from kubemqctl.model.text import quoted
 from kubemqctl.model.values import OUTPUT_FORMS
 
 KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
@@ -45,14 +45,10 @@ def check_name(name: str) -> None:
 
 def _text(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            data = file.read()
-        return data.decode("utf-8-sig")
+        return read_file(path, "configuration file").decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{path} line {line}: not UTF-8") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"cannot read the configuration file {path}: {reason(error)}") from error
 
 
 def _compose(path: str, text: str) -> Any:

@@ -157,14 +157,23 @@ def readable_by_others(path: str) -> bool:
     return stat.S_ISREG(mode) and bool(mode & 0o044)
 
 
+_KEPT: dict[str, bytes] = {}
+
+
 def read_file(path: str, what: str = "file") -> bytes:
     """The bytes of a small file that a setting names; `what` is what the error calls it.
 
+    What is no regular file, such as the pipe of `<(pass kubemq)`, gives its bytes once, and they are kept.
     Raises NotFound when it is not there and ConfigError when it cannot be read.
     """
+    if path in _KEPT:
+        return _KEPT[path]
     try:
         with open(path, "rb") as file:
-            return file.read()
+            data = file.read()
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                _KEPT[path] = data
+            return data
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"no such {what}: {path}") from None
     except (OSError, ValueError) as error:

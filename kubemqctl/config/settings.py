@@ -49,14 +49,16 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
     config = load_current(environ)
     profile, why = _chosen(config, flags, environ)
     said = of_profile(config, profile) if profile else {}
+    exported = of_environment(environ)
     sources = (
         of_flags(flags),
         said if flags.profile is not None else {},
-        of_environment(environ),
+        exported,
         said if flags.profile is None else {},
         DEFAULTS,
     )
     withheld = _withhold(said, sources)
+    kept = _keep_tls(said, exported, sources)
     found = ChainMap(*sources)
     token: Token = found["token"][0]
     if found["token"] is said.get("token"):  # only a profile's may be a reference
@@ -72,7 +74,7 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
         connect_timeout=found["connect_timeout"][0],
         connect_wait=found["connect_wait"][0],
         sources={**{field: found[field][1] for field in DEFAULTS}, "profile": why},
-        notes=tuple(_notes(profile, token, withheld)),
+        notes=tuple(_notes(profile, token, withheld, kept)),
     )
 
 
@@ -135,6 +137,23 @@ def _withhold(said: Source, sources: tuple[Source, ...]) -> str:
     return address["addresses"][1].removeprefix("flag ") if token is said else ""
 
 
+def _keep_tls(said: Source, exported: Source, sources: tuple[Source, ...]) -> str:
+    """Ignore a variable that turns TLS off under a token that comes from a profile; the answer names it.
+
+    Whoever exported it meant another server: the token of this one would go out for all to read.
+    """
+    if next(source for source in sources if "tls" in source) is not exported:
+        return ""
+    on, where = exported["tls"]
+    address = next(source for source in sources if "addresses" in source)
+    is_own = address is said or address is DEFAULTS
+    is_secret = next(source for source in sources if "token" in source) is said
+    if on or not (is_own and is_secret and said.get("tls", (False,))[0]):
+        return ""
+    del exported["tls"]
+    return where
+
+
 def _tls(found: Mapping[str, tuple[Any, str]]) -> Tls:
     if not found["tls"][0]:
         return Tls(enabled=False)
@@ -146,8 +165,10 @@ def _tls(found: Mapping[str, tuple[Any, str]]) -> Tls:
     return tls
 
 
-def _notes(profile: Profile | None, token: Token, withheld: str) -> list[str]:
+def _notes(profile: Profile | None, token: Token, withheld: str, kept: str) -> list[str]:
     notes = []
+    if profile and kept:
+        notes.append(f"{kept} is ignored: without TLS the token of profile {profile.name} could be read")
     if profile and withheld:
         notes.append(
             f"the token of profile {profile.name} is withheld: it is only for that profile's address, "

@@ -40,7 +40,7 @@ def expanded(token: Token, environ: Mapping[str, str]) -> Token:
 
 
 def fetch(token: Token, where: str) -> str:
-    """The token itself, or an empty string for none; `where` is for errors. Raises as profile.read_token."""
+    """The token itself, or an empty string for none; `where` is for errors. Raises as settings.read_token."""
     if token.missing:
         raise ConfigError(
             f"{where}: the token is ${{{token.missing}}}, which is not set", hint=f"export {token.missing}"

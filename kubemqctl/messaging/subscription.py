@@ -333,6 +333,8 @@ class LiveSubscription(Generic[T]):
 
     def _may_try_again(self, error: KubemqctlError, now: float) -> bool:
         if self._began is None:
+            if error.code == "token-renewed":
+                return True
             # Servers keep an id for half a second after its subscription has ended.
             return error.code == "client-id-in-use" and now < self._tried_first + self._timing.id_in_use
         return self._may_reconnect

@@ -11,7 +11,7 @@ import pytest
 
 from kubemqctl.config.config_file import changing, config_path, load, save
 from kubemqctl.config.profiles import Config, Profile, Tls, find
-from kubemqctl.model.errors import ConfigError
+from kubemqctl.model.errors import ConfigError, NotFound
 from tests.unit.config.settings_of import PROD, Write, failure, imported, settings
 
 
@@ -81,7 +81,8 @@ def test_a_file_that_cannot_be_read_is_said(write: Write) -> None:
 
 def test_a_link_to_nowhere_is_said(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "gone")
-    assert "no such file" in failure(ConfigError, lambda: load(str(tmp_path / "link"))).message
+    error = failure(NotFound, lambda: load(str(tmp_path / "link")))
+    assert error.message == f"no such configuration file: {tmp_path / 'link'}"
 
 
 @pytest.mark.parametrize(
