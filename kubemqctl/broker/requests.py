@@ -8,12 +8,21 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from kubemqctl.broker.rules import new_id
-from kubemqctl.broker.subscribers import MessageBuffer, Subscription, SubscriptionEnded, Subscriptions, Usages
+from kubemqctl.broker.subscribers import (
+    Account,
+    MessageBuffer,
+    Shared,
+    Subscription,
+    SubscriptionEnded,
+    Subscriptions,
+    Usages,
+)
 from kubemqctl.model.limits import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
 MOST = 10_000  # answers
 MOST_BYTES = 64 * 1024 * 1024
+_ENTRY = 500  # bytes that the objects around an answer take
 _BEFORE_DEADLINE = 0.1  # seconds, or a tenth of a short one: for the way back
 Key = tuple[str, str]  # a channel, and a cache key: keys of two channels have nothing to do with one another
 
@@ -44,12 +53,17 @@ class Cache:
         if key in self._kept:
             self._drop(key)
         self._kept[key] = _Kept(answer, until)
-        self._bytes += len(answer)
+        self._bytes += _size(key, answer)
         while len(self._kept) > MOST or self._bytes > MOST_BYTES:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, key: Key) -> None:
-        self._bytes -= len(self._kept.pop(key).answer)
+        self._bytes -= _size(key, self._kept.pop(key).answer)
+
+
+def _size(key: Key, answer: bytes) -> int:
+    """What an answer takes in memory; a text has up to four bytes a character."""
+    return len(answer) + 4 * sum(map(len, key)) + _ENTRY
 
 
 class NoAnswer(Exception):
@@ -75,6 +89,7 @@ class Requests:
         self._inbox = new_id()
         self._waiting: dict[str, asyncio.Future[pb.Response]] = {}
         self._cache = Cache()
+        self._account = Account()
 
     def subscribe(self, s: pb.Subscribe) -> Subscription:
         """A responder, live; to be ended with `leave`."""
@@ -132,7 +147,8 @@ class Requests:
         usage = exchange.usages.of(request.Channel, self._clock())
         try:
             data = request.SerializeToString()
-            taken = sum(buffer.offer(data) for buffer in exchange.responders.to(request.Channel).chosen())
+            shared = Shared(data, self._account)
+            taken = sum(buffer.offer(shared) for buffer in exchange.responders.to(request.Channel).chosen())
             usage.came(len(data), taken)
             answer: pb.Response = await asyncio.wait_for(waiting, patience)
             usage.responses += 1

@@ -8,8 +8,8 @@ import secrets
 import socket
 import string
 import uuid
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import lru_cache, wraps
 
 from kubemqctl.model.limits import MAX_PEEK, MAX_QUEUE_SECONDS, MAX_RECEIVES
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -39,6 +39,26 @@ _NO_FILE = re.compile(r"/|^\.|\.\.")
 _STORE_CLIENT = re.compile(r"[A-Za-z0-9_-]+")
 
 
+_LONG = 512  # characters of a name
+_LONGEST_READ = 65_536  # likewise: what is wrong in a longer one does not matter, and takes 0.1 s to find
+
+
+def _remembered(look: Callable[[str], str]) -> Callable[[str], str]:
+    """`look` that remembers names; not those that are long, by which a client could fill memory."""
+    kept = lru_cache(4096)(look)
+
+    @wraps(look)
+    def looked(name: str) -> str:
+        return kept(name) if len(name) <= _LONG else look(name)
+
+    return looked
+
+
+def _shown(name: str) -> str:
+    """A name for an error's text, which becomes a header where the error is a status."""
+    return name if len(name) <= _LONG else f"{name[:_LONG]}…"
+
+
 def event(e: pb.Event, *, community: bool = False) -> str:
     """Why an event is not taken, or "". `community`: one that cannot be stored is taken, and lost."""
     if not e.ClientID:
@@ -50,7 +70,7 @@ def event(e: pb.Event, *, community: bool = False) -> str:
     return unstorable(e.Channel) if e.Store and not community else too_long(e.Channel)
 
 
-@lru_cache(4096)
+@_remembered
 def unstorable(name: str) -> str:
     """Why nothing can be stored under a name that passed `channel_name`, or "".
 
@@ -59,7 +79,7 @@ def unstorable(name: str) -> str:
     return PUBLISH if _NO_FILE.search(name) else _file_too_long(name)
 
 
-@lru_cache(4096)
+@_remembered
 def too_long(name: str) -> str:
     """Why nothing can be sent or heard under so long a name, or ""; the real server breaks."""
     return SUBJECT if len(name.encode()) > LONGEST_SUBJECT else ""
@@ -121,7 +141,7 @@ def _start(s: pb.Subscribe) -> str:
 def _file_too_long(name: str) -> str:
     if len(name.encode()) <= LONGEST_STORE_NAME:
         return ""
-    return f"mkdir store/{socket.gethostname()}/_EVENTS_STORE_.{name}: file name too long"
+    return f"mkdir store/{socket.gethostname()}/_EVENTS_STORE_.{_shown(name)}: file name too long"
 
 
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -197,36 +217,42 @@ BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
 _NO_SUBJECT = re.compile(r"/|^\.|\.\.")
 
 
-@lru_cache(4096)
+@_remembered
 def queue_name(name: str) -> str:
     """Why no request may name this queue, or "".
 
     Control characters are refused with the blanks: on the real server they hang the caller.
     """
+    if len(name) > _LONGEST_READ:
+        return _no_queue_file(name)
     return QUEUE_NAME if _NEVER.search(name) else ""
 
 
-@lru_cache(4096)
+@_remembered
 def unpublishable(name: str) -> str:
     """Why nothing can be stored under a name that passed `queue_name`, or ""."""
     if _NO_SUBJECT.search(name):
         return PUBLISH
-    if len(name.encode()) > LONGEST_QUEUE_NAME:
-        return f"mkdir store/{socket.gethostname()}/_QUEUES_.{name}: file name too long"
-    return ""
+    return _no_queue_file(name) if len(name.encode()) > LONGEST_QUEUE_NAME else ""
 
 
-@lru_cache(4096)
+def _no_queue_file(name: str) -> str:
+    return f"mkdir store/{socket.gethostname()}/_QUEUES_.{_shown(name)}: file name too long"
+
+
+@_remembered
 def unreadable(name: str) -> str:
     """Why nothing can be read under a name that passed `queue_name`, or ""."""
     return CANNOT_SUBSCRIBE if ":" in name or unpublishable(name) else ""
 
 
-@lru_cache(4096)
+@_remembered
 def channel_name(name: str) -> str:
     """Why nothing can be sent under this name in the other patterns, or ""."""
     if not name:
         return CHANNEL
+    if len(name) > _LONGEST_READ:
+        return SUBJECT
     if name.endswith("."):
         return ENDS_WITH_DOT
     if BLANKS.search(name):

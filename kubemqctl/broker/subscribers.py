@@ -90,7 +90,43 @@ class SlowReaderTimer:
         self._timer = self._loop.call_later(left, self._notify)
 
 
-class MessageBuffer(StreamBuffer[bytes]):
+class Shared:
+    """A message on its way to any number of subscribers: its bytes are there once, and counted once."""
+
+    __slots__ = ("_account", "_holders", "data")
+
+    def __init__(self, data: bytes, account: Account) -> None:
+        self.data = data
+        self._account = account
+        self._holders = 0
+
+    def fits(self) -> bool:
+        """Whether one more may hold it: one that is held already takes no more."""
+        return self._holders > 0 or self._account.has_room_for(len(self.data))
+
+    def hold(self) -> None:
+        self._holders += 1
+        if self._holders == 1:
+            self._account.used += len(self.data)
+
+    def let_go(self) -> None:
+        self._holders -= 1
+        if not self._holders:
+            self._account.used -= len(self.data)
+
+
+class Account:
+    """The bytes that wait for subscribers, over all buffers of a kind."""
+
+    def __init__(self, most: int = 4 * MOST_BYTES) -> None:
+        self.used = 0
+        self._most = most
+
+    def has_room_for(self, size: int) -> bool:
+        return self.used + size <= self._most
+
+
+class MessageBuffer(StreamBuffer[Shared]):
     """What waits for a subscriber of events or requests, serialized. To be closed in the end."""
 
     def __init__(self) -> None:
@@ -98,29 +134,36 @@ class MessageBuffer(StreamBuffer[bytes]):
         self._bytes = 0
         self._patience = SlowReaderTimer(lambda: len(self._waiting) > BUFFER, self._lose)
 
-    def offer(self, data: bytes) -> bool:
-        """Put `data` in line; False when it was lost, because too much waits already."""
-        size = len(data)
+    def offer(self, shared: Shared) -> bool:
+        """Put a message in line; False when it was lost, because too much waits already."""
+        size = len(shared.data)
         if self._waiting and (self._bytes + size > MOST_BYTES or len(self._waiting) >= MOST_WAITING):
             return False
+        if self._waiting and not shared.fits():
+            return False
         self._bytes += size
-        self.put(data)
+        shared.hold()
+        self.put(shared)
         if len(self._waiting) > BUFFER:
             self._patience.watch()
         return True
 
-    async def next(self) -> bytes:
-        data = await super().next()
-        self._bytes -= len(data)
+    async def next(self) -> Shared:
+        """The next one, to be let go of when it is on the stream."""
+        shared = await super().next()
+        self._bytes -= len(shared.data)
         self._patience.moved()
-        return data
+        return shared
 
     def close(self) -> None:
+        for shared in self._waiting:
+            shared.let_go()
         self._waiting.clear()
         self._patience.stop()
 
     def _lose(self) -> None:
-        self._bytes -= len(self._waiting[BUFFER])
+        self._bytes -= len(self._waiting[BUFFER].data)
+        self._waiting[BUFFER].let_go()
         del self._waiting[BUFFER]
 
 
@@ -152,15 +195,24 @@ class Subscriptions:
     """All subscriptions of one kind: events, commands or queries."""
 
     def __init__(self) -> None:
-        self._all: dict[int, Subscription] = {}
+        # By pattern, since many may share one: a long one is split and compared once.
+        self._all: dict[str, dict[int, Subscription]] = {}
+        self._wild: dict[str, Pattern] = {}
         self._known: dict[str, Listeners] = {}
 
     def add(self, subscription: Subscription) -> None:
-        self._all[id(subscription.buffer)] = subscription
+        pattern = subscription.pattern
+        if pattern not in self._all and ("*" in pattern or ">" in pattern):
+            self._wild[pattern] = Pattern.of(pattern)
+        self._all.setdefault(pattern, {})[id(subscription.buffer)] = subscription
         self._known.clear()
 
     def remove(self, subscription: Subscription) -> None:
-        self._all.pop(id(subscription.buffer), None)
+        same = self._all.get(subscription.pattern, {})
+        same.pop(id(subscription.buffer), None)
+        if not same:
+            self._all.pop(subscription.pattern, None)
+            self._wild.pop(subscription.pattern, None)
         self._known.clear()
 
     def to(self, channel: str) -> Listeners:
@@ -174,33 +226,51 @@ class Subscriptions:
 
     def end(self, reason: str) -> None:
         """Nothing comes any more."""
-        for subscription in self._all.values():
-            subscription.buffer.end(reason)
+        for same in self._all.values():
+            for subscription in same.values():
+                subscription.buffer.end(reason)
 
     def _find(self, channel: str) -> Listeners:
+        words = channel.split(".")
+        patterns = [channel, *(pattern for pattern, wild in self._wild.items() if wild.matches(words))]
         plain: list[MessageBuffer] = []
         groups: dict[str, list[MessageBuffer]] = {}
-        for subscription in self._all.values():
-            if matches(subscription.pattern, channel):
+        for pattern in patterns:
+            for subscription in self._all.get(pattern, {}).values():
                 into = groups.setdefault(subscription.group, []) if subscription.group else plain
                 into.append(subscription.buffer)
         return Listeners(plain, list(groups.values()))
 
 
+class Pattern(NamedTuple):
+    """A pattern with wildcards, split: `*` is any word, `>` at the end any one or more."""
+
+    length: int
+    open_ended: bool
+    literals: tuple[tuple[int, str], ...]
+
+    @classmethod
+    def of(cls, pattern: str) -> Pattern:
+        words = pattern.split(".")
+        open_ended = words[-1] == ">"
+        if open_ended:
+            words.pop()
+        return cls(len(words), open_ended, tuple((n, w) for n, w in enumerate(words) if w != "*"))
+
+    def matches(self, words: list[str]) -> bool:
+        """Whether a channel of these words fits."""
+        if len(words) <= self.length if self.open_ended else len(words) != self.length:
+            return False
+        return all(words[n] == word for n, word in self.literals)
+
+
 def matches(pattern: str, channel: str) -> bool:
     """Whether a subscription to `pattern` gets what is sent to `channel`."""
-    if pattern == channel:
-        return True
-    wanted, tokens = pattern.split("."), channel.split(".")
-    if wanted[-1] == ">":
-        wanted.pop()
-        if len(tokens) <= len(wanted):
-            return False
-        del tokens[len(wanted) :]
-    return len(wanted) == len(tokens) and all(w in ("*", t) for w, t in zip(wanted, tokens, strict=True))
+    return pattern == channel or Pattern.of(pattern).matches(channel.split("."))
 
 
 _MOST = 10_000  # channels of one kind; the ones longest unused are forgotten first
+_MOST_IN_NAMES = 4 * 1024 * 1024  # characters of their names, likewise
 
 
 class Usage:
@@ -227,13 +297,15 @@ class Usages:
 
     def __init__(self) -> None:
         self._known: dict[str, Usage] = {}
+        self._in_names = 0
 
     def of(self, channel: str, now: int) -> Usage:
         """The usage of `channel`, which is used now."""
         found = self._known.pop(channel, None)
         if found is None:
-            if len(self._known) >= _MOST:
-                del self._known[next(iter(self._known))]
+            self._in_names += len(channel)
+            while len(self._known) >= _MOST or (self._known and self._in_names > _MOST_IN_NAMES):
+                self.forget(next(iter(self._known)))
             found = Usage()
         self._known[channel] = found
         found.activity = now
@@ -245,4 +317,7 @@ class Usages:
 
     def forget(self, channel: str) -> bool:
         """Forget a channel; False when it was not known."""
-        return self._known.pop(channel, None) is not None
+        if self._known.pop(channel, None) is None:
+            return False
+        self._in_names -= len(channel)
+        return True

@@ -10,7 +10,7 @@ from kubemqctl.broker.events.topic import Member, Reader, Topic
 from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Channel
-from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages
+from kubemqctl.broker.subscribers import Account, MessageBuffer, Shared, Subscription, Subscriptions, Usages
 from kubemqctl.model.limits import SECOND
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -21,12 +21,14 @@ class Events:
     def __init__(self, clock: Callable[[], int]) -> None:
         self.listeners = Subscriptions()
         self.usages = Usages()
+        self._account = Account()
         self._clock = clock
 
     def publish(self, event: pb.Event) -> None:
         """Hand `event` to whoever listens now."""
         data = received(event)
-        taken = sum(buffer.offer(data) for buffer in self.listeners.to(event.Channel).chosen())
+        shared = Shared(data, self._account)
+        taken = sum(buffer.offer(shared) for buffer in self.listeners.to(event.Channel).chosen())
         self.usages.of(event.Channel, self._clock()).came(len(data), taken)
 
     def subscribe(self, s: pb.Subscribe) -> Subscription:

@@ -185,12 +185,15 @@ class Queue:
             self._ready.extendleft(reversed(back))
         self._deal(now)
 
-    def mislay(self) -> None:
+    def mislay(self) -> tuple[Taker, Entry] | None:
         """What the community server does when a consumer of one message at a time closes its subscription:
         the next message was already on its way there, and now goes to another that holds messages.
         """
-        if self.holders and (self._ready or self._page()):
-            self.holders[0].taken.append(self._ready.popleft())
+        if not self.holders or not (self._ready or self._page()):
+            return None
+        holder, entry = self.holders[0], self._ready.popleft()
+        holder.taken.append(entry)
+        return holder, entry
 
     def removed(self, entries: Sequence[Entry], unread: int = 0) -> None:
         """Messages are settled for good, `unread` more among them that were never read from the journal."""

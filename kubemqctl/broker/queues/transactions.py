@@ -23,6 +23,8 @@ from kubemqctl.wire import kubemq_pb2 as pb
 MOST_IN_A_GET = 200_000
 SHORTEST_WAIT = 1000  # milliseconds
 _CLOSED_REMEMBERED = 1000
+# Seconds until the community server gives others what went past them, one after the other.
+_MISLAID, _EACH_MISLAID = 1.0, 0.05
 
 
 class Refused(Exception):
@@ -67,8 +69,15 @@ class Transaction:
         back = [*self._held.values(), *self._taker.taken]
         self._held = {}
         self._queue.give_back(back, self._state.clock())
-        if self._state.community and self._single:
-            self._queue.mislay()
+        if self._state.community and self._single and (mislaid := self._queue.mislay()):
+            asyncio.get_running_loop().call_later(
+                _MISLAID + _EACH_MISLAID * len(mislaid[0].taken), self._find, *mislaid
+            )
+
+    def _find(self, holder: Taker, entry: Entry) -> None:
+        if entry in holder.taken:  # else it was settled or closed meanwhile
+            holder.taken.remove(entry)
+            self._queue.give_back([entry], self._state.clock())
 
     def active(self) -> list[int]:
         if self.closed:

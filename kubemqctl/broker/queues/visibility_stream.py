@@ -21,6 +21,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 
 DEFAULT_VISIBILITY = 60  # seconds
 DEFAULT_WAIT = 1  # seconds
+_READ_AHEAD = 2  # requests of a stream
 Answer = Callable[[pb.StreamQueueMessagesRequest, str, bytes], Awaitable[None]]
 _NOTHING = {
     pb.AckMessage: rules.NOTHING_TO_ACK,
@@ -45,6 +46,8 @@ class VisibilityStream:
         self._state = state
         self._answer = answer
         self._inbox: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        # Requests are read as they are answered: what waits here could be great.
+        self._may_read = asyncio.Semaphore(_READ_AHEAD)
         self._current = pb.StreamQueueMessagesRequest()
         self._place: _Place | None = None
         self._held: Entry | None = None
@@ -71,8 +74,10 @@ class VisibilityStream:
 
     async def _read(self, requests: AsyncIterator[pb.StreamQueueMessagesRequest]) -> None:
         # That no more requests come changes nothing: what is held stays held.
+        await self._may_read.acquire()
         async for request in requests:
             self._inbox.put_nowait(partial(self._asked, request))
+            await self._may_read.acquire()
 
     def _leave(self) -> None:
         if self._visibility:
@@ -152,6 +157,7 @@ class VisibilityStream:
     # --- what is asked ---
 
     async def _asked(self, request: pb.StreamQueueMessagesRequest) -> None:
+        self._may_read.release()
         request.RequestID = request.RequestID or new_id()
         self._current = request
         kind = request.StreamRequestTypeData

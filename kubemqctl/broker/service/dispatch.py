@@ -38,6 +38,15 @@ def unary(kind: type[M], answer: Callable[[M, Context], Awaitable[bytes]]) -> Ha
     return grpc.unary_unary_rpc_method_handler(call)
 
 
+def unread(answer: Callable[[], Awaitable[bytes]]) -> Handler:
+    """A method whose request says nothing: it stays where it is, however great somebody made it."""
+
+    async def call(requests: AsyncIterator[bytes], context: Context) -> None:
+        await context.write(await answer())
+
+    return grpc.stream_stream_rpc_method_handler(call)
+
+
 def stream(kind: type[M], serve: Callable[[AsyncIterator[M], Context], Awaitable[None]]) -> Handler:
     """A method with a stream both ways; `serve` writes serialized answers to its context."""
 

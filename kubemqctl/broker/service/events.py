@@ -37,7 +37,11 @@ async def pour(buffer: MessageBuffer, context: Context, *, sign: bool) -> None:
         await context.send_initial_metadata(())
     try:
         while True:
-            await context.write(await buffer.next())
+            shared = await buffer.next()
+            try:
+                await context.write(shared.data)
+            finally:
+                shared.let_go()
     except SubscriptionEnded as e:
         await gone(context, e)
 
@@ -73,6 +77,7 @@ async def gone(context: Context, why: SubscriptionEnded) -> NoReturn:
 
 STORED = "kubemqctl-stored"
 _UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
+_UNANSWERED_IDS = 1024 * 1024  # bytes, likewise, of their ids; one alone may be longer
 
 
 def event_handlers(events: Events, store: Store, *, community: bool = False) -> Handlers:
@@ -93,7 +98,27 @@ class _Outcome(NamedTuple):
     error: str = ""
 
 
-_Outcomes = asyncio.Queue[_Outcome | None]  # None: no more
+class _Outcomes:
+    """What is to be answered, in order; whoever puts more than is allowed waits. None: no more."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[_Outcome | None] = asyncio.Queue(_UNANSWERED)
+        self._bytes = 0
+        self._taken = asyncio.Event()
+
+    async def put(self, outcome: _Outcome | None) -> None:
+        while self._bytes > _UNANSWERED_IDS:
+            self._taken.clear()
+            await self._taken.wait()
+        self._bytes += len(outcome.event_id) if outcome else 0
+        await self._waiting.put(outcome)
+
+    async def get(self) -> _Outcome | None:
+        return await self._waiting.get()
+
+    def answered(self, outcome: _Outcome) -> None:
+        self._bytes -= len(outcome.event_id)
+        self._taken.set()
 
 
 class EventCalls:
@@ -111,7 +136,7 @@ class EventCalls:
         return await _result(_Outcome(event.EventID, await self._publish(event)))
 
     async def send_many(self, events: AsyncIterator[pb.Event], context: Context) -> None:
-        outcomes: _Outcomes = asyncio.Queue(_UNANSWERED)
+        outcomes = _Outcomes()
         answering = asyncio.create_task(_answer(outcomes, context))
         try:
             async for event in events:
@@ -177,6 +202,7 @@ async def _answer(outcomes: _Outcomes, context: Context) -> None:
     """Answer events in their order, each as soon as its outcome is known."""
     while outcome := await outcomes.get():
         await context.write(await _result(outcome))
+        outcomes.answered(outcome)
 
 
 async def _result(outcome: _Outcome) -> bytes:

@@ -17,7 +17,7 @@ from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transactions
 from kubemqctl.broker.queues.visibility_stream import PlainCalls, VisibilityStream
 from kubemqctl.broker.rules import new_id, new_transaction_id
-from kubemqctl.broker.service.dispatch import stream, too_large, unary
+from kubemqctl.broker.service.dispatch import stream, too_large, unary, unread
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.wire import kubemq_pb2 as pb
 
@@ -33,7 +33,7 @@ def queue_handlers(state: BrokerState) -> Handlers:
     """The method table of queues, and Ping."""
     calls = QueueCalls(state)
     return {
-        "Ping": unary(pb.Empty, calls.ping),
+        "Ping": unread(calls.ping),
         "SendQueueMessage": unary(pb.QueueMessage, calls.send),
         "SendQueueMessagesBatch": unary(pb.QueueMessagesBatchRequest, calls.send_batch),
         "ReceiveQueueMessages": unary(pb.ReceiveQueueMessagesRequest, calls.receive),
@@ -70,7 +70,7 @@ class QueueCalls:
         self._plain = PlainCalls(state)
         self._uptime = Uptime()
 
-    async def ping(self, request: pb.Empty, context: Context) -> bytes:
+    async def ping(self) -> bytes:
         started, seconds = self._uptime()
         return pb.PingResult(
             Host=socket.gethostname(),

@@ -47,7 +47,7 @@ def responder(requests: Requests, group: str = "") -> Subscription:
 
 async def answered(requests: Requests, by: Subscription, request: pb.Request, **fields: Any) -> pb.Response:
     asking = asyncio.create_task(requests.ask(request))
-    seen = pb.Request.FromString(await by.buffer.next())
+    seen = pb.Request.FromString((await by.buffer.next()).data)
     values = {"RequestID": seen.RequestID, "ReplyChannel": seen.ReplyChannel, "Executed": True}
     requests.respond(pb.Response(**{**values, **fields}))
     return await asking
@@ -69,7 +69,7 @@ def test_an_answer_after_the_end_is_dropped_and_nothing_is_kept_of_the_request()
         by = responder(requests)
         with pytest.raises(NoAnswer):
             await requests.ask(query(Timeout=1))
-        late = pb.Request.FromString(await by.buffer.next())
+        late = pb.Request.FromString((await by.buffer.next()).data)
         requests.respond(pb.Response(ReplyChannel=late.ReplyChannel))
         assert not requests._waiting
 
@@ -93,7 +93,7 @@ def test_two_requests_at_once_get_each_its_own_answer() -> None:
     async def run(requests: Requests, clock: Clock) -> None:
         by = responder(requests)
         asking = [asyncio.create_task(requests.ask(query(Body=body))) for body in (b"1", b"2")]
-        seen = [pb.Request.FromString(await by.buffer.next()) for _ in asking]
+        seen = [pb.Request.FromString((await by.buffer.next()).data) for _ in asking]
         for request in reversed(seen):
             requests.respond(pb.Response(ReplyChannel=request.ReplyChannel, Body=request.Body))
         assert [(await task).Body for task in asking] == [b"1", b"2"]
@@ -143,14 +143,22 @@ def test_an_answer_that_is_no_success_is_not_kept(fields: dict[str, Any]) -> Non
 
 def test_the_cache_is_bounded_and_the_longest_unused_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "MOST", 2)
-    monkeypatch.setattr(requests, "MOST_BYTES", 10)
+    monkeypatch.setattr(requests, "MOST_BYTES", 2000)
     kept = Cache()
     for key in ("a", "b"):
         kept.put(("c", key), key.encode(), 100)
     kept.get(("c", "a"), 0)
     kept.put(("c", "x"), b"x", 100)
     assert [kept.get(("c", key), 0) for key in "abx"] == [b"a", None, b"x"]
-    kept.put(("c", "long"), b"0123456789", 100)
-    assert [kept.get(("c", key), 0) for key in ("a", "x", "long")] == [None, None, b"0123456789"]
-    kept.put(("c", "longer"), b"0123456789a", 100)
+    kept.put(("c", "long"), bytes(1400), 100)
+    assert [kept.get(("c", key), 0) for key in ("a", "x", "long")] == [None, None, bytes(1400)]
+    kept.put(("c", "longer"), bytes(2000), 100)
     assert kept.get(("c", "longer"), 0) is None
+
+
+def test_the_cache_counts_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "MOST_BYTES", 100_000)
+    kept = Cache()
+    for n in range(100):
+        kept.put(("c", str(n) * 10_000), b"x", 100)
+    assert len(kept._kept) < 10

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, matches
+from kubemqctl.broker import subscribers
+from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages, matches
 
 
 @pytest.mark.parametrize(
@@ -72,3 +74,26 @@ def test_members_of_a_group_are_one_listener_whatever_their_patterns() -> None:
         assert min(counts[member] for member in members) > 40
 
     in_a_loop(scenario)
+
+
+def test_a_thousand_long_patterns_do_not_hold_up_the_broker() -> None:
+    def scenario(subscriptions: Subscriptions) -> None:
+        for n in range(1000):
+            added(subscriptions, ".".join(["*"] * (1999 + n % 2) + ["end"]))
+        begun = time.process_time()
+        for n in range(10):
+            assert len(subscriptions.to(f"{n}." + "x." * 1998 + "end").chosen()) == 500
+        assert time.process_time() - begun < 0.2
+
+    in_a_loop(scenario)
+
+
+def test_names_of_used_channels_are_bounded_in_bytes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscribers, "_MOST_IN_NAMES", 100)
+    usages = Usages()
+    for n in range(30):
+        usages.of(f"{n:010}", n)
+    assert list(usages.known()) == [f"{n:010}" for n in range(20, 30)]
+    assert usages.forget(f"{29:010}")
+    usages.of("x", 30)
+    assert len(usages.known()) == 10
