@@ -180,6 +180,8 @@ def row(config: Config, profile: Profile) -> Record:
         "name": profile.name,
         "current": profile.name == config.current,
         "address": ",".join(profile.addresses),
+        "tls": bool(profile.tls.enabled),
+        "token": bool(profile.token or profile.token_file or profile.token_command),
         "protected": profile.protected,
     }
 

@@ -245,8 +245,12 @@ _STORED = {
 _OTHERS: dict[str, Schema] = {
     "profile": _object(
         "A profile in a list.",
-        {name: _STORED[name] for name in ("name", "current", "address", "protected")},
-        ["name", "current", "address", "protected"],
+        {
+            **{name: _STORED[name] for name in ("name", "current", "address", "protected")},
+            "tls": {**_FLAG, "description": "whether TLS is used"},
+            "token": {**_FLAG, "description": "whether a token is set"},
+        },
+        ["name", "current", "address", "tls", "token", "protected"],
     ),
     "stored-profile": _object("A profile as its file has it.", _STORED, ["name", "current"]),
     "settings": _object(

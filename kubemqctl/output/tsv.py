@@ -24,6 +24,11 @@ def row(fields: Sequence[str]) -> Callable[[object], bytes]:
     return one
 
 
+def values(noun: object) -> bytes:
+    """All values of a record as one row, for records that have the same fields."""
+    return text_bytes("\t".join(map(cell, to_record(noun).values())))
+
+
 def pairs(noun: object) -> bytes:
     """A line `field⇥value` for each field of the record; those of a map are `tls.ca`."""
     return text_bytes("\n".join(f"{name}\t{cell(value)}" for name, value in _flat(to_record(noun))))

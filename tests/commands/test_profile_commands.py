@@ -53,10 +53,26 @@ def stored(path: Path, name: str) -> Profile:
 
 
 def test_a_list_has_a_line_for_each_profile_and_marks_the_current_one(two: Path, profiles: Profiles) -> None:
-    assert profiles("list").text == "prod\ndev\n"
+    assert (
+        profiles("list").text == "prod\tyes\ta:1,b:2\tyes\tyes\tyes\ndev\tno\tlocalhost:50000\tno\tyes\tno\n"
+    )
     assert profiles("list", "-o", "json").records() == [
-        {"name": "prod", "current": True, "address": "a:1,b:2", "protected": True},
-        {"name": "dev", "current": False, "address": "localhost:50000", "protected": False},
+        {
+            "name": "prod",
+            "current": True,
+            "address": "a:1,b:2",
+            "tls": True,
+            "token": True,
+            "protected": True,
+        },
+        {
+            "name": "dev",
+            "current": False,
+            "address": "localhost:50000",
+            "tls": False,
+            "token": True,
+            "protected": False,
+        },
     ]
     assert "NAME" in profiles("list", "-o", "human").text
 
@@ -77,7 +93,7 @@ def test_a_list_says_when_the_environment_overrides_the_current_profile(
 
 
 def test_show_never_shows_a_token(two: Path, profiles: Profiles) -> None:
-    for form in ("json", "yaml", "human"):
+    for form in ("json", "yaml", "human", "raw"):
         for more in ([], ["--effective"]):
             result = profiles("show", "prod", "-o", form, *more)
             assert "***" in result.text
@@ -100,9 +116,12 @@ def test_show_has_the_keys_of_the_file(two: Path, profiles: Profiles) -> None:
 
 
 def test_show_without_a_name_shows_what_applies(two: Path, profiles: Profiles) -> None:
-    assert profiles("show").text == "prod\n"
-    assert profiles("show", env={"KUBEMQCTL_PROFILE": "dev"}).text == "dev\n"
-    assert profiles("show", "-p", "dev").text == "dev\n"
+    assert profiles("show").text == (
+        "name\tprod\ncurrent\tyes\naddress\ta:1,b:2\ntoken\t***\ntls.enabled\tyes\ntls.ca\t/ca.pem\n"
+        "output\tjson\nprotected\tyes\n"
+    )
+    assert profiles("show", env={"KUBEMQCTL_PROFILE": "dev"}).text.startswith("name\tdev\n")
+    assert profiles("show", "-p", "dev").text.startswith("name\tdev\n")
 
 
 def test_show_without_a_name_and_a_current_profile_is_not_found(profiles: Profiles) -> None:
@@ -292,7 +311,7 @@ def test_use_mends_a_current_profile_that_is_gone(two: Path, profiles: Profiles)
     two.write_text(two.read_text().replace("current: prod", "current: gone"))
     assert "kubemqctl profile use NAME" in profiles("show", "--effective", code=2).err
     profiles("use", "dev")
-    assert profiles("show").text == "dev\n"
+    assert profiles("show").text.startswith("name\tdev\n")
 
 
 def test_rename_keeps_place_and_being_current(two: Path, profiles: Profiles) -> None:

@@ -15,6 +15,7 @@ from kubemqctl.config.config_file import load_current, required_path, save
 from kubemqctl.config.profiles import Config, Profile, find
 from kubemqctl.config.settings import resolve
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
+from kubemqctl.output.tsv import pairs, values
 from kubemqctl.runtime.invocation import Invocation
 
 group = CommandGroup("profile")
@@ -35,7 +36,7 @@ def list_(ctx: typer.Context) -> None:
 
     run: Invocation = ctx.obj
     config = load_current(run.environ)
-    run.show([row(config, profile) for profile in config.profiles.values()], dict)
+    run.show([row(config, profile) for profile in config.profiles.values()], dict, raw=values)
     if not config.profiles:
         run.note("there are no profiles; to create one: kubemqctl profile set NAME --address HOST:PORT")
     _say_what_applies(run, config.current)
@@ -69,13 +70,13 @@ def show(
         settings = resolve(flags._replace(profile=name) if name else flags, run.environ)
         if name:
             settings.sources["profile"] = "argument NAME"
-        run.write(run.renderer(dict).one(as_used(settings)))
+        run.write(run.renderer(dict, raw=pairs).one(as_used(settings)))
         for note in settings.notes:
             run.warn(note)
         return
     config = load_current(run.environ)
     record = stored(config, find(config, name or _applying(run, config)))
-    run.write(run.renderer(dict).one(record))
+    run.write(run.renderer(dict, raw=pairs).one(record))
 
 
 @group.command("set")

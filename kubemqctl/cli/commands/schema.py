@@ -118,7 +118,7 @@ PRINTS: dict[str, Printed] = {
         ("bench queue", "bench events", "bench store", "bench cmd", "bench query"),
         Printed(("benchmark",), "the rate"),
     ),
-    "profile list": Printed(("profile",), "the name"),
+    "profile list": Printed(("profile",), "the values of all fields, tab-separated"),
     "profile show": Printed(("stored-profile", "settings"), _FIELDS),
     "profile set": _NOTHING,
     "profile use": _NOTHING,
