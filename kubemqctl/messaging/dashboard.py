@@ -33,14 +33,15 @@ class Dashboard:
 
     def lines(self, server: str, width: int, height: int) -> list[str]:
         """At most `height` lines of at most `width` columns."""
-        page = ViewOptions(self._colour, max(width, 1), time.time_ns)
+        notes: list[str] = []
+        page = ViewOptions(self._colour, max(width, 1), time.time_ns, note=notes.append)
         rows = self._table.rows()
         room = max(1, height - _AROUND)
         hidden = len(rows) - room if len(rows) > room else 0
         table = draw_table(columns(rows[: room - bool(hidden)], page.now(), self._table), page, crop=True)
         more = [page.paint(f"… {count_text(hidden + 1)} more", DIM)] if hidden else []
         lines = [self._state(server, rows, page), *table.splitlines(), *more]
-        return [*_filled(lines, height - 1), self._foot(page)][:height]
+        return [*_filled(lines, height - 1), self._foot(page, notes)][:height]
 
     def _state(self, server: str, rows: Sequence[ChannelRow], page: ViewOptions) -> str:
         clock = time.strftime("%H:%M:%S", time.localtime(self.taken))
@@ -51,11 +52,11 @@ class Dashboard:
         said = f"{escaped(server)} · {clock} · {count_text(len(rows), 'channel')}{kept}"
         return page.paint(_cropped(f"{said} · {self.note}" if self.note else said, page.width), BOLD)
 
-    def _foot(self, page: ViewOptions) -> str:
+    def _foot(self, page: ViewOptions, notes: Sequence[str]) -> str:
         if self._table.asking is not None:
             ask = f"filter: {escaped(self._table.asking)}"
             return ask[-page.width + 1 :] + page.paint("_", BOLD)
-        return page.paint(_cropped(_KEYS, page.width), DIM)
+        return page.paint(_cropped(" · ".join([_KEYS, *notes]), page.width), DIM)
 
 
 def columns(rows: Sequence[ChannelRow], now: int, table: ChannelTable) -> list[Column]:

@@ -74,18 +74,19 @@ def make_renderer(
     colour: bool = False,
     width: int = 80,
     on_terminal: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> Renderer:
     """The renderer for `form`. `noun_type` is what the command prints: a template is checked against it.
 
     `delimiter` follows each value under `raw`; None means the exact bytes and nothing else. `raw` is what a
     pipe wants of a noun, where that is not the same in every command. `colour`, `width` (columns) and
-    `on_terminal` are for people. UsageError for a bad template.
+    `on_terminal` are for people, who are told by `note` what has no room. UsageError for a bad template.
     """
     if form.name == "human":
         from kubemqctl.output.human.renderer import human_renderer
 
         # A pager is a terminal to who has colours sent to it.
-        return Renderer(*human_renderer(colour, width, spread=on_terminal or colour))
+        return Renderer(*human_renderer(colour, width, spread=on_terminal or colour, note=note))
     if form.name == "prometheus":
         from kubemqctl.output.prometheus import metrics
 

@@ -24,12 +24,16 @@ BLUE, PURPLE = "38;5;31", "38;5;133"
 
 
 class ViewOptions(NamedTuple):
-    """`width` in columns, `now` in Unix nanoseconds; `spread`: whether a body may be laid out to be read."""
+    """`width` in columns, `now` in Unix nanoseconds; `spread`: whether a body may be laid out to be read.
+
+    `note` takes what a reader must know of the view itself, such as columns for which it has no room.
+    """
 
     colour: bool
     width: int
     now: Callable[[], int]
     spread: bool = False
+    note: Callable[[str], None] = lambda text: None
 
     def paint(self, text: str, style: str) -> str:
         """`text` in a style, where there are any."""

@@ -43,6 +43,7 @@ class Invocation:
         self.words = words
         self._settings: Settings | None = None
         self._warned = False
+        self._notes: list[str] = []
 
     def settings(self) -> Settings:
         """Where and as whom to connect; says on stderr, once, what has to be said of it."""
@@ -111,6 +112,7 @@ class Invocation:
             colour=colour,
             width=width or 80,
             on_terminal=seen,
+            note=self._notes.append,
         )
 
     def show(self, nouns: Iterable[object], noun_type: type, raw: Raw | None = None) -> None:
@@ -131,6 +133,9 @@ class Invocation:
             stdout.write(data)
         finally:
             stdout.close()
+        for text in self._notes:
+            self.note(text)
+        self._notes.clear()
 
     @property
     def may_ask(self) -> bool:

@@ -110,3 +110,13 @@ def test_a_responder_says_that_it_is_live(channel: str, stub: Stub) -> None:
     told = lines(on_terminal("query", "respond", channel, "--echo", "--count", "1"))
     thread.join(15)
     assert told[0] == f"responding on {channel}; press Ctrl-C to stop"
+
+
+def test_a_list_on_a_narrow_terminal_says_what_it_has_no_room_for(stub: Stub, channel: str) -> None:
+    name = f"{channel}.with-a-name-that-is-longer-than-half-of-it"
+    stub.send(name, "x")
+    shown = lines(on_terminal("queue", "list", size=(60, 40)))
+    assert name in shown
+    assert shown[-1].startswith("no room for ")
+    assert "no room" not in on_terminal("queue", "list", "-q", size=(60, 40)).written
+    assert "no room" not in on_terminal("queue", "list", size=(300, 40)).written

@@ -34,10 +34,14 @@ from kubemqctl.output.stderr import BOLD, DIM, GREEN, NARROWEST, ORANGE, RED, Vi
 
 
 def human_renderer(
-    colour: bool, width: int, now: Callable[[], int] = time.time_ns, spread: bool = False
+    colour: bool,
+    width: int,
+    now: Callable[[], int] = time.time_ns,
+    spread: bool = False,
+    note: Callable[[str], None] = lambda text: None,
 ) -> tuple[Callable[[object], bytes], Callable[[Iterable[object]], bytes]]:
     """How to draw one noun, and how to draw a finished list. `spread`: lay out the bodies that are JSON."""
-    view = ViewOptions(colour, max(width, NARROWEST), now, spread)
+    view = ViewOptions(colour, max(width, NARROWEST), now, spread, note)
 
     def one(noun: object) -> bytes:
         return _encoded(_DRAW.get(type(noun), draw_message)(noun, view))

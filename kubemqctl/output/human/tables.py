@@ -1,4 +1,8 @@
-"""Tables for people, as wide as the terminal, and what stands in the rows of a listing."""
+"""Tables for people, as wide as the terminal, and what stands in the rows of a listing.
+
+The first column names what a row is about, and a name is never broken: one that is too long for its column
+has a line of its own. Door to rich, which knows how wide characters are.
+"""
 
 from __future__ import annotations
 
@@ -9,97 +13,97 @@ from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.text import count_text, escaped, exact_text, moment_text, relative_text, size_text
 from kubemqctl.output.stderr import BOLD, DIM, GREEN, PLAIN, ViewOptions
 
-GAP = 2
-# A first column that is wider makes way for the others before they go: on a narrow view, and at the most.
+GAP = "  "
+# Names that are longer make way for the other columns before these go: on a narrow view, and at the most.
 NARROW, WIDE = 12, 24
 
 
 def draw_table(columns: Sequence[Column], view: ViewOptions, crop: bool = False) -> str:
-    """Numbers to the right, text to the left and, where it is too wide, on in the next line, never cut.
+    """Numbers to the right, text to the left; for which columns there is no room is noted to the view.
 
-    With `crop` a row is one line, and what is too wide ends in `…`.
+    A name that is too long has a line of its own; with `crop` it ends in `…`, and a row is one line.
     """
-    from rich.table import Table
-    from rich.text import Text
-
     if not columns:
         return ""
-    columns = _fitting(columns, view.width)
-    drawn = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style=_STYLES[DIM])
-    for at, column in enumerate(columns):
-        drawn.add_column(
-            Text(column.heading.upper()),
-            min_width=None if at else min(NARROW, _widths([column])[0]),
-            justify="right" if column.numeric else "left",
-            overflow="ellipsis" if crop else "fold",
-            no_wrap=column.numeric,
-        )
-    for row in zip(*(_styled(column) for column in columns), strict=True):
-        drawn.add_row(*(Text(cell, style, no_wrap=crop or None) for cell, style in row))
-    return _printed(drawn, view)
+    shown = _fitting(columns, view.width)
+    hidden = [column.heading for column in columns if column not in shown]
+    if hidden:
+        view.note(f"no room for {', '.join(hidden)}; -o json has all")
+    names = [*map(_width, [shown[0].heading, *shown[0].cells])]
+    widths = _widths(shown)
+    room = max(NARROW, view.width - sum(width + len(GAP) for width in widths[1:]))
+    widths[0] = min(widths[0], room) if crop else max((n for n in names if n <= room), default=0)
+    heads = zip([(column.heading.upper(), DIM) for column in shown], shown, widths, strict=True)
+    lines = [GAP.join(_aligned(*head, column, width, view) for head, column, width in heads)]
+    for row in zip(*map(_styled, shown), strict=True):
+        lines += _row(row, shown, widths, view, crop)
+    return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
-def _styled(column: Column) -> list[tuple[str, str]]:
-    """The cells, each with its style as rich spells it; nothing to speak of is grey."""
-    is_yes_or_no = set(column.cells) <= {"yes", "no", ""}
-    style = _STYLES[column.style]
-    return [
-        (
-            cell,
-            _STYLES[DIM]
-            if (column.numeric and cell in _NOTHING) or (is_yes_or_no and cell == "no")
-            else style,
-        )
-        for cell in column.cells
-    ]
+Cell = tuple[str, str]
+"""A text and its style."""
 
 
-_NOTHING = {"0", "0 B", "0.0"}
-_STYLES = {PLAIN: "", BOLD: "bold", DIM: "color(244)", GREEN: "color(64)"}
+def _styled(column: Column) -> list[Cell]:
+    """The cells; one that says nothing is grey."""
+    nothing = _NOTHING if column.numeric else ("no",) if set(column.cells) <= {"yes", "no", ""} else ()
+    return [(cell, DIM if cell in nothing else column.style) for cell in column.cells]
+
+
+_NOTHING = ("0", "0 B", "0.0")
+
+
+def _row(
+    row: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], view: ViewOptions, crop: bool
+) -> list[str]:
+    """The line of a row; before it one for a name that does not fit."""
+    (name, style), *others = row
+    above = []
+    if _width(name) > widths[0]:
+        above = [] if crop else [view.paint(name, style)]
+        name = _cropped(name, widths[0]) if crop else ""
+    cells = zip([(name, style), *others], columns, widths, strict=True)
+    return [*above, GAP.join(_aligned(*cell, column, width, view) for cell, column, width in cells)]
+
+
+def _aligned(text: str, style: str, column: Column, width: int, view: ViewOptions) -> str:
+    pad = " " * (width - _width(text))
+    painted = view.paint(text, style)
+    return f"{pad}{painted}" if column.numeric else f"{painted}{pad}"
+
+
+def _cropped(text: str, width: int) -> str:
+    from rich.cells import set_cell_size
+
+    return f"{set_cell_size(text, width - 1)}…" if width > 1 else "…"
 
 
 def is_too_wide(columns: Sequence[Column], width: int) -> bool:
-    """Whether a table of columns that are all needed would be folded into splinters."""
-    return sum(min(each, WIDE) for each in _widths(columns)) + GAP * (len(columns) - 1) > width
+    """Whether there is no room for a table of columns that are all needed, each cell on one line."""
+    return sum(_widths(columns)) + len(GAP) * (len(columns) - 1) > width
+
+
+def _width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _widths(columns: Sequence[Column]) -> list[int]:
-    from rich.cells import cell_len
-
-    return [max(map(cell_len, [column.heading, *column.cells])) for column in columns]
+    return [max(map(_width, [column.heading, *column.cells])) for column in columns]
 
 
 def _fitting(columns: Sequence[Column], width: int) -> list[Column]:
     """`columns` without the dispensable ones for which the view is too narrow."""
     widths = _widths(columns)
     first = max(NARROW, min(WIDE, width * 2 // 5))
-    needed = sum(widths[1:], min(widths[0], first)) + GAP * (len(columns) - 1)
+    needed = sum(widths[1:], min(widths[0], first)) + len(GAP) * (len(columns) - 1)
     dropped = set()
     for at in sorted(range(len(columns)), key=lambda at: -columns[at].rank):
         if needed > width and columns[at].rank:
             dropped.add(at)
-            needed -= widths[at] + GAP
+            needed -= widths[at] + len(GAP)
     return [column for at, column in enumerate(columns) if at not in dropped]
-
-
-def _printed(drawn: object, view: ViewOptions) -> str:
-    """What rich makes of it. Height and environment are given, else it finds a width of its own."""
-    from io import StringIO
-
-    from rich.console import Console
-
-    out = StringIO()
-    console = Console(
-        file=out,
-        width=view.width,
-        height=25,
-        color_system="256" if view.colour else None,
-        force_terminal=view.colour,
-        legacy_windows=False,
-        _environ={},
-    )
-    console.print(drawn)
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
 class Column(NamedTuple):

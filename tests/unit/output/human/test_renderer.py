@@ -16,7 +16,8 @@ from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Event, Policy
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.text import count_text, moment_text, relative_text, size_text, span_text
 from kubemqctl.output.human.renderer import human_renderer
-from kubemqctl.output.stderr import DIM, GREEN
+from kubemqctl.output.human.tables import Column, draw_table
+from kubemqctl.output.stderr import DIM, GREEN, ViewOptions
 
 NOW = 1795441240123456789
 SECOND = 10**9
@@ -228,13 +229,36 @@ def test_columns_of_which_the_server_tells_nothing_are_left_out() -> None:
     assert shown(events, silent, width=40).startswith("NAME  TYPE    ACTIVE  LAST ACTIVITY\n")
 
 
-def test_a_narrow_page_drops_columns_and_folds_names_but_cuts_nothing() -> None:
-    name = "".join(chr(97 + at % 26) for at in range(120))
-    text = shown(*QUEUES, QUEUES[0]._replace(name=name), width=60)
-    assert max(map(cell_len, text.splitlines())) <= 60
-    assert "FIRST" not in text
-    assert name in "".join(line.split("  ")[0].strip() for line in text.splitlines()[3:])
-    assert "FIRST" in shown(*QUEUES, QUEUES[0]._replace(name=name), width=200)
+LONG = "shop.europe-west.orders.incoming.priority.today"
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"),
+    [
+        (40, "messages, size, subscribers, first, last"),
+        (60, "subscribers, first, last"),
+        (80, "first, last"),
+        (120, ""),
+    ],
+)
+def test_a_name_is_never_broken_and_a_column_without_room_is_said(width: int, left_out: str) -> None:
+    said: list[str] = []
+    _, every = human_renderer(False, width, now=lambda: NOW, note=said.append)
+    lines = every([*QUEUES, QUEUES[0]._replace(name=LONG)]).decode().splitlines()
+    assert said == ([f"no room for {left_out}; -o json has all"] if left_out else [])
+    assert [line for line in lines if LONG in line]
+    if width < 120:
+        assert lines[3] == LONG
+        assert lines[4].split() == lines[1].split()[1:]
+        assert lines[4].index("12") == lines[1].index("12")
+    assert max(cell_len(line) for line in lines if line != LONG) <= width
+
+
+def test_a_cropped_row_is_one_line_and_shows_that_its_name_goes_on() -> None:
+    table = [Column("name", ["orders", LONG]), Column("waiting", ["1", "2"], numeric=True)]
+    assert draw_table(table, ViewOptions(False, 30, lambda: NOW), crop=True) == (
+        "NAME                   WAITING\norders                       1\nshop.europe-west.ord…        2\n"
+    )
 
 
 @pytest.mark.parametrize("width", [20, 30, 40, 60, 80, 200])
