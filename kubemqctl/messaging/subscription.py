@@ -153,6 +153,7 @@ class LiveSubscription(Generic[T]):
         out: Stdout | None = None,
         timing: Timing = TIMING,
         is_filtered: bool = False,
+        connect_wait: float = 0.0,
     ) -> None:
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
@@ -175,6 +176,7 @@ class LiveSubscription(Generic[T]):
         self._began: float | None = None
         self._last = 0.0  # when something last came; monotonic seconds
         self._is_filtered = is_filtered
+        self._connect_wait = connect_wait
         self._last_match = 0.0  # likewise, something that counts for --idle
         self._error: KubemqctlError | None = None
         self._drained = False
@@ -317,7 +319,7 @@ class LiveSubscription(Generic[T]):
         if not self._may_try_again(error, now):
             raise error
         if self._error is None:
-            self.outages += 1
+            self.outages += self._began is not None
             self._lost_at = now
             if self._began is not None:
                 self._note(f"{error.message}; connecting again")
@@ -336,7 +338,9 @@ class LiveSubscription(Generic[T]):
             if error.code == "token-renewed":
                 return True
             # Servers keep an id for half a second after its subscription has ended.
-            return error.code == "client-id-in-use" and now < self._tried_first + self._timing.id_in_use
+            in_use = error.code == "client-id-in-use"
+            wait = max(self._timing.id_in_use if in_use else 0.0, self._connect_wait)
+            return now < self._tried_first + wait
         return self._may_reconnect
 
     def _try_again(self) -> None:

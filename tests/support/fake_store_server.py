@@ -30,6 +30,7 @@ class FakeStore:
         self.dropping: Container[int] = ()
         self.answers_pings = True
         self.shows_life = True
+        self.refuses = 0  # so many subscriptions from the first on, as a server that is not ready yet does
         self.ends_after: float | None = None  # seconds after which every subscription breaks off by itself
         self.takes = -1  # so many published events, then the connection breaks; -1: all
         self.taken: list[pb.Event] = []
@@ -74,6 +75,8 @@ class FakeStore:
     def subscribe(self, request: pb.Subscribe, context: Any) -> Iterator[pb.EventReceive]:
         with self._changed:
             self.requests.append(request)
+            if len(self.requests) <= self.refuses:
+                context.abort(grpc.StatusCode.UNAVAILABLE, "grpc server is not ready to accept requests")
             drops = self.dropped if len(self.requests) in self.dropping else set()
             breaks = self._breaks
             last = self._events[-1].Sequence if self._events else 0

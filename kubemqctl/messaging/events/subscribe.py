@@ -200,6 +200,7 @@ class Subscriber:
             out=out.stdout,
             timing=timing,
             is_filtered=options.is_filtered,
+            connect_wait=run.settings().connect_wait,
         )
         self._passed_over = 0
         self._delivery = self._deliver_to(out)

@@ -174,6 +174,7 @@ def _listen(
             ready_file=ready_file,
             on_live=lambda: run.note_on_terminal(f"responding on {channel}; press Ctrl-C to stop"),
             out=out,
+            connect_wait=run.settings().connect_wait,
         )
         with live:
             responder.wake = live.wake

@@ -169,6 +169,16 @@ def test_a_server_that_does_not_speak_is_not_taken_for_live(run: Run, tmp_path: 
     assert not (tmp_path / "ready").exists()
 
 
+def test_a_server_that_is_not_ready_yet_is_waited_for_where_that_is_wanted(run: Run, fake: FakeStore) -> None:
+    fake.put(1)
+    fake.refuses = 2
+    sub = ["store", "sub", "c", "--from", "first", "--count", "1"]
+    assert run(*sub, address=fake.address).code == 8
+    fake.refuses = 4
+    ended = run(*sub, "--connect-wait", "10s", address=fake.address)
+    assert (ended.code, ended.text, ended.err) == (0, "1", "1 received\n")
+
+
 # Handlers
 
 
