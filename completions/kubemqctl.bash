@@ -11,7 +11,7 @@ _kubemqctl_table() {
             commands='queue events store cmd query channel top ping check doctor bench profile broker schema completion help'
             ;;
         'queue')
-            commands='send receive peek ack-all tx move list info'
+            commands='send receive peek ack-all tx move copy list info'
             ;;
         'events')
             commands='pub sub'
@@ -65,8 +65,13 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'queue move')
-            options='-n --count --all --where --decode --proto-set --proto-type --max-receives --dead-letter --rate --dry-run'
-            values='-n=- --count=- --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --max-receives=- --dead-letter=channels:queues --rate=-'
+            options='-n --count --all --where --decode --proto-set --proto-type --max-receives --dead-letter --rate --dry-run --to-profile'
+            values='-n=- --count=- --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --max-receives=- --dead-letter=channels:queues --rate=- --to-profile=profiles'
+            arguments='channels:queues channels:queues'
+            ;;
+        'queue copy')
+            options='-n --count --all --where --decode --proto-set --proto-type --max-receives --dead-letter --rate --dry-run --to-profile'
+            values='-n=- --count=- --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --max-receives=- --dead-letter=channels:queues --rate=- --to-profile=profiles'
             arguments='channels:queues channels:queues'
             ;;
         'queue list')

@@ -33,6 +33,7 @@ function __kubemqctl_table
                 'command|ack-all|Delete all waiting messages of a queue, by acknowledging them.' \
                 'command|tx|Receive one message, hold it, and decide what happens to it.' \
                 'command|move|Move messages to another queue, for instance dead letters back to work.' \
+                'command|copy|Copy messages to another queue, perhaps on another server; the source keeps them.' \
                 'command|list|List all queues with their statistics.' \
                 'command|info|Show the statistics of a queue. The exit code is 3 if it does not exist.'
         case 'events'
@@ -169,7 +170,23 @@ function __kubemqctl_table
                 'option|--max-receives|-|Set a new limit of deliveries.' \
                 'option|--dead-letter|channels:queues|Set a new dead-letter queue.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
-                'option|--dry-run||Only print how many messages would be moved.'
+                'option|--dry-run||Only print how many messages would be moved.' \
+                'option|--to-profile|profiles|TARGET is on the server of the profile NAME.'
+        case 'queue copy'
+            printf '%s\n' \
+                'argument|channels:queues' \
+                'argument|channels:queues' \
+                'option|-n --count|-|Copy up to N messages.' \
+                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
+                'option|--max-receives|-|Set a new limit of deliveries.' \
+                'option|--dead-letter|channels:queues|Set a new dead-letter queue.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--dry-run||Only print how many messages would be copied.' \
+                'option|--to-profile|profiles|TARGET is on the server of the profile NAME.'
         case 'queue info'
             printf '%s\n' \
                 'argument|channels:queues'

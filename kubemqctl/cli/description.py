@@ -181,7 +181,9 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
         return Value("word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset"))
     if name in _CHANNELS:
         return Value("channel", of=TYPE_OF_GROUP.get(path[0], "") if path else "")
-    if option == "--profile" or (not option and path[:1] == ("profile",) and name == "NAME"):
+    if option in ("--profile", "--to-profile") or (
+        not option and path[:1] == ("profile",) and name == "NAME"
+    ):
         return Value("profile")
     if path[:1] == ("channel",) and name == "NAME" and not option:
         return Value("channel", of="@") if path[1] == "delete" else Value()

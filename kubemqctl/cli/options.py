@@ -177,6 +177,10 @@ ProtoType = Annotated[
         show_default=False,
     ),
 ]
+ToProfile = Annotated[
+    str | None,
+    typer.Option("--to-profile", metavar="NAME", help="TARGET is on the server of the profile NAME."),
+]
 Follow = Annotated[bool, typer.Option("--follow", help="Keep waiting for new messages.")]
 Wait = Annotated[float, duration("--wait", "Wait up to D for the first message.", "1s")]
 Idle = Annotated[float | None, duration("--idle", "Stop when no message has arrived for D.")]

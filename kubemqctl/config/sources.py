@@ -120,6 +120,12 @@ def _on_or_off(text: str, name: str) -> bool:
     return word in ("true", "1", "yes", "on")
 
 
+def without_connection(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what it says of a connection or a profile."""
+    said = {v.name for v in VARIABLES if v.field or v.option}
+    return {name: value for name, value in environ.items() if name not in said}
+
+
 def of_profile(config: Config, profile: Profile) -> Source:
     """What a profile says, as its file has it: a token of `${NAME}` is still one."""
     token = Token(profile.token, profile.token_file, profile.token_command)

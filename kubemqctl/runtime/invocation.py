@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.config.settings import Settings, plain_text_warning, resolve, wished_output
-from kubemqctl.config.sources import Flags
+from kubemqctl.config.sources import Flags, without_connection
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, Raw, Renderer, decide, make_renderer, no_metrics
@@ -73,6 +74,23 @@ class Invocation:
         from kubemqctl.client.connect import connect
 
         return connect(self.connecting(), self.warn, pause)
+
+    @contextmanager
+    def client_of(self, profile: str | None) -> Iterator[Client | None]:
+        """A connection to the server of that profile, as its file has it; None without one.
+
+        Neither flags nor the environment apply to it: they are those of the first server.
+        """
+        if profile is None:
+            yield None
+            return
+        from kubemqctl.client.connect import connect
+
+        settings = resolve(Flags(profile=profile), without_connection(self.environ))
+        for text in (*settings.notes, *plain_text_warning(settings)):
+            self.warn(text)
+        with connect(settings, self.warn, pause) as client:
+            yield client
 
     def form(self) -> Form:
         """The form of the output. Raises UsageError for options that exclude each other."""

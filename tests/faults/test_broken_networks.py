@@ -12,12 +12,14 @@ import pytest
 from kubemqctl.client.connection import Client
 from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import handler_options
-from kubemqctl.messaging.queues import fetch, move
+from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
 from kubemqctl.messaging.queues.fetch import ReceiveOptions, printer_calls
 from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.held_messages import worker_calls
-from kubemqctl.messaging.queues.move import MoveOptions, Mover
+from kubemqctl.messaging.queues.move import Mover
+from kubemqctl.messaging.queues.move_calls import move_calls
+from kubemqctl.messaging.queues.move_target import MoveOptions, Say
 from kubemqctl.messaging.queues.receive import MessagePrinter
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import Worker
@@ -126,7 +128,7 @@ def test_moved_over_a_broken_network(
             order = MoveOptions(s.channel, target, None, wanted, NO_POLICY, None, False)
             said: list[str] = []
             with broken_client(s) as client:
-                Mover(order, fetch.move_calls(client, s.channel), StopSignal(), said.append).run()
+                Mover(order, move_calls(client, s.channel), StopSignal(), Say(said.append)).run()
             found = bodies_in(s.stub, s.channel, target)
             account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
             assert account.doubles <= batch

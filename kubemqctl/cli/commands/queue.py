@@ -1,4 +1,4 @@
-"""`kubemqctl queue`: send, receive, peek, ack-all, list, info; tx and move have files of their own."""
+"""`kubemqctl queue`: send, receive, peek, ack-all, list, info; tx, move and copy have files of their own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.cli.commands.queue_move import move
+from kubemqctl.cli.commands.queue_move import copy, move
 from kubemqctl.cli.commands.queue_tx import OnFail, tx
 from kubemqctl.messaging.sending.retry import _outlet
 from kubemqctl.model.channels import ChannelInfo, check_channel
@@ -246,6 +246,7 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
 
 group.command("tx", handler=True)(tx)
 group.command("move")(move)
+group.command("copy")(copy)
 
 
 @group.command("list", metrics=True)

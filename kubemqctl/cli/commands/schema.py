@@ -97,6 +97,7 @@ PRINTS: dict[str, Printed] = {
     "queue ack-all": Printed(("affected",), "the number"),
     "queue tx": Printed(("message", "decision", "handled-message"), "the body; with a handler, its stdout"),
     "queue move": Printed(("affected",), "the number"),
+    "queue copy": Printed(("affected",), "the number"),
     "queue list": _CHANNEL_ROW,
     "queue info": Printed(("channel",), _FIELDS),
     "events pub": _RESULT,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.model.errors import NothingArrived, NotReady, TimedOut, Unreachable
-from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.model.text import count_text
 
 if TYPE_CHECKING:
@@ -112,29 +111,3 @@ def printer_calls(client: Client, channel: str) -> QueueCalls:
             return False
 
     return QueueCalls(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
-
-
-class MoveCalls(NamedTuple):
-    """Calls of the client. `send` gives a result a message, in order; `mended` counts changed answers.
-
-    `now` is the time of the server that the messages come from, in Unix nanoseconds.
-    """
-
-    open: Callable[[], Downstream]
-    depth: Callable[[], Depth | None]
-    send: Callable[[Sequence[Message]], Sequence[SendResult]]
-    now: Callable[[], int]
-    mended: Callable[[], int] = lambda: 0
-
-
-def move_calls(client: Client, source: str) -> MoveCalls:
-    """The calls of `client` that move messages from the queue `source`."""
-    from kubemqctl.client import connection, queues
-
-    return MoveCalls(
-        lambda: queues.Downstream(client),
-        queues.Gauge(client, source).read,
-        lambda messages: queues.batch(client, messages)().results(),
-        lambda: connection.server_time(client),
-        lambda: client.mended,
-    )

@@ -1,106 +1,147 @@
-"""`queue move`: messages from one queue to another, in batches, so that none is lost on the way.
+"""`queue move` and `queue copy`: messages from one queue to another, in batches, so that none is lost.
 
 A batch is held under a transaction, sent, and acknowledged when the target has it: whatever breaks in
 between leaves it in the source, and at worst in the target as well. What is not wanted stays held until
-the end and is then closed back: to its place, uncounted.
+the end and is then closed back: to its place, uncounted. So does all that is copied, where one peek cannot
+show it.
+
+A server that is lost is waited for. What the target has confirmed is not sent again then: messages come
+back with the sequences that they had.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.queues.fetch import Expiring, MoveCalls, move_calls
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge
-from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
-from kubemqctl.model.messages import Affected, Message, Policy, Received
+from kubemqctl.messaging.queues.fetch import Expiring
+from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
+from kubemqctl.messaging.queues.move_target import (
+    BYTES_AT_ONCE,
+    LOST,
+    MOST_AT_ONCE,
+    MoveOptions,
+    Recovery,
+    Say,
+    Target,
+    in_flight,
+)
+from kubemqctl.model.errors import Partial, TooLarge
+from kubemqctl.model.limits import MAX_PEEK
+from kubemqctl.model.messages import Affected, Received
 from kubemqctl.model.text import count_text
-from kubemqctl.output.stderr import FirstFew
+from kubemqctl.output.progress import Progress
+from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
-    from kubemqctl.client.queues import Depth, HeldBatch
+    from kubemqctl.client.queues import Downstream, HeldBatch
 
 
-Wanted = Callable[[Received], bool]
-
-
-MOST_AT_ONCE = 500
-BYTES_AT_ONCE = 8 << 20
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
 
 
-class MoveOptions(NamedTuple):
-    """What to move: `most` None for all that waits, `wanted` None for every message.
-
-    `policy` has what is asked for; `rate` is messages a second.
-    """
-
-    source: str
-    target: str
-    most: int | None
-    wanted: Wanted | None
-    policy: Policy
-    rate: float | None
-    dry: bool
-
-
 class Mover:
-    """One run. `moved` and `refused` count what became of the messages, whatever ended it."""
+    """One run. `moved` counts the messages that are in the target for sure, whatever ended it."""
 
     def __init__(
-        self, options: MoveOptions, calls: MoveCalls, stop: StopSignal, warn: Callable[[str], None]
+        self,
+        options: MoveOptions,
+        calls: MoveCalls,
+        stop: StopSignal,
+        say: Say,
+        advance: Callable[[Sequence[Received]], None] = lambda messages: None,
     ) -> None:
         self.moved = 0
-        self.refused = 0
         self._options = options
         self._calls = calls
         self._stop = stop
-        self._warn = warn
-        self._name_refused = FirstFew(warn)
+        self._say = say
+        self._advance = advance
+        self._recovery = Recovery(stop, say)
+        self._target = Target(options, calls, stop, self._recovery, say.warn, self._stays)
         self._kept: list[HeldBatch] = []
-        self._seen: set[int] = set()  # the sequences of what is kept
-        self._next_at = time.monotonic()
+        self._holding = 0  # messages in them
+        self._seen = Sequences()  # what stays in the source, and is done with
+        self._arrived = Sequences()  # what the target has, and the source may not know of
         self._expiring = Expiring()
         self._most = MOST_AT_ONCE
         self._left = math.inf
         self._last = math.inf
         self._size = 0
-        self._down = calls.open()
+        self._begun = False
+        self._down: Downstream | None = None
 
     def run(self) -> None:
         """Move until all is moved, or a signal came. Raises what ended it."""
         try:
-            self._bound(self._calls.depth())
             while self._left > 0 and self._remaining > 0 and not self._stop:
-                held = self._get(self._fitting())
-                if held is None:
-                    break
-                self._move(held)
+                try:
+                    if not self._round():
+                        break
+                except LOST as e:
+                    self._recovery.regain(e, self._calls.reconnect)
+                    self._start_over()
             self._give_back()
         finally:
-            self._down.close_stream()
-        if self.refused:
-            raise Partial(f"{count_text(self.refused, 'message')} could not be sent: still in the source")
+            self._close_stream()
+        if refused := self._target.refused:
+            raise Partial(f"{count_text(refused, 'message')} could not be sent: still in the source")
 
-    def _bound(self, depth: Depth | None) -> None:
-        """What waits now is all that can be wanted."""
-        if depth is None:
-            return
-        self._size = depth.size
-        if depth.is_sure:
-            self._left, self._last = depth.waiting, depth.last_sequence
+    def _stays(self, message: Received) -> None:
+        self._seen.update([message.sequence])
+
+    def _round(self) -> bool:
+        """Take some messages and see to them; False when there are no more."""
+        if not self._begun:
+            self._bound()
+            if self._left <= 0:
+                return False
+            if self._options.copies and self._left <= MAX_PEEK and self._copy_in_view():
+                return False
+        held = self._get(self._fitting())
+        if held is not None:
+            self._move(held)
+        return held is not None
+
+    def _bound(self) -> None:
+        """What waits when the run begins is all that can be wanted."""
+        if depth := self._calls.depth():
+            self._size = depth.size
+            if depth.is_sure:
+                self._left = depth.waiting
+                self._last = min(self._last, depth.last_sequence)
+        self._begun = True
 
     @property
     def _remaining(self) -> float:
         most = self._options.most
         return math.inf if most is None else most - self.moved
 
+    def _copy_in_view(self) -> bool:
+        """Copy what one peek shows, without holding it; whether it showed all that there is."""
+        try:
+            messages = self._calls.peek(max(1, int(self._left)))
+        except TooLarge:
+            return False
+        self._pass_on(None, self._wanted(messages))
+        return True
+
     # --- taking ---
+
+    @property
+    def _stream(self) -> Downstream:
+        self._down = self._down or self._calls.open()
+        return self._down
+
+    def _close_stream(self) -> None:
+        if self._down:
+            self._down.close_stream()
+        self._down = None
 
     def _fitting(self) -> int:
         """How many messages to hold at once."""
@@ -111,161 +152,175 @@ class Mover:
         return max(1, int(count))
 
     def _get(self, count: int) -> HeldBatch | None:
-        """Up to `count` messages; None when nothing came for the whole wait."""
-        began, mended = time.monotonic(), self._calls.mended()
-        try:
-            held = self._down.get(self._options.source, count, 1.0)
-        except TooLarge:
-            if count == 1:
-                raise
-            self._start_over(count // 2)
-            return self._get(count // 2)
-        if self._calls.mended() > mended:
-            return self._apart(held, count)
-        if held.messages:
-            self._expiring.ended()
-        elif (now := time.monotonic()) - began > SHORTEST_ROUND or self._expiring.is_too_long(now):
-            return None
-        return held
+        """Up to `count` messages; None when there are none, as far as the server counts."""
+        asked_again = False
+        while not self._stop:
+            began, mended = time.monotonic(), self._calls.mended()
+            try:
+                held = self._stream.get(self._options.source, count, 1.0)
+            except TooLarge:
+                if count == 1:
+                    raise
+                self._most = count = count // 2
+                self._start_over()
+                continue
+            if self._calls.mended() > mended:
+                if count == 1:
+                    self._leave(held)
+                    return held
+                # Text in one of them is no UTF-8, and would be sent on as something else: look for it.
+                self._stream.close(held)
+                self._stream.barrier(held)
+                count //= 2
+            elif held.messages:
+                self._expiring.ended()
+                return held
+            elif (now := time.monotonic()) - began < SHORTEST_ROUND:
+                # Expired messages fill a Get, which is answered at once then.
+                return None if self._expiring.is_too_long(now) else held
+            elif asked_again or not self._counted_beyond():
+                return None
+            else:
+                asked_again = True
+        return None
 
-    def _apart(self, held: HeldBatch, count: int) -> HeldBatch | None:
-        """Text in `held` is no UTF-8, and would be sent on as something else: find the message, leave it."""
-        if count > 1:
-            self._down.close(held)
-            self._down.barrier(held)
-            return self._get(count // 2)
+    def _counted_beyond(self) -> int:
+        """How many messages wait that we do not hold, as the server counts; says so when there are any."""
+        depth = self._calls.depth()
+        more = depth.waiting - self._holding if depth and depth.is_sure else 0
+        if more > 0:
+            what = count_text(more, "message")
+            self._say.note(
+                f"{what} more counted in {self._options.source}, but not given: others may hold them"
+            )
+        return max(0, more)
+
+    def _leave(self, held: HeldBatch) -> None:
         for message in held.messages:
             if message.sequence not in self._seen:
-                self._seen.add(message.sequence)
-                self._refuse(message, "its text is not UTF-8 and would not arrive as it is")
-        return held
+                self._target.refuse(message, "its text is not UTF-8 and would not arrive as it is")
 
-    def _start_over(self, most: int) -> None:
-        """The stream is over, and what it held went back: it will be seen once more."""
-        self._down = self._calls.open()
-        self._most = most
-        self._left += len(self._seen)
+    def _start_over(self) -> None:
+        """The stream is over, and what it held goes back: it will be seen once more."""
+        self._close_stream()
+        self._begun = False
         self._kept.clear()
+        self._holding = 0
+        self._left = math.inf
 
     def _give_back(self) -> None:
+        if not self._kept or self._down is None:
+            return
         for held in self._kept:
             self._down.close(held)
-        if self._kept:
+        try:
             self._down.barrier(self._kept[-1])
+        except LOST:
+            # A stream that ends gives back what it held.
+            self._say.note(
+                f"what was held of {self._options.source} returns when the server notices the loss"
+            )
 
     # --- moving ---
 
     def _move(self, held: HeldBatch) -> None:
-        """Send what is wanted of `held`, acknowledge what arrived, keep the rest for the end."""
+        """Pass on what is wanted of `held`; keep the rest for the end."""
         self._left -= max(1, len(held.messages))
-        wanted = [m for m in held.messages if self._is_wanted(m)]
-        wanted = wanted[: int(min(self._remaining, len(wanted)))]
-        arrived = 0
-        if self._options.dry:
-            self.moved += len(wanted)
-        else:
-            for portion in self._portions(wanted):
-                arrived += self._move_portion(held, portion)
+        settled = self._settle_arrived(held)
+        settled += self._pass_on(held, self._wanted(held.messages))
         if any(m.sequence > self._last for m in held.messages):
             self._left = 0
-        if arrived < len(held.messages):
-            self._seen.update(m.sequence for m in held.messages)
+        if settled < len(held.messages):
+            self._seen.update(m.sequence for m in held.messages if m.sequence not in self._arrived)
             self._kept.append(held._replace(messages=[]))
+            self._holding += len(held.messages) - settled
+
+    def _settle_arrived(self, held: HeldBatch) -> int:
+        """Acknowledge what the target had confirmed when the connection broke."""
+        arrived = [m for m in held.messages if m.sequence in self._arrived]
+        if arrived:
+            self._acknowledge(held, arrived)
+        return len(arrived)
+
+    def _wanted(self, messages: Sequence[Received]) -> list[Received]:
+        found = [m for m in messages if self._is_wanted(m)]
+        return found[: int(min(self._remaining, len(found)))]
 
     def _is_wanted(self, message: Received) -> bool:
         if message.sequence > self._last or message.sequence in self._seen:
             return False
+        if message.sequence in self._arrived:
+            return False
         return self._options.wanted is None or self._options.wanted(message)
 
-    def _portions(self, messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
-        """`messages` in portions that the rate allows, each at its time."""
-        rate = self._options.rate
-        size = len(messages) if rate is None else max(1, int(rate / 10))
-        for at in range(0, len(messages), size or 1):
-            portion = messages[at : at + size]
-            if rate is not None:
-                self._stop.wait(self._next_at - time.monotonic())
-                self._next_at = max(self._next_at, time.monotonic()) + len(portion) / rate
-            if self._stop:
-                return
-            yield portion
+    def _pass_on(self, held: HeldBatch | None, messages: Sequence[Received]) -> int:
+        """Send `messages`, and acknowledge in `held` what arrived; how many are settled there."""
+        if self._options.dry:
+            self.moved += len(messages)
+            return 0
+        settled = 0
+        for portion in self._target.portions(messages):
+            arrived = self._target.send(portion)
+            self.moved += len(arrived)
+            self._advance(arrived)
+            if self._options.copies:
+                self._seen.update(m.sequence for m in arrived)
+            elif held and arrived:
+                self._arrived.update(m.sequence for m in arrived)
+                self._acknowledge(held, arrived)
+                settled += len(arrived)
+        return settled
 
-    def _move_portion(self, held: HeldBatch, portion: Sequence[Received]) -> int:
-        arrived = self._send(portion)
-        if arrived:
-            self._down.ack(held, [m.sequence for m in arrived])
-            self._confirm(held, arrived)
-        self.moved += len(arrived)
-        return len(arrived)
-
-    def _confirm(self, held: HeldBatch, arrived: Sequence[Received]) -> None:
+    def _acknowledge(self, held: HeldBatch, arrived: Sequence[Received]) -> None:
+        sequences = [m.sequence for m in arrived]
+        doubt = f"{in_flight(len(arrived))} in the target, and may be in the source as well"
+        self._recovery.doubt = doubt
+        self._stream.ack(held, sequences)
         try:
-            unsettled = self._down.barrier(held).intersection(m.sequence for m in arrived)
-        except KubemqctlError:
-            self._doubt(len(arrived), "in the target, and may be in the source as well")
+            unsettled = self._stream.barrier(held).intersection(sequences)
+        except Partial:
+            self._say.warn(doubt)
             raise
         if unsettled:
-            self._doubt(len(unsettled), "in the target, and in the source as well")
+            self._say.warn(f"{in_flight(len(unsettled))} in the target, and in the source as well")
             raise Partial("the server did not accept an acknowledgement", code="not-settled")
-
-    def _send(self, wanted: Sequence[Received]) -> list[Received]:
-        """Send; returns what arrived. What was refused is named."""
-        # Ours may be an hour ahead: what has half of one left would be gone, or live longer than it may.
-        now = self._calls.now() if any(m.expires_at for m in wanted) else 0
-        try:
-            results = self._calls.send([self._message(m, now) for m in wanted])
-        except (ConnectionLost, TimedOut):
-            self._doubt(len(wanted), "in the source, and may be in the target as well")
-            raise
-        arrived = []
-        for message, result in zip(wanted, results, strict=True):
-            if result.error:
-                self._refuse(message, result.error)
-            else:
-                arrived.append(message)
-        return arrived
-
-    def _refuse(self, message: Received, error: str) -> None:
-        self.refused += 1
-        self._name_refused(f"message {message.id}: {error}")
-
-    def _doubt(self, count: int, where: str) -> None:
-        self._warn(f"{count_text(count, 'message')} of the batch in flight: {where}")
-
-    def _message(self, m: Received, now: int) -> Message:
-        """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""
-        asked = self._options.policy
-        policy = Policy(
-            _time_left(m.expires_at, now),
-            0,
-            asked.max_receives or m.policy.max_receives,
-            asked.dead_letter or m.policy.dead_letter,
-        )
-        return Message(m.body, self._options.target, m.id, m.metadata, m.tags, policy)
+        self._recovery.doubt = ""
 
 
-def _time_left(expires_at: int, now: int) -> int:
-    """Seconds from `now` until `expires_at`, as a policy may have them; 0 for never. Unix nanoseconds."""
-    if not expires_at:
-        return 0
-    return min(max(1, -((now - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
+def move_messages(run: Invocation, options: MoveOptions, profile: str | None = None) -> int:
+    """Move or copy, to the server of `profile` if there is one, and print how many messages that were.
 
-
-def move_messages(run: Invocation, options: MoveOptions) -> int:
-    """Move, and print how many that were; returns the exit code."""
+    Returns the exit code.
+    """
     render = run.renderer(Affected)
-    with run.client() as client, StopSignal() as stop:
-        mover = Mover(options, move_calls(client, options.source), stop, run.warn)
+    with (
+        run.client() as client,
+        run.client_of(profile) as target,
+        StopSignal() as stop,
+        Progress(2 if run.is_watched else None, is_terminal(1)) as progress,
+    ):
+        if target and options.source == options.target:
+            check_two_queues(client, target, options.source)
+        mover = Mover(
+            options,
+            move_calls(client, options.source, target),
+            stop,
+            Say(progress.apart(run.warn), progress.apart(run.note)),
+            progress.around(lambda messages: None),
+        )
         try:
             mover.run()
         finally:
+            progress.clear()
             if options.dry or run.form().name != "human":
-                run.note(_summary(options, mover))
+                run.note(_summary(options, mover, profile))
             # Also of a run that broke off: so many are in the target for sure.
             run.write(render.one(Affected(options.source, mover.moved, options.target)))
         return stop.exit_code
 
 
-def _summary(options: MoveOptions, mover: Mover) -> str:
-    verb = "would be moved" if options.dry else "moved"
-    return f"{count_text(mover.moved, 'message')} {verb} from {options.source} to {options.target}"
+def _summary(options: MoveOptions, mover: Mover, profile: str | None) -> str:
+    done = "copied" if options.copies else "moved"
+    verb = f"would be {done}" if options.dry else done
+    where = f" of {profile}" if profile else ""
+    return f"{count_text(mover.moved, 'message')} {verb} from {options.source} to {options.target}{where}"

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kubemqctl.client.queues import Depth, HeldBatch
-from kubemqctl.messaging.queues import move
-from kubemqctl.messaging.queues.fetch import MoveCalls
-from kubemqctl.messaging.queues.move import MoveOptions, Mover, Wanted
-from kubemqctl.model.errors import Partial, TooLarge
+from kubemqctl.messaging.queues import move, move_target
+from kubemqctl.messaging.queues.move import Mover
+from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences
+from kubemqctl.messaging.queues.move_target import MoveOptions, Say, Wanted
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Partial, TooLarge, Unreachable
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.runtime.waiting import StopSignal
@@ -38,8 +41,26 @@ class Source:
         self.now = time.time_ns()  # by the clock of the server
         self.sent: list[Message] = []
 
+    def calls(self, reconnect_target: Callable[[], None] | None = None) -> MoveCalls:
+        return MoveCalls(
+            self.open,
+            self.depth,
+            self.peek,
+            self.send,
+            lambda: self.now,
+            self.reconnect,
+            reconnect_target,
+            lambda: self.mended,
+        )
+
     def open(self) -> Any:
         return Stream(self)
+
+    def peek(self, count: int) -> list[Received]:
+        return self.ready[:count]
+
+    def reconnect(self) -> None:
+        pass
 
     def depth(self) -> Depth:
         return Depth(len(self.ready), 1, 100, 1000, True)
@@ -58,6 +79,7 @@ class Stream:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.mine: dict[str, list[Received]] = {}
+        self.acked: list[Received] = []
 
     def get(self, channel: str, count: int, wait: float) -> HeldBatch:
         if min(count, len(self.source.ready)) > self.source.room:
@@ -72,6 +94,7 @@ class Stream:
         return HeldBatch(name, channel, list(taken))
 
     def ack(self, held: HeldBatch, numbers: Sequence[int]) -> None:
+        self.acked = [m for m in self.mine[held.id] if m.sequence in numbers]
         self.mine[held.id] = [m for m in self.mine[held.id] if m.sequence not in numbers]
 
     def close(self, held: HeldBatch) -> None:
@@ -90,9 +113,9 @@ def mover(source: Source, said: list[str], wanted: Wanted | None = None, dry: bo
     options = MoveOptions("source", "target", None, wanted, Policy(), None, dry)
     return Mover(
         options,
-        MoveCalls(source.open, source.depth, source.send, lambda: source.now, lambda: source.mended),
+        source.calls(),
         StopSignal(),
-        said.append,
+        Say(said.append),
     )
 
 
@@ -172,3 +195,190 @@ def test_what_is_left_of_a_messages_time_is_told_by_the_clock_of_its_server(ahea
     ]
     mover(source, []).run()
     assert [m.policy.expiration for m in source.sent] == [1800, 43_200, 1]
+
+
+# ---- servers that are lost ----
+
+
+def copier(source: Source, said: list[str], reconnect_target: Callable[[], None] | None = None) -> Mover:
+    options = MoveOptions("source", "target", None, None, Policy(), None, dry=False, copies=True)
+    return Mover(options, source.calls(reconnect_target), StopSignal(), Say(said.append))
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(move_target, "FIRST_PAUSE", 0.001)
+
+
+def bodies(source: Source) -> list[int]:
+    return [int(m.body) for m in source.sent]
+
+
+class Losing:
+    """Sends through a source, and loses the answers to the requests of these numbers, from 1."""
+
+    def __init__(self, source: Source, *lost: int, error: KubemqctlError | None = None) -> None:
+        self.requests = 0
+        self._send = source.send
+        self._lost = lost
+        self._error = error or ConnectionLost("the connection was lost")
+
+    def __call__(self, messages: Sequence[Message]) -> list[SendResult]:
+        self.requests += 1
+        results = self._send(messages)
+        if self.requests in self._lost:
+            raise self._error
+        return results
+
+
+@pytest.mark.parametrize("copies", [False, True])
+def test_a_target_that_is_lost_is_waited_for_and_only_the_batch_in_flight_is_sent_twice(
+    copies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(move, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr(move, "MAX_PEEK", 3)
+    source = Source(20, room=100)
+    monkeypatch.setattr(source, "send", Losing(source, 2))
+    tries: list[int] = []
+
+    def reconnect_target() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise Unreachable("not yet")
+
+    said: list[str] = []
+    moving = Mover(
+        MoveOptions("source", "target", None, None, Policy(), None, dry=False, copies=copies),
+        source.calls(reconnect_target),
+        StopSignal(),
+        Say(said.append),
+    )
+    moving.run()
+    assert bodies(source) == [*range(1, 11), *range(6, 21)]
+    assert (moving.moved, len(tries), len(source.ready)) == (20, 3, 20 if copies else 0)
+    assert said == ["5 messages of the batch in flight: sent again, and may be in the target twice"]
+
+
+def test_one_server_that_comes_back_is_not_sent_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(move, "MOST_AT_ONCE", 5)
+    monkeypatch.setattr(move, "MAX_PEEK", 3)
+    source = Source(20, room=100)
+    monkeypatch.setattr(source, "send", Losing(source, 3))
+    said: list[str] = []
+    moving = copier(source, said)
+    moving.run()
+    assert bodies(source) == [*range(1, 16), *range(11, 21)]
+    assert (moving.moved, [m.sequence for m in source.ready]) == (20, list(range(1, 21)))
+    assert len(said) == 1
+
+
+def test_what_was_confirmed_before_its_acknowledgement_was_lost_is_only_acknowledged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source(4, room=100)
+    barrier, lost = Stream.barrier, [1]
+
+    def broken(stream: Stream, held: HeldBatch) -> set[int]:
+        if lost:
+            lost.clear()
+            stream.mine[held.id] = stream.acked
+            stream.close_stream()
+            raise ConnectionLost("the connection was lost")
+        return barrier(stream, held)
+
+    monkeypatch.setattr(Stream, "barrier", broken)
+    said: list[str] = []
+    moving = mover(source, said)
+    moving.run()
+    assert (bodies(source), moving.moved, source.ready, said) == ([1, 2, 3, 4], 4, [], [])
+
+
+def test_a_server_that_stays_away_ends_it_with_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(move_target, "REGAIN", 0.01)
+    source = Source(4, room=100)
+    monkeypatch.setattr(source, "send", Losing(source, 1))
+
+    def away() -> None:
+        raise Unreachable("nobody there")
+
+    monkeypatch.setattr(source, "reconnect", away)
+    said: list[str] = []
+    moving = mover(source, said)
+    with pytest.raises(ConnectionLost):
+        moving.run()
+    assert (moving.moved, len(source.ready)) == (0, 4)
+    assert said == ["4 messages of the batch in flight: in the source, and may be in the target as well"]
+
+
+def test_a_request_that_never_went_out_doubles_nothing_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source(4, room=100)
+    monkeypatch.setattr(source, "send", Losing(source, 1, error=NotReady("starting")))
+    said: list[str] = []
+    mover(source, said).run()
+    assert said == []
+
+
+def test_a_message_that_the_target_has_no_room_for_stays_and_the_others_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source(5, room=100)
+    real = source.send
+
+    def send(messages: Sequence[Message]) -> list[SendResult]:
+        if any(m.body == b"3" for m in messages):
+            raise TooLarge("larger than max")
+        return real(messages)
+
+    monkeypatch.setattr(source, "send", send)
+    said: list[str] = []
+    moving = mover(source, said)
+    with pytest.raises(Partial):
+        moving.run()
+    assert (moving.moved, [m.sequence for m in source.ready]) == (4, [3])
+    assert said == ["message m3: larger than max"]
+
+
+def test_an_empty_answer_is_not_believed_while_the_server_counts_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(move, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    source = Source(4, room=100)
+    real, empty = Stream.get, [1]
+
+    def get(stream: Stream, channel: str, count: int, wait: float) -> HeldBatch:
+        if empty and len(source.ready) < 4:
+            empty.clear()
+            clock[0] += 1.0
+            return HeldBatch("none", channel, [])
+        return real(stream, channel, min(count, 2), wait)
+
+    monkeypatch.setattr(Stream, "get", get)
+    moving = mover(source, [])
+    moving.run()
+    assert (moving.moved, source.ready) == (4, [])
+
+
+def test_what_tells_of_a_failure_is_taken_off_by_a_move_and_kept_by_a_copy() -> None:
+    tags = dict.fromkeys(move_target.FAILURE_TAGS, "x") | {"kubemqctl-id": "first", "kind": "new"}
+    for make, kept in ((mover, {"kubemqctl-id": "first", "kind": "new"}), (copier, tags)):
+        source = Source(1, room=10)
+        source.ready = [source.ready[0]._replace(tags=tags)]
+        make(source, []).run()
+        assert [dict(m.tags) for m in source.sent] == [kept]
+
+
+@given(st.lists(st.integers(1, 40)))
+def test_sequences_are_a_set(numbers: list[int]) -> None:
+    found = Sequences()
+    found.update(numbers)
+    assert len(found) == len(set(numbers))
+    assert [n for n in range(42) if n in found] == sorted(set(numbers))
+
+
+def test_sequences_that_follow_one_another_take_no_room() -> None:
+    found = Sequences()
+    found.update(range(1, 100_001))
+    assert (len(found), len(found._firsts)) == (100_000, 1)

@@ -1,0 +1,106 @@
+"""What moving and copying need of a source and of a target, which may be two servers."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Message, Received, SendResult
+
+if TYPE_CHECKING:
+    from kubemqctl.client.connection import Client
+    from kubemqctl.client.queues import Depth, Downstream
+
+
+class MoveCalls(NamedTuple):
+    """Calls of the clients. `send` gives a result a message, in order; `mended` counts changed answers.
+
+    `peek` looks at the first messages without holding them. `now` is the time of the server that the
+    messages come from, in Unix nanoseconds. `reconnect` and `reconnect_target` raise what is in their way;
+    the second is None where source and target are one server, and share a connection.
+    """
+
+    open: Callable[[], Downstream]
+    depth: Callable[[], Depth | None]
+    peek: Callable[[int], list[Received]]
+    send: Callable[[Sequence[Message]], Sequence[SendResult]]
+    now: Callable[[], int]
+    reconnect: Callable[[], None]
+    reconnect_target: Callable[[], None] | None = None
+    mended: Callable[[], int] = lambda: 0
+
+
+def move_calls(source: Client, channel: str, target: Client | None = None) -> MoveCalls:
+    """The calls that bring messages from the queue `channel` of `source` to `target`, or within `source`."""
+    from kubemqctl.client import connection, queues
+
+    def again(client: Client) -> Callable[[], None]:
+        def reconnect() -> None:
+            client.reconnect()
+            connection.ping(client)
+
+        return reconnect
+
+    to = target or source
+    return MoveCalls(
+        lambda: queues.Downstream(source),
+        queues.Gauge(source, channel).read,
+        lambda count: queues.peek(source, channel, count, 1.0),
+        lambda messages: queues.batch(to, messages)().results(),
+        lambda: connection.server_time(source),
+        again(source),
+        again(target) if target else None,
+        lambda: source.mended,
+    )
+
+
+def check_two_queues(source: Client, target: Client, channel: str) -> None:
+    """Refuse a target of the same name on the same server, whatever address that was reached by.
+
+    What Ping tells of a server is its host and the second of its start. Two that have both in common are
+    told apart by the figures of their queues. Raises UsageError.
+    """
+    from kubemqctl.client import connection, queues
+
+    here, there = connection.ping(source), connection.ping(target)
+    if (here.host, here.started_at) != (there.host, there.started_at):
+        return
+    before = queues.infos(source)
+    others = queues.infos(target)
+    if queues.infos(source) == before != others:
+        return
+    raise UsageError(
+        f"source and target are the same queue: {channel}, on one server",
+        hint="give the target another name, or a profile of another server",
+    )
+
+
+class Sequences:
+    """A set of sequences that takes little room, since most of them follow one another."""
+
+    def __init__(self) -> None:
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, sequence: int) -> bool:
+        at = bisect_right(self._firsts, sequence) - 1
+        return at >= 0 and sequence <= self._lasts[at]
+
+    def update(self, sequences: Iterable[int]) -> None:
+        """Add these."""
+        for sequence in sequences:
+            at = bisect_right(self._firsts, sequence) - 1
+            if at >= 0 and sequence <= self._lasts[at]:
+                continue
+            self._count += 1
+            if at >= 0 and sequence == self._lasts[at] + 1:
+                self._lasts[at] = sequence
+            else:
+                self._firsts.insert(at + 1, sequence)
+                self._lasts.insert(at + 1, sequence)

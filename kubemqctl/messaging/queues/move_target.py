@@ -1,0 +1,200 @@
+"""The sending half of `queue move` and `queue copy`: portions for the target, and what became of each.
+
+A server that is lost is waited for. Where the answer to a request was lost with it, the target may have the
+messages: they are sent again, and it is said that they may be there twice.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from kubemqctl.messaging.queues.move_calls import MoveCalls
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
+from kubemqctl.model.messages import Message, Policy, Received, SendResult
+from kubemqctl.model.text import count_text
+from kubemqctl.output.stderr import FirstFew
+from kubemqctl.runtime.waiting import Backoff, RateLimiter, StopSignal
+
+Wanted = Callable[[Received], bool]
+MOST_AT_ONCE = 500
+BYTES_AT_ONCE = 8 << 20
+# So long a server that was lost is waited for, and so soon it is tried again: seconds.
+REGAIN = 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+LOST = (Unreachable, TimedOut, NotReady)
+# What a worker tells of a failure, and a message that is sent back to work has no use for.
+FAILURE_TAGS = ("kubemqctl-error", "kubemqctl-attempts", "kubemqctl-failed-at", "kubemqctl-failed-from")
+
+
+class MoveOptions(NamedTuple):
+    """What to move: `most` None for all that waits, `wanted` None for every message.
+
+    `policy` has what is asked for; `rate` is messages a second. With `copies` the source keeps its messages.
+    """
+
+    source: str
+    target: str
+    most: int | None
+    wanted: Wanted | None
+    policy: Policy
+    rate: float | None
+    dry: bool
+    copies: bool = False
+
+
+class Say(NamedTuple):
+    """Where a run says what it has to say: warnings, and notes that -q leaves out."""
+
+    warn: Callable[[str], None]
+    note: Callable[[str], None] = lambda text: None
+
+
+class Recovery:
+    """Waits for servers that were lost. `doubt` is what may be said of the batch in flight meanwhile.
+
+    `sends_again` is whether a batch in doubt goes to the target once more when the server is back.
+    """
+
+    def __init__(self, stop: StopSignal, say: Say) -> None:
+        self.doubt = ""
+        self.sends_again = 0
+        self._stop = stop
+        self._say = say
+
+    def regain(self, error: KubemqctlError, reconnect: Callable[[], None]) -> None:
+        """Connect again; a signal ends that too. Raises `error` when the server is not back in time."""
+        self._say.note(f"{error.message}; trying again for {REGAIN:g} s")
+        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        deadline = time.monotonic() + REGAIN
+        is_back = False
+        try:
+            while not self._stop and not is_back:
+                self._stop.wait(backoff.pause())
+                try:
+                    reconnect()
+                    is_back = True
+                except LOST:
+                    if time.monotonic() >= deadline:
+                        raise error from None
+        finally:
+            self._tell(is_back)
+
+    def _tell(self, is_back: bool) -> None:
+        if is_back:
+            self._say.note("connected again")
+        if self.sends_again and is_back:
+            what = in_flight(self.sends_again)
+            self._say.warn(f"{what} sent again, and may be in the target twice")
+        elif self.doubt and not is_back:
+            self._say.warn(self.doubt)
+        self.doubt, self.sends_again = "", 0
+
+
+def in_flight(count: int) -> str:
+    """How what is said of the batch in flight begins."""
+    return f"{count_text(count, 'message')} of the batch in flight:"
+
+
+class Target:
+    """Where the messages go. `refused` counts those that it did not take; `stays` gets each of them."""
+
+    def __init__(
+        self,
+        options: MoveOptions,
+        calls: MoveCalls,
+        stop: StopSignal,
+        recovery: Recovery,
+        warn: Callable[[str], None],
+        stays: Callable[[Received], None],
+    ) -> None:
+        self.refused = 0
+        self._options = options
+        self._calls = calls
+        self._stop = stop
+        self._recovery = recovery
+        self._stays = stays
+        self._limiter = RateLimiter(options.rate, stop.wait) if options.rate else None
+        self._name_refused = FirstFew(warn)
+
+    def portions(self, messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
+        """`messages` in portions that fit into a request and that the rate allows, each at its time."""
+        most = self._limiter.portion if self._limiter else len(messages)
+        at = 0
+        while at < len(messages) and not self._stop:
+            end, size = at, 0
+            while end < min(len(messages), at + most) and (size < BYTES_AT_ONCE or end == at):
+                size += len(messages[end].body)
+                end += 1
+            if self._limiter:
+                self._limiter(end - at)
+            if not self._stop:
+                yield messages[at:end]
+            at = end
+
+    def send(self, portion: Sequence[Received]) -> list[Received]:
+        """Send; returns what arrived. What was refused is named; a target of its own is waited for."""
+        # Ours may be an hour ahead: what has half of one left would be gone, or live longer than it may.
+        now = self._calls.now() if any(m.expires_at for m in portion) else 0
+        messages = [self._message(m, now) for m in portion]
+        while True:
+            try:
+                return self._arrived(portion, self._calls.send(messages))
+            except TooLarge as e:
+                if len(portion) > 1:
+                    middle = len(portion) // 2
+                    return [*self.send(portion[:middle]), *self.send(portion[middle:])]
+                self.refuse(portion[0], e.message)
+                return []
+            except LOST as e:
+                self._note_doubt(e, len(portion))
+                if self._calls.reconnect_target is None:
+                    raise
+                self._recovery.regain(e, self._calls.reconnect_target)
+                if self._stop:
+                    return []
+
+    def _note_doubt(self, error: KubemqctlError, count: int) -> None:
+        if not isinstance(error, ConnectionLost | TimedOut):
+            return
+        copies = self._options.copies
+        where = "may be in the target" if copies else "in the source, and may be in the target as well"
+        self._recovery.doubt, self._recovery.sends_again = f"{in_flight(count)} {where}", count
+
+    def _arrived(self, portion: Sequence[Received], results: Sequence[SendResult]) -> list[Received]:
+        arrived = []
+        for message, result in zip(portion, results, strict=True):
+            if result.error:
+                self.refuse(message, result.error)
+            else:
+                arrived.append(message)
+        return arrived
+
+    def refuse(self, message: Received, error: str) -> None:
+        """Name a message that stays in the source for what `error` says."""
+        self.refused += 1
+        self._stays(message)
+        self._name_refused(f"message {message.id}: {error}")
+
+    def _message(self, m: Received, now: int) -> Message:
+        """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""
+        asked = self._options.policy
+        policy = Policy(
+            _time_left(m.expires_at, now),
+            0,
+            asked.max_receives or m.policy.max_receives,
+            asked.dead_letter or m.policy.dead_letter,
+        )
+        tags = m.tags
+        if not self._options.copies and any(tag in tags for tag in FAILURE_TAGS):
+            tags = {key: value for key, value in tags.items() if key not in FAILURE_TAGS}
+        return Message(m.body, self._options.target, m.id, m.metadata, tags, policy)
+
+
+def _time_left(expires_at: int, now: int) -> int:
+    """Seconds from `now` until `expires_at`, as a policy may have them; 0 for never. Unix nanoseconds."""
+    if not expires_at:
+        return 0
+    return min(max(1, -((now - expires_at) // SECOND)), MAX_QUEUE_SECONDS)
