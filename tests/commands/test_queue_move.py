@@ -178,6 +178,17 @@ def test_a_dry_run_counts_and_touches_nothing(run: Run, stub: Stub, channel: str
     assert waiting(stub, target) == 0
 
 
+def test_what_others_hold_is_asked_for_once_more_and_then_said(
+    run: Run, stub: Stub, channel: str, target: str
+) -> None:
+    stub.fill(channel, 3)
+    held = stub.downstream().get(channel, 2)
+    assert len(held.Messages) == 2
+    done = run("queue", "move", channel, target, "--all")
+    assert (done.code, done.out) == (0, b"1\n")
+    assert "the server counts 2 more messages and gives none" in done.err
+
+
 # ---- what is refused ----
 
 

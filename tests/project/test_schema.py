@@ -108,10 +108,10 @@ def _(bench: Bench) -> list[Result]:
     ]
 
 
-@scenario("queue move")
+@scenario("queue move", "queue copy")
 def _(bench: Bench) -> list[Result]:
     bench.queue()
-    return [bench.run(f"queue move C {bench.channel}.target --all")]
+    return [bench.run(f"queue {verb} C {bench.channel}.target --all") for verb in ("copy", "move")]
 
 
 @scenario("queue list", "queue info")

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.queues.fetch import Expiring
+from kubemqctl.messaging.queues.fetch import Expiring, not_given
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
 from kubemqctl.messaging.queues.move_target import (
     BYTES_AT_ONCE,
@@ -163,6 +163,7 @@ class Mover:
                     raise
                 self._most = count = count // 2
                 self._start_over()
+                self._bound()
                 continue
             if self._calls.mended() > mended:
                 if count == 1:
@@ -178,22 +179,19 @@ class Mover:
             elif (now := time.monotonic()) - began < SHORTEST_ROUND:
                 # Expired messages fill a Get, which is answered at once then.
                 return None if self._expiring.is_too_long(now) else held
-            elif asked_again or not self._counted_beyond():
+            elif not (more := self._counted_beyond()):
+                return None
+            elif asked_again:
+                self._say.note(not_given(more))
                 return None
             else:
                 asked_again = True
         return None
 
     def _counted_beyond(self) -> int:
-        """How many messages wait that we do not hold, as the server counts; says so when there are any."""
+        """How many messages wait that we do not hold, as the server counts."""
         depth = self._calls.depth()
-        more = depth.waiting - self._holding if depth and depth.is_sure else 0
-        if more > 0:
-            what = count_text(more, "message")
-            self._say.note(
-                f"{what} more counted in {self._options.source}, but not given: others may hold them"
-            )
-        return max(0, more)
+        return max(0, depth.waiting - self._holding) if depth and depth.is_sure else 0
 
     def _leave(self, held: HeldBatch) -> None:
         for message in held.messages:
