@@ -82,10 +82,11 @@ def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list
 
 def _asked(settings: Settings, kind: ChannelType, cache: NameCache) -> list[str]:
     """What the server says, kept. One that takes its time and fails is not asked again for a while."""
-    # gRPC's core prints its own lines on stderr otherwise.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from kubemqctl.client.connect import connect, prepare_grpc
+
+    prepare_grpc()
+    # Before the clock runs: importing grpc is not the server's time.
     from kubemqctl.client import channels
-    from kubemqctl.client.connect import connect
 
     threading.Thread(target=_end_in_time, daemon=True).start()
     cache.write([])

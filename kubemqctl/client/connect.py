@@ -39,10 +39,15 @@ def connect(settings: Settings, warn: Warn = _silent, pause: Pause = time.sleep)
     return _client(settings, warn, pause, None)
 
 
-def _client(settings: Settings, warn: Warn, pause: Pause, credentials: Credentials | None) -> Client:
-    # grpc's core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
+def prepare_grpc() -> None:
+    """Say what grpc reads from the environment; to be called before it is imported."""
+    # Its core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+
+
+def _client(settings: Settings, warn: Warn, pause: Pause, credentials: Credentials | None) -> Client:
+    prepare_grpc()
     from kubemqctl.client.connection import Client
 
     return Client(settings, warn, pause, credentials)

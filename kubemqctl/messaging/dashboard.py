@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 import time
@@ -15,6 +14,7 @@ from kubemqctl.model.errors import KubemqctlError, Unreachable
 from kubemqctl.model.text import count_text, escaped, relative_text, size_text
 from kubemqctl.output.human.tables import Column, draw_table
 from kubemqctl.output.stderr import BOLD, DIM, RED, ViewOptions
+from kubemqctl.runtime.waiting import Wakeup
 
 _KEYS = "q quit · s sort · r reverse · / filter"
 # The lines that are not rows: state, heading, keys.
@@ -125,7 +125,7 @@ class News(NamedTuple):
 class Poller:
     """A context manager; calls `read` every `interval` seconds, and `regain` first once the server was lost.
 
-    `fd` is readable when there is news.
+    `wakeup` wakes when there is news.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class Poller:
         self._news: queue.SimpleQueue[News] = queue.SimpleQueue()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="poller", daemon=True)
-        self.fd, self._notify = os.pipe()
+        self.wakeup = Wakeup()
 
     def __enter__(self) -> Poller:
         self._thread.start()
@@ -146,17 +146,14 @@ class Poller:
     def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join(LAST_MOMENT)
-        # A thread that still hangs notifies once more: its end of the pipe stays open for it.
-        if not self._thread.is_alive():
-            os.close(self._notify)
-            os.close(self.fd)
+        self.wakeup.close()
 
     def news(self) -> list[News]:
         """All that came since the last call."""
+        self.wakeup.clear()
         found = []
         while not self._news.empty():
             found.append(self._news.get())
-            os.read(self.fd, 1)
         return found
 
     def _run(self) -> None:
@@ -177,4 +174,4 @@ class Poller:
 
     def _tell(self, news: News) -> None:
         self._news.put(news)
-        os.write(self._notify, b"!")
+        self.wakeup.notify()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -181,8 +180,9 @@ def default_data(environ: Mapping[str, str]) -> Path:
 def _serve(
     run: Invocation, config: Callable[[], BrokerConfig], ready_file: str | None, detached: Detached | None
 ) -> BrokerEnded:
-    # gRPC's core prints its own lines on stderr otherwise.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    from kubemqctl.client.connect import prepare_grpc
+
+    prepare_grpc()
     from kubemqctl.broker import server
 
     if ready_file is not None:

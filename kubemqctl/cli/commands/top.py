@@ -139,7 +139,7 @@ def _live(
     with Poller(survey.read, regain, interval) as poller, screen:
         while not (stop or table.quit):
             draw()
-            for key in keys(screen.wait(poller.fd)):
+            for key in keys(screen.wait(poller.wakeup.fd)):
                 table.key(key)
             for news in poller.news():
                 _learn(table, board, news)
