@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from pathlib import Path
 
 import grpc
 import pytest
@@ -120,3 +121,18 @@ def test_a_list_on_a_narrow_terminal_says_what_it_has_no_room_for(stub: Stub, ch
     assert shown[-1].startswith("no room for ")
     assert "no room" not in on_terminal("queue", "list", "-q", size=(60, 40)).written
     assert "no room" not in on_terminal("queue", "list", size=(300, 40)).written
+
+
+@pytest.mark.parametrize("verb", ["queue send", "events pub", "store pub"])
+def test_of_many_sends_people_see_the_first_ten_and_a_sum(
+    verb: str, channel: str, tmp_path: Path, run: Run
+) -> None:
+    many = tmp_path / "many"
+    many.write_text("".join(f"{n}\n" for n in range(30)))
+    line = [*verb.split(), channel, "--lines", "--file", str(many)]
+    shown = [text for text in on_terminal(*line).foreign.splitlines() if text]
+    assert [text.split()[0] for text in shown[:-1]] == ["sent"] * 10
+    assert shown[-1].endswith("30 sent")
+    assert on_terminal(*line, "-q").written == ""
+    assert len(run(*line).text.splitlines()) == 30
+    assert len(run(*line, "-o", "json").records()) == 30

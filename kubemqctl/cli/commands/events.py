@@ -39,8 +39,8 @@ def pub(
 
     The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To publish many events,
     split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
-    event. An event without subscribers is not an error. Events are not confirmed one by one: "sent" means
-    that the server accepted the whole stream.
+    event (on a terminal, of the first ten). An event without subscribers is not an error. Events are not
+    confirmed one by one: "sent" means that the server accepted the whole stream.
 
     Examples:
       kubemqctl events pub alarms.kitchen 'smoke' --tag level=high

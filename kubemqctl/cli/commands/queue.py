@@ -67,7 +67,7 @@ def send(
 
     The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To send many messages,
     split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
-    message. --encode packs the bodies, for instance as gzip.
+    message (on a terminal, of the first ten). --encode packs the bodies, for instance as gzip.
 
     Examples:
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h

@@ -82,7 +82,7 @@ def pub(
 
     The body is BODY, the content of --file, or stdin; bytes are sent unchanged. To publish many events,
     split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
-    event.
+    event (on a terminal, of the first ten).
 
     Examples:
       kubemqctl store pub orders 'order 1' --tag kind=new

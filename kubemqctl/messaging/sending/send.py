@@ -271,16 +271,26 @@ def _size(fd: int | None) -> int:
     return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
 
 
+MOST_SHOWN = 10
+"""So many results of one run are listed for people; the summary counts them all."""
+
+
 def _emitter(run: Invocation, stdout: Stdout) -> Emit:
     """Prints results as they come. A pipe that wants ids gets those of accepted messages only.
 
-    So do people, who read of the others on stderr.
+    So do people, who read of the others on stderr; of many they see the first, and with -q none.
     """
     render = run.renderer(SendResult).one
-    only_accepted = run.form().name in ("raw", "human")
+    form = run.form().name
+    only_accepted = form in ("raw", "human")
+    left = None if form != "human" else 0 if run.common.quiet else MOST_SHOWN
 
     def emit(results: Sequence[SendResult]) -> None:
+        nonlocal left
         shown = [r for r in results if not r.error] if only_accepted else results
+        if left is not None:
+            shown = shown[:left]
+            left -= len(shown)
         if not stdout.write(b"".join(map(render, shown))):
             run.warn("stopped while nobody read the output: the last results were not printed")
 
