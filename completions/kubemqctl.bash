@@ -8,7 +8,7 @@ _kubemqctl_table() {
     commands='' options='' values='' arguments='' handler=''
     case $1 in
         '')
-            commands='queue events store cmd query channel top ping check doctor bench profile broker schema completion help'
+            commands='queue events store cmd query expect channel top ping check doctor bench profile broker schema completion help'
             ;;
         'queue')
             commands='send receive peek ack-all tx move copy list info'
@@ -24,6 +24,9 @@ _kubemqctl_table() {
             ;;
         'query')
             commands='send respond'
+            ;;
+        'expect')
+            commands='queue events store'
             ;;
         'channel')
             commands='list create delete'
@@ -121,6 +124,24 @@ _kubemqctl_table() {
             options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --handler-timeout --grace --ready-file --no-reconnect'
             values='--reply=- --reply-file=file --error=- --group=- -n=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file'
             arguments='channels:queries'
+            handler='--'
+            ;;
+        'expect queue')
+            options='--where --never -n --count --exactly --none --within --take --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            arguments='-'
+            handler='--'
+            ;;
+        'expect events')
+            options='--where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            arguments='-'
+            handler='--'
+            ;;
+        'expect store')
+            options='--from --where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--from=words:new,first,last --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            arguments='-'
             handler='--'
             ;;
         'channel list')

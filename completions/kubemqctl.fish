@@ -14,6 +14,7 @@ function __kubemqctl_table
                 'command|store|Publish events that are stored, and read them from any position.' \
                 'command|cmd|Send commands, and respond to them.' \
                 'command|query|Send queries, and respond to them.' \
+                'command|expect|Check that messages come, for tests and CI.' \
                 'command|channel|List, create and delete channels.' \
                 'command|top|Show message rates and backlogs of channels, live.' \
                 'command|ping|Check that the server responds, and how fast.' \
@@ -52,6 +53,11 @@ function __kubemqctl_table
             printf '%s\n' \
                 'command|send|Send a query and print the response.' \
                 'command|respond|Respond to queries: with a fixed response, or with what COMMAND prints.'
+        case 'expect'
+            printf '%s\n' \
+                'command|queue|Check that messages are in a queue, or get there when COMMAND runs.' \
+                'command|events|Check that events are published, for instance when COMMAND runs.' \
+                'command|store|Check that events are stored, from --from on, for instance when COMMAND runs.'
         case 'channel'
             printf '%s\n' \
                 'command|list|List channels with their statistics.' \
@@ -323,6 +329,53 @@ function __kubemqctl_table
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
                 'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
+        case 'expect queue'
+            printf '%s\n' \
+                'argument|-' \
+                'handler' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
+                'option|-n --count|-|Expect at least N.' \
+                'option|--exactly|-|Expect N, neither more nor fewer.' \
+                'option|--none||Expect none.' \
+                'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
+                'option|--take||Acknowledge what matched if all holds; only for queues that nobody else drains.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
+        case 'expect events'
+            printf '%s\n' \
+                'argument|-' \
+                'handler' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
+                'option|-n --count|-|Expect at least N.' \
+                'option|--exactly|-|Expect N, neither more nor fewer.' \
+                'option|--none||Expect none.' \
+                'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
+        case 'expect store'
+            printf '%s\n' \
+                'argument|-' \
+                'handler' \
+                'option|--from|words:new,first,last|Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).' \
+                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
+                'option|-n --count|-|Expect at least N.' \
+                'option|--exactly|-|Expect N, neither more nor fewer.' \
+                'option|--none||Expect none.' \
+                'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'channel list'
             printf '%s\n' \
                 'argument|words:queues,events,events_store,commands,queries' \

@@ -106,6 +106,7 @@ COMMANDS = {
     "store": "Publish events that are stored, and read them from any position.",
     "cmd": "Send commands, and respond to them.",
     "query": "Send queries, and respond to them.",
+    "expect": "Check that messages come, for tests and CI.",
     "channel": "List, create and delete channels.",
     "top": "Show message rates and backlogs of channels, live.",
     "ping": "Check that the server responds, and how fast.",

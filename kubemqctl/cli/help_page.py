@@ -50,6 +50,12 @@ _MOVE = (
     ("Target", "--to-profile --max-receives --dead-letter"),
     ("Decoding for conditions", _DECODE),
 )
+_EXPECT = (
+    ("What to expect", "--where --never --count --exactly --none --within"),
+    ("Where to look", "--from --take"),
+    ("Output", "--null --delimiter"),
+    ("Decoding", _DECODE),
+)
 _BENCH = (
     ("Load", "--producers --consumers --size --batch --in-flight --rate --timeout"),
     ("Measurement", "--count --duration --warm-up --assert"),
@@ -73,11 +79,7 @@ HEADINGS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     **dict.fromkeys(("cmd send", "query send"), _REQUEST),
     **dict.fromkeys(("cmd respond", "query respond"), _RESPOND),
-    "expect": (
-        ("What to expect", "--where --never --count --exactly --none --within"),
-        ("Where to look", "--from --take --group"),
-        ("Output", _DECODE),
-    ),
+    **dict.fromkeys(("expect queue", "expect events", "expect store"), _EXPECT),
     **dict.fromkeys((f"bench {pattern}" for pattern in ("queue", "events", "store", "cmd", "query")), _BENCH),
     "broker run": (
         ("Listening", "--listen --ready-file --background --log"),

@@ -158,12 +158,12 @@ def _equal(value: str, wanted: bool) -> Test:
             return (found == data) is wanted
         if number is not None and type(found) in _NUMBERS:
             return (_decimal(str(found), _JSON_NUMBER) == number) is wanted
-        return (_text(found) == value) is wanted
+        return (text_form(found) == value) is wanted
 
     return test
 
 
-def _text(found: object) -> str | None:
+def text_form(found: object) -> str | None:
     """The text form of what a path leads to; None for nothing, a map or a list.
 
     Bytes that are no UTF-8 become what Python makes of them in an argument, so that the two are equal.
@@ -267,7 +267,7 @@ def _short_text(found: object) -> str | None:
         return None
     if isinstance(found, (str, bytes)) and len(found) > LONGEST_NUMBER:
         return None
-    return _text(found)
+    return text_form(found)
 
 
 # --- patterns ---
@@ -283,7 +283,7 @@ def _search(value: str, wanted: bool) -> Test:
         ) from e
 
     def test(found: object) -> bool:
-        text = _text(found[:LONGEST_TEXT] if isinstance(found, (str, bytes)) else found)
+        text = text_form(found[:LONGEST_TEXT] if isinstance(found, (str, bytes)) else found)
         if text is None:
             return not wanted
         with _time_limit(value):

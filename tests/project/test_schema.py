@@ -24,6 +24,7 @@ from kubemqctl.model.values import OUTPUT_FORMS
 from kubemqctl.output.forms import METRICS, decide
 from kubemqctl.output.stderr import error_json
 from tests.generated import files
+from tests.support.fast_start import PROGRAM
 from tests.support.program import Result, Run, Start
 from tests.support.server import Broker
 
@@ -202,6 +203,18 @@ def _(bench: Bench) -> list[Result]:
 @scenario("ping")
 def _(bench: Bench) -> list[Result]:
     return [bench.run("ping --count 2 --interval 10ms")]
+
+
+@scenario("expect queue", "expect events", "expect store")
+def _(bench: Bench) -> list[Result]:
+    bench.queue()
+    bench.plain("store", "pub", bench.channel, "x")
+    publish = (*map(str, PROGRAM), "events", "pub", bench.channel, "x")
+    return [
+        bench.run("expect queue C"),
+        bench.run("expect store C --from first"),
+        bench.run("expect events C", *publish),
+    ]
 
 
 @scenario("check")

@@ -1,0 +1,382 @@
+"""Watches a channel for `expect`: a queue is looked at again and again, events are subscribed to.
+
+What is concluded from silence, that nothing more came, is concluded only when the server has answered after
+the time was up.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+
+from kubemqctl.messaging.conditions import Condition
+from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
+from kubemqctl.messaging.events.store_reader import StoreReader, first_position
+from kubemqctl.messaging.expect.command import StopWithCommand, WatchedCommand
+from kubemqctl.messaging.expect.expectation import Expectation, Wanted
+from kubemqctl.messaging.handlers.pool import Executable
+from kubemqctl.messaging.message_view import MessageView
+from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
+from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
+from kubemqctl.model.errors import ExpectationFailed, Partial, TimedOut, TooLarge, Unreachable
+from kubemqctl.model.limits import MAX_PEEK
+from kubemqctl.model.messages import Event, Received
+from kubemqctl.model.text import count_text, escaped
+from kubemqctl.model.values import Start
+from kubemqctl.output.stderr import say
+from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import Wakeup, milliseconds
+
+if TYPE_CHECKING:
+    from kubemqctl.client.connection import Client
+    from kubemqctl.client.streams import Pending
+
+N = TypeVar("N")
+
+# How soon a queue is looked at again: seconds.
+LOOK_AGAIN = 0.1
+# How long the server may take to say that it is there, at the end: seconds.
+LAST_PING = 5.0
+
+
+class ExpectOptions(NamedTuple):
+    """What to expect of a channel. `within` in seconds, from the command's end, or from the beginning.
+
+    Without a `delimiter` a pipe gets the exact bytes of the first message that matches.
+    """
+
+    channel: str
+    wanted: Wanted
+    view: MessageView[Any]
+    never: list[Condition]
+    within: float
+    command: Executable | None = None
+    delimiter: bytes | None = b"\n"
+
+
+class Watch(Generic[N]):
+    """What watching a queue and watching events have in common: the command, the time, the verdict."""
+
+    def __init__(self, run: Invocation, options: ExpectOptions, noun_type: type[N], wake: Callable[[], None]):
+        self.options = options
+        self.render = run.renderer(noun_type, options.delimiter)
+        self.expectation: Expectation[N] = Expectation(
+            options.wanted, options.view, options.never, self._print
+        )
+        self.printed: Callable[[bytes], object] = lambda data: None
+        self.command = (
+            WatchedCommand(options.command, _environment(run), wake) if options.command is not None else None
+        )
+        self._run = run
+        self._is_raw = run.form().name == "raw"
+        self._began: float | None = None
+        self._ended: float | None = None
+
+    def _print(self, noun: N) -> None:
+        # The exact bytes of one message have no end that one could see: a second one is not printed.
+        if self.options.delimiter is None and self._is_raw and self.expectation.matched > 1:
+            return
+        self.printed(self.render.one(noun))
+
+    def begin(self) -> None:
+        """The watch is live: start the command, if there is one."""
+        self._began = time.monotonic()
+        if self.command:
+            self.command.start()
+        else:
+            self._ended = self._began
+
+    @property
+    def counts(self) -> bool:
+        """Whether what comes now may be the command's doing."""
+        return self.command is None or self.command.is_started
+
+    @property
+    def deadline(self) -> float | None:
+        """When the time is up, in monotonic seconds; None while the command runs."""
+        if self._ended is None and self.command and self.command.code is not None:
+            self._ended = time.monotonic()
+        return None if self._ended is None else self._ended + self.options.within
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether nothing can change any more: the command has failed, or has ended and what came decides."""
+        if self.deadline is None:
+            return False
+        has_failed = self.command is not None and self.command.code != 0
+        return has_failed or self.expectation.is_decided
+
+    def judge(self) -> None:
+        """Raise what is not as it should be: the command's failure first, then the expectation's."""
+        if self.command and (failure := self.command.failure()):
+            raise failure
+        if reason := self.expectation.failure(self.options.channel):
+            self._show()
+            raise ExpectationFailed(reason)
+
+    def _show(self) -> None:
+        if self._run.common.output == "json":
+            for line in self.expectation.seen_records():
+                say(line)
+        else:
+            for line in self.expectation.seen():
+                say(escaped(line))
+
+    def note_success(self) -> None:
+        """Say for people what came."""
+        others = self.expectation.came - self.expectation.matched
+        more = f", {count_text(others, 'other')}" if others else ""
+        matched = "nothing that must not" if self.options.wanted.is_free else f"{self.expectation.matched:,}"
+        self._run.note(f"as expected: {matched} came{more}")
+
+
+def _environment(run: Invocation) -> dict[str, str]:
+    """Ours, with the address in force: a program under test finds the server that is watched."""
+    return {**run.environ, "KUBEMQ_ADDRESS": ",".join(run.settings().addresses)}
+
+
+def _run_watch(
+    run: Invocation, watch: Watch[N], follow: Callable[[Client, StopWithCommand, Stdout], None]
+) -> int:
+    """Follow the channel to the end; returns the exit code, and leaves no command behind."""
+    stop = StopWithCommand()
+    stop.command = watch.command
+    with stop:
+        stdout = Stdout(1, stop.fd)
+        watch.printed = stdout.write
+        try:
+            with run.client() as client:
+                follow(client, stop, stdout)
+        finally:
+            if watch.command:
+                watch.command.end()
+            stdout.close()
+        if stop:
+            return stop.exit_code
+    return 0
+
+
+# --- queues ---
+
+
+def expect_queue(run: Invocation, options: ExpectOptions, take: bool) -> int:
+    """Hold the messages of a queue against `options`; returns 0, or a signal's exit code.
+
+    With `take`, those that matched are acknowledged when all holds. Raises ExpectationFailed, HandlerFailed
+    when the command failed, and Partial when the queue holds more than can be looked at.
+    """
+    wakeup = Wakeup()
+    watch: Watch[Received] = Watch(run, options, Received, wakeup.notify)
+
+    def follow(client: Client, stop: StopWithCommand, stdout: Stdout) -> None:
+        looker = QueueLook(client, options.channel)
+        # What waited before the command's start is not its doing.
+        if watch.command:
+            looker.look()
+        watch.begin()
+        matched: list[int] = []
+        while not stop:
+            wakeup.clear()
+            deadline = watch.deadline
+            is_last = deadline is not None and time.monotonic() >= deadline
+            matched += [m.sequence for m in looker.look() if watch.expectation.see(m)]
+            if is_last or watch.is_decided:
+                break
+            left = LOOK_AGAIN if deadline is None else min(LOOK_AGAIN, deadline - time.monotonic())
+            _wait(stop.fd, wakeup.fd, max(0.0, left))
+        if stop:
+            return
+        watch.judge()
+        if take and matched:
+            # Acknowledged is only what is out.
+            stdout.finish()
+            _take(client, options.channel, set(matched))
+        watch.note_success()
+
+    with closing(wakeup):
+        return _run_watch(run, watch, follow)
+
+
+def _wait(stop_fd: int, wake_fd: int, seconds: float) -> None:
+    poll = select.poll()
+    poll.register(stop_fd, select.POLLIN)
+    poll.register(wake_fd, select.POLLIN)
+    poll.poll(milliseconds(seconds))
+
+
+class QueueLook:
+    """Looks at all that waits in a queue, and gives what was not seen before. Sequences tell them apart."""
+
+    def __init__(self, client: Client, channel: str) -> None:
+        from kubemqctl.client import queues
+
+        self._client = client
+        self._channel = channel
+        self._gauge = queues.Gauge(client, channel)
+        self._seen: set[int] = set()
+
+    def look(self) -> list[Received]:
+        """The new ones, in order. Raises Partial when there are more than one peek can show."""
+        from kubemqctl.client import queues
+
+        depth = self._gauge.read()
+        if depth is not None and depth.waiting > MAX_PEEK:
+            raise self._too_many(f"{depth.waiting:,} messages wait in {self._channel}")
+        count = MAX_PEEK if depth is None or not depth.is_sure else depth.waiting
+        if not count:
+            return []
+        try:
+            found = queues.peek(self._client, self._channel, count, SHORTEST_PEEK)
+        except TooLarge as e:
+            raise self._too_many(f"the messages of {self._channel} are too large for one answer") from e
+        new = [m for m in found if m.sequence not in self._seen]
+        self._seen.update(m.sequence for m in new)
+        return new
+
+    @staticmethod
+    def _too_many(what: str) -> Partial:
+        return Partial(
+            f"{what}, and {MAX_PEEK:,} at most can be looked at",
+            hint="expect is for queues that are nearly empty",
+            code="not-all-seen",
+        )
+
+
+def _take(client: Client, channel: str, wanted: set[int]) -> None:
+    """Acknowledge the messages with these sequences; all else that has to be taken for it goes back.
+
+    Raises Partial when some of them are there no more.
+    """
+    from kubemqctl.client import queues
+
+    depth = queues.Gauge(client, channel).read()
+    size = depth.size if depth else 0
+    portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, size)))
+    left, held = set(wanted), []
+    with queues.Downstream(client) as down:
+        while left and (got := down.get(channel, portion, ROUND)).messages:
+            held.append(got._replace(messages=[]))
+            if found := [m.sequence for m in got.messages if m.sequence in left]:
+                down.ack(got, found)
+                left -= set(found)
+        for transaction in held:
+            down.close(transaction)
+        if held:
+            down.barrier(held[-1])
+    if left:
+        raise Partial(
+            f"{count_text(len(left), 'message')} of {len(wanted):,} that matched could not be taken: others "
+            f"have taken them from {channel} meanwhile",
+            code="not-taken",
+        )
+
+
+# --- events ---
+
+
+def expect_events(run: Invocation, options: ExpectOptions, start: Start | None) -> int:
+    """Hold events against `options`, stored ones from `start`; as `expect_queue`.
+
+    Raises Unreachable when a connection was lost under plain events, or is not regained under stored ones.
+    """
+    return EventWatch(run, options, start).run()
+
+
+class EventWatch:
+    """A subscription, and the loop that holds what it brings against the expectation."""
+
+    def __init__(self, run: Invocation, options: ExpectOptions, start: Start | None) -> None:
+        self._run = run
+        self._options = options
+        self._start = start
+        self._live: LiveSubscription[Event] | None = None
+        self._watch: Watch[Event] = Watch(run, options, Event, self._wake)
+        self._tracker: SequenceTracker | None = None
+        self._reader: StoreReader | None = None
+        self._ping: Pending | None = None
+
+    def run(self) -> int:
+        """Watch; returns the exit code."""
+        try:
+            return _run_watch(self._run, self._watch, self._follow)
+        except TimedOut as e:
+            # A server that is silent is one that was not looked at.
+            raise Unreachable(e.message, hint=e.hint, code="connection-lost") from e
+
+    def _wake(self) -> None:
+        if self._live:
+            self._live.wake()
+
+    def _follow(self, client: Client, stop: StopWithCommand, stdout: Stdout) -> None:
+        calls = subscription_calls(client, self._opener(client, stop))
+        live: LiveSubscription[Event] = LiveSubscription(
+            calls,
+            stop,
+            self._run.note,
+            # Events that were published while a connection was lost are lost: then nothing is known.
+            reconnect=self._tracker is not None,
+            on_live=self._watch.begin,
+            out=stdout,
+        )
+        self._live = live
+        with live:
+            for events in live:
+                self._take(events)
+                if self._is_over(client):
+                    break
+                live.due = None if self._ping else self._watch.deadline
+        if stop:
+            return
+        self._watch.judge()
+        if self._tracker and self._tracker.missing:
+            raise Partial(f"{count_text(self._tracker.missing, 'event')} were gone before they could be read")
+        self._watch.note_success()
+
+    def _opener(self, client: Client, stop: StopWithCommand) -> Callable[[Callable[[], None]], Any]:
+        from kubemqctl.client import events
+
+        channel = self._options.channel
+        if self._start is None:
+            return lambda notify: events.subscribe_events(client, channel, "", notify)
+        store = events.Store(client, channel, "", stop.check)
+        start = first_position(store, self._start, None)
+        self._tracker = SequenceTracker(start, self._run.warn)
+        self._reader = StoreReader(store, self._tracker, start, "")
+        return self._reader.open
+
+    def _take(self, events: Sequence[Event]) -> None:
+        assert self._live
+        if self._tracker and self._reader:
+            passed = self._tracker.follow(events)
+            events = passed.events
+            if passed.reopen:
+                self._reader.gap = True
+                self._live.reopen()
+        elif not self._watch.counts:
+            return
+        for event in events:
+            self._watch.expectation.see(event)
+
+    def _is_over(self, client: Client) -> bool:
+        """Whether all is known: what came decides, or the time is up and the server has answered since."""
+        assert self._live
+        if self._watch.is_decided:
+            return True
+        deadline = self._watch.deadline
+        if deadline is None or time.monotonic() < deadline:
+            return False
+        if self._live.live_since is None:
+            raise Unreachable(f"the connection to {client.address} was lost, and is not regained")
+        if self._ping is None:
+            from kubemqctl.client.connection import begin_ping
+
+            self._ping = begin_ping(client, LAST_PING, self._wake)
+            return False
+        if not self._ping.done():
+            return False
+        self._ping.result()
+        return True
