@@ -64,6 +64,12 @@ class Delivery(Protocol):
     def end(self, go_on: bool) -> None:
         """The run is over: settle what is under way, and with `go_on` what still waits."""
 
+    def summary(self, arrived: int) -> list[str]:
+        """What became of the events, for people, when so many were wanted."""
+
+    def failure(self) -> KubemqctlError | None:
+        """What the run has to end with; None when all is well."""
+
 
 class ToOutput:
     """Writes events. A byte in a pipe counts once the reader has taken it; see `Stdout`."""
@@ -102,6 +108,12 @@ class ToOutput:
         self._settle(self._stdout.finish() if self._written else 0)
         if self._written and self._stdout.reader_gone():
             raise ReaderGone()
+
+    def summary(self, arrived: int) -> list[str]:
+        return [f"{arrived:,} received"]
+
+    def failure(self) -> None:
+        return None
 
     def _settle(self, taken: int) -> None:
         last = None
@@ -271,8 +283,18 @@ class ToHandler:
             self._is_stuck = not self._stdout.write(data)
         return not (data and self._is_stuck)
 
-    def failure(self) -> HandlerFailed:
-        """What to end with when handlers failed."""
+    def summary(self, arrived: int) -> list[str]:
+        parts = [f"{self.handled:,} handled"]
+        if self.failed:
+            parts.append(f"{self.failed:,} failed")
+        # What a store holds is still there.
+        if self.dropped and self._most_waiting > 1:
+            parts.append(f"{self.dropped:,} received but not handled")
+        return parts
+
+    def failure(self) -> HandlerFailed | None:
+        if not self.failed:
+            return None
         return HandlerFailed(f"the handler failed for {self.failed} of {self.handled} events")
 
 

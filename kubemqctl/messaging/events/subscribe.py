@@ -102,23 +102,35 @@ def subscribe_store(
     checkpoint = Checkpoint(path, options.channel) if path is not None else None
 
     def plan(client: Client, stop: StopSignal) -> Plan:
-        from kubemqctl.client.events import Store
-
-        store = Store(client, options.channel, options.group, stop.check)
-        start = first_position(store, store_options.start, checkpoint)
-        end_condition = EndCondition(store_options.end, store, start) if store_options.end else None
-        keep = checkpoint.save if checkpoint else None
-        if options.group or store_options.durable:
-            reader = StoreReader(store, None, start, store_options.durable)
-            again = "reconnected; events in transit may be lost"
-            return Plan(reader.open, again, None, reader, end_condition, keep, True)
-        tracker = SequenceTracker(start, run.warn)
-        reader = StoreReader(store, tracker, start, "")
-        hint = "to read events stored before this run: --from first" if start.kind == "new" else ""
-        return Plan(reader.open, "connected again", tracker, reader, end_condition, keep, True, hint)
+        return store_plan(run.warn, client, stop, options, store_options, checkpoint)
 
     with closing(checkpoint) if checkpoint else nullcontext():
         return _run(run, options, plan, timing)
+
+
+def store_plan(
+    warn: Callable[[str], None],
+    client: Client,
+    stop: StopSignal,
+    options: SubscribeOptions,
+    store_options: StoreOptions,
+    checkpoint: Checkpoint | None,
+) -> Plan:
+    """How to read a store. Raises ConfigError for a checkpoint that the server does not have."""
+    from kubemqctl.client.events import Store
+
+    store = Store(client, options.channel, options.group, stop.check)
+    start = first_position(store, store_options.start, checkpoint)
+    end_condition = EndCondition(store_options.end, store, start) if store_options.end else None
+    keep = checkpoint.save if checkpoint else None
+    if options.group or store_options.durable:
+        reader = StoreReader(store, None, start, store_options.durable)
+        again = "reconnected; events in transit may be lost"
+        return Plan(reader.open, again, None, reader, end_condition, keep, True)
+    tracker = SequenceTracker(start, warn)
+    reader = StoreReader(store, tracker, start, "")
+    hint = "to read events stored before this run: --from first" if start.kind == "new" else ""
+    return Plan(reader.open, "connected again", tracker, reader, end_condition, keep, True, hint)
 
 
 class Plan(NamedTuple):
@@ -144,9 +156,12 @@ def _run(
         stdout = Stdout(1, stop.fd)
         try:
             with run.client() as client:
-                subscriber = Subscriber(
-                    run, options, plan(client, stop), client, Exit(stop, stdout, render), timing
-                )
+                planned = plan(client, stop)
+
+                def deliver(live: LiveSubscription[Event]) -> Delivery:
+                    return _delivery(run, options, planned, live, Exit(stop, stdout, render))
+
+                subscriber = Subscriber(run, options, planned, client, stop, deliver, stdout, timing)
                 subscriber.run()
         finally:
             stdout.close()
@@ -172,8 +187,32 @@ class Exit(NamedTuple):
     render: Render | None
 
 
+def _delivery(
+    run: Invocation, options: SubscribeOptions, plan: Plan, live: LiveSubscription[Event], out: Exit
+) -> Delivery:
+    if options.handler is None:
+        assert out.render
+        return ToOutput(out.stdout, out.render, plan.keep)
+    return ToHandler(
+        options.handler,
+        run.environ,
+        out.stdout,
+        out.render,
+        plan.keep,
+        live.wake,
+        run.warn,
+        out.stop,
+        # What a store holds can wait there; a plain event that is not taken is lost.
+        most_waiting=1 if plan.is_stored else MOST_WAITING,
+    )
+
+
 class Subscriber:
-    """One run: connects the subscription, the tracking of sequences and the delivery."""
+    """One run: connects the subscription, the tracking of sequences and the delivery.
+
+    The run ends with SIGPIPE when the reader of `out` leaves, if there is one. `note` gets what people
+    should know.
+    """
 
     def __init__(
         self,
@@ -181,51 +220,34 @@ class Subscriber:
         options: SubscribeOptions,
         plan: Plan,
         client: Client,
-        out: Exit,
-        timing: Timing,
+        stop: StopSignal,
+        deliver: Callable[[LiveSubscription[Event]], Delivery],
+        out: Stdout | None,
+        timing: Timing = TIMING,
+        note: Callable[[str], None] | None = None,
     ) -> None:
         self.arrived = 0
-        self._run = run
+        self._note = note or run.note
         self._options = options
         self._plan = plan
         self._live: LiveSubscription[Event] = LiveSubscription(
             subscription_calls(client, plan.open),
-            out.stop,
-            run.note,
+            stop,
+            self._note,
             limits=options.limits,
             reconnect=options.reconnect,
             ready_file=options.ready_file,
             again=plan.again,
             on_live=lambda: run.note_on_terminal(f"subscribed to {options.channel}; press Ctrl-C to stop"),
-            out=out.stdout,
+            out=out,
             timing=timing,
             is_filtered=options.is_filtered,
             connect_wait=run.settings().connect_wait,
         )
         self._passed_over = 0
-        self._delivery = self._deliver_to(out)
+        self._delivery = deliver(self._live)
         self._is_full = False
         self._has_reached_end = False
-
-    def _deliver_to(self, out: Exit) -> Delivery:
-        handler, keep = self._options.handler, self._plan.keep
-        if handler is None:
-            assert out.render
-            return ToOutput(out.stdout, out.render, keep)
-        # What a store holds can wait there; a plain event that is not taken is lost.
-        most = 1 if self._plan.is_stored else MOST_WAITING
-        run = self._run
-        return ToHandler(
-            handler,
-            run.environ,
-            out.stdout,
-            out.render,
-            keep,
-            self._live.wake,
-            run.warn,
-            out.stop,
-            most_waiting=most,
-        )
 
     def run(self) -> None:
         """Deliver until the end; then settle."""
@@ -327,16 +349,10 @@ class Subscriber:
             self._delivery.end(go_on)
         finally:
             if self._live.was_live:
-                self._run.note(self._summary())
+                self._note(self._summary())
 
     def _summary(self) -> str:
-        parts = [f"{self.arrived:,} received"]
-        if isinstance(self._delivery, ToHandler):
-            parts = [f"{self._delivery.handled:,} handled"]
-            if self._delivery.failed:
-                parts.append(f"{self._delivery.failed:,} failed")
-            if self._delivery.dropped and not self._plan.is_stored:
-                parts.append(f"{self._delivery.dropped:,} received but not handled")
+        parts = self._delivery.summary(self.arrived)
         if self._passed_over:
             parts.append(f"{self._passed_over:,} did not match")
         if self._plan.tracker and self._plan.tracker.missing:
@@ -349,8 +365,8 @@ class Subscriber:
     def failure(self) -> KubemqctlError | None:
         """What to end with; None when all is well."""
         channel, tracker = self._options.channel, self._plan.tracker
-        if isinstance(self._delivery, ToHandler) and self._delivery.failed:
-            return self._delivery.failure()
+        if failure := self._delivery.failure():
+            return failure
         if tracker and tracker.missing:
             were = "event was" if tracker.missing == 1 else "events were"
             return Partial(f"{tracker.missing} {were} removed from {channel} before they could be read")
