@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from typing import TYPE_CHECKING, Any
 
 from kubemqctl import __version__
@@ -18,6 +19,7 @@ from kubemqctl.cli.arguments import (
     wanted_form,
 )
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Stopped, UsageError
+from kubemqctl.model.text import quoted, reason
 
 if TYPE_CHECKING:
     from kubemqctl.runtime.invocation import Invocation
@@ -54,8 +56,9 @@ def main(argv: list[str]) -> int:
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except Exception as e:
-        run.report(_bug(e, run))
-        return ExitCode.UNEXPECTED
+        error = _of_the_system(e) or _bug(e, run)
+        run.report(error)
+        return int(error.exit_code)
 
 
 def _run(words: list[str], run: Invocation) -> int:
@@ -154,6 +157,32 @@ _FREE = ("CHANNEL", "BODY", "SOURCE", "TARGET", "NAME")
 
 
 # ---- the rest ----
+
+
+_SYSTEM_HINTS = {
+    EMFILE: "raise the limit of open files: ulimit -n 4096",
+    ENFILE: "too many files are open on this machine: close other programs",
+    ENOSPC: "free some space, or name another folder for temporary files in TMPDIR",
+    EDQUOT: "free some space, or name another folder for temporary files in TMPDIR",
+}
+
+
+def _of_the_system(e: Exception) -> KubemqctlError | None:
+    """The error where this machine, not the program, is at fault; None for what is nobody's but ours."""
+    if isinstance(e, MemoryError):
+        return KubemqctlError("there is not enough memory", code="system")
+    if isinstance(e, OSError):
+        named = f": {quoted(os.fsdecode(e.filename))}" if isinstance(e.filename, str | bytes) else ""
+        hint = _SYSTEM_HINTS.get(e.errno or 0, "")
+        if "temporary" in str(e):
+            hint = "name a folder that can be written to in TMPDIR"
+        return KubemqctlError(f"the system refuses to go on: {reason(e)}{named}", code="system", hint=hint)
+    if isinstance(e, RuntimeError) and "start new thread" in str(e):
+        hint = "raise the limit of processes: ulimit -u"
+        return KubemqctlError("the system lets us start no more threads", code="system", hint=hint)
+    if isinstance(e, UnicodeEncodeError):
+        return UsageError(f"{quoted(e.object)} is not valid UTF-8")
+    return None
 
 
 def _bug(e: Exception, run: Invocation) -> KubemqctlError:

@@ -40,7 +40,11 @@ def connect(settings: Settings, warn: Warn = _silent, pause: Pause = time.sleep)
 
 
 def prepare_grpc() -> None:
-    """Say what grpc reads from the environment; to be called before it is imported."""
+    """Say what grpc reads from the environment; to be called before it is imported.
+
+    Raises OSError when it could not open the files that it needs: it would abort the process.
+    """
+    _check_descriptors()
     # Its core prints its own lines on stderr otherwise, and its fork handlers only cost us time.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
@@ -51,6 +55,20 @@ def _client(settings: Settings, warn: Warn, pause: Pause, credentials: Credentia
     from kubemqctl.client.connection import Client
 
     return Client(settings, warn, pause, credentials)
+
+
+_NEEDED = 16  # files that grpc opens for one connection, and a few more
+
+
+def _check_descriptors() -> None:
+    """Raise OSError (EMFILE) when there are too few left for a connection."""
+    opened = []
+    try:
+        for _ in range(_NEEDED):
+            opened.append(os.dup(2))  # noqa: PERF401 -- those that were opened are closed when one fails
+    finally:
+        for fd in opened:
+            os.close(fd)
 
 
 def wait_for_server(

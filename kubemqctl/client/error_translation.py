@@ -103,8 +103,7 @@ HINTS = {
 # Three digits as a rule; int() refuses thousands of them.
 _NUMBER = re.compile(r"Error ([0-9]{1,9}):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
-MUTE = "no-answer"
-"""The code of an Unreachable whose peer took the connection and said nothing for the whole time-out."""
+# Of a peer that took the connection and said nothing for the whole time-out.
 _MUTE = ("before receiving SETTINGS frame", "Handshake read failed (Endpoint closing)")
 # What grpc makes of an answer that our decoder refuses.
 _NOT_DECODED = "Exception deserializing response!"
@@ -184,10 +183,13 @@ def unasked(address: str) -> KubemqctlError:
 def _unreachable(details: str, address: str) -> Unreachable | None:
     """The error when a call never left this machine; None when it may have been carried out."""
     if any(part in details for part in _MUTE):
-        out = _no_grpc(address, grpc.StatusCode.UNAVAILABLE, details)
-        out.code = MUTE
-        out.message += ": it takes connections, but did not answer in time"
-        return out
+        return Unreachable(
+            f"cannot connect to {address}: it takes connections, but did not answer in time",
+            code="no-answer",
+            hint="check the port, TLS and client certificate; to diagnose: kubemqctl doctor",
+            grpc_status="UNAVAILABLE",
+            server_message=details,
+        )
     if any(part in details for part in _TLS_FAILED):
         why = next((why for part, why in _TLS_REASONS if part in details), details)
         return Unreachable(

@@ -18,7 +18,9 @@ from kubemqctl.config.files import readable_by_others
 from kubemqctl.config.profiles import Config, Profile, Tls, find, refusal
 from kubemqctl.config.sources import DEFAULTS, Flags, Source, of_environment, of_flags, of_profile
 from kubemqctl.config.token import Token, expanded, fetch
+from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, KubemqctlError
+from kubemqctl.model.text import quoted
 
 
 class Settings(NamedTuple):
@@ -65,7 +67,7 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
         token = expanded(token, environ)
     return Settings(
         addresses=found["addresses"][0],
-        client_id=found["client_id"][0] or random_client_id(),
+        client_id=_client_id(found["client_id"][0]),
         token=token,
         tls=_tls(found),
         output=found["output"][0],
@@ -76,6 +78,13 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
         sources={**{field: found[field][1] for field in DEFAULTS}, "profile": why},
         notes=tuple(_notes(profile, token, withheld, kept)),
     )
+
+
+def _client_id(text: str) -> str:
+    if not text:
+        return random_client_id()
+    check_client_id(text)
+    return text
 
 
 def wished_output(flags: Flags, environ: Mapping[str, str]) -> str:
@@ -158,6 +167,10 @@ def _tls(found: Mapping[str, tuple[Any, str]]) -> Tls:
     if not found["tls"][0]:
         return Tls(enabled=False)
     tls = Tls(True, *(found[f"tls_{field}"][0] for field in ("ca", "cert", "key", "server_name")))
+    if not (tls.server_name.isascii() and tls.server_name.isprintable()):
+        where = found["tls_server_name"][1].removeprefix("flag ")
+        hint = "write a name in other letters as it is in the certificate: xn--…"
+        raise refusal(f"{where}: {quoted(tls.server_name)} is not a valid host name", where, hint)
     if bool(tls.cert) != bool(tls.key):
         has, lacks = ("cert", "key") if tls.cert else ("key", "cert")
         where = found[f"tls_{has}"][1].removeprefix("flag ")
