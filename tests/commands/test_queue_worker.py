@@ -492,3 +492,15 @@ def test_a_worker_leaves_to_others_what_its_slow_handlers_do_not_need(
     done = run("queue", "receive", channel, "--count", "4", "--", "sh", "-c", "cat; echo")
     assert (done.code, done.text.split()) == (0, ["2", "3", "4", "5"])
     slow.kill()
+
+
+def test_a_worker_that_ends_says_what_the_server_counts_and_does_not_give(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    fill(stub, channel, 2)
+    other = stub.downstream()
+    assert len(other.get(channel, 2).Messages) == 2
+    done = run("queue", "receive", channel, "--wait", "0s", "--", "cat")
+    assert (done.code, done.out) == (6, b"")
+    assert "the server counts 2 more messages and gives none" in done.err
+    other.cancel()

@@ -69,7 +69,8 @@ class ReceiveBudget:
 
     def look(self) -> None:
         """See whether it is over."""
-        self.over = self.over or self._left == 0 or (self._answered and self.time_left() <= 0)
+        in_vain = self._answered and self.time_left() <= 0 and self._doubted_since is None
+        self.over = self.over or self._left == 0 or in_vain
 
     def counted(self, seconds: float) -> None:
         """Something was asked of the server meanwhile that patience is not meant for."""
@@ -86,10 +87,16 @@ class ReceiveBudget:
         self._finished.append(time.monotonic())
         self.resumed()
 
-    def came_empty(self, empty: EmptyGet, counted: int) -> None:
+    @property
+    def is_last_question(self) -> bool:
+        """Whether an empty answer now is the end, but for what the server counts."""
+        return self._options.everything or self.time_left() < ROUND * 0.1
+
+    def came_empty(self, empty: EmptyGet, counted: int | None) -> None:
         """A Get brought nothing; the server counts so many messages beyond those that we hold.
 
-        One that came back early met an expired message.
+        None where it was not asked, as nothing is concluded yet. A Get that came back early met an expired
+        message.
         """
         self._answered = True
         if empty.newer:
@@ -101,7 +108,7 @@ class ReceiveBudget:
                 self.resumed()
         else:
             self._expiring.ended()
-            if self._options.everything:
+            if counted is not None:
                 self._doubt(counted)
 
     def _doubt(self, counted: int) -> None:

@@ -207,10 +207,10 @@ class Worker:
         return max(1, min(want, there, BYTES_AT_ONCE // max(1, depth.size)))
 
     def _came_empty(self, empty: EmptyGet) -> None:
-        """Nothing came; under --all the server is asked whether that is the end."""
+        """Nothing came; where that would be the end, the server is asked whether it is."""
         budget = self.budget
-        if not self._options.everything or budget.over:
-            budget.came_empty(empty, 0)
+        if budget.over or not budget.is_last_question:
+            budget.came_empty(empty, None)
         elif empty.newer:
             # Servers may give newer messages first while others hold or settle some.
             head = self._calls.head()
@@ -218,7 +218,10 @@ class Worker:
                 budget.came_empty(empty, 0)
         elif self._running:
             # What is counted may be kept back by the server with what our handlers have.
-            budget.resumed()
+            if self._options.everything:
+                budget.resumed()
+            else:
+                budget.came_empty(empty, None)
         else:
             depth = self._calls.depth()
             budget.came_empty(empty, depth.waiting - self._held_messages.count if depth else 0)
