@@ -13,6 +13,7 @@ from kubemqctl.model import channels, limits, reports
 from kubemqctl.model import messages as m
 from kubemqctl.model import record_parser as parser
 from kubemqctl.model import records as r
+from kubemqctl.model.text import docstring
 
 Schema = dict[str, Any]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -197,7 +198,7 @@ def _of_noun(name: str) -> Schema:
             properties["body_base64"] = _described("body_base64", _BASE64)
         if put in _NEVER_LEFT_OUT and field not in required:
             required.append(field)
-    about = " ".join((noun.__doc__ or "").split("\n")[0].split())
+    about = " ".join(docstring(noun).split("\n")[0].split())
     body = {"oneOf": _BODY} if "body" in properties else {}
     return _object(about, properties, required, **body)
 

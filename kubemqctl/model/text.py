@@ -96,7 +96,8 @@ def docstring(documented: object) -> str:
     from inspect import cleandoc, getsource
 
     text = getattr(documented, "__doc__", None)
-    if sys.flags.optimize >= 2:
+    # A NamedTuple has one of its own then: its name and fields.
+    if sys.flags.optimize >= 2 and (text is None or isinstance(documented, type)):
         import ast
 
         (defined,) = ast.parse(cleandoc("\n" + getsource(documented))).body  # type: ignore[arg-type]

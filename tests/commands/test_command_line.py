@@ -325,3 +325,27 @@ def test_inside_broker_exec_a_profile_that_cannot_be_kept_is_explained(
     monkeypatch.setenv("KUBEMQCTL_CONFIG", "/dev/null")  # as `broker exec` sets it
     assert main.main(["profile", "set", "local", "--address", "localhost:1"]) == 2
     assert "inside `broker exec` no profile applies" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", ["--help", "queue send -h", "--version", "help", "schema", "completion bash"]
+)
+def test_a_help_that_goes_nowhere_is_a_failure(words: str) -> None:
+    line = f'exec "$0" -m kubemqctl {words} >&-'
+    done = subprocess.run(["sh", "-c", line, sys.executable], capture_output=True, env=environment(""))
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"error: standard output is closed\n")
+
+
+def test_the_help_is_the_same_where_python_leaves_docstrings_out() -> None:
+    # The schema has the help of every command, and what is said of every record.
+    schemas = [
+        subprocess.run(
+            [sys.executable, "-m", "kubemqctl", "schema"],
+            capture_output=True,
+            env=environment("", {"PYTHONOPTIMIZE": level}),
+        ).stdout
+        for level in ("0", "2")
+    ]
+    assert schemas[0]
+    assert schemas[0] == schemas[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.cli.command_tree import F
+from kubemqctl.model.text import docstring
 from kubemqctl.model.values import parse_rate, parse_size
 
 group = command_tree.CommandGroup("bench")
@@ -94,7 +94,7 @@ def _measurement(name: str, counts: str = "") -> Callable[[F], F]:
     """Add a command whose help tells, before its examples, what all of them print and assert."""
 
     def add(function: F) -> F:
-        text, examples, rest = cleandoc(function.__doc__ or "").partition("Examples:\n")
+        text, examples, rest = docstring(function).partition("Examples:\n")
         function.__doc__ = text.rstrip("\n") + "\n" + _RESULT.format(counts=counts) + examples + rest
         return group.command(name)(function)
 
