@@ -17,7 +17,7 @@ from kubemqctl.model.errors import (
     Unreachable,
 )
 from kubemqctl.model.messages import Message, SendResult
-from kubemqctl.runtime.waiting import StopSignal
+from kubemqctl.runtime.waiting import Backoff, StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = "outcome-unknown"
 MUTE = "no-answer"  # the code of an Unreachable, as client.error_translation has it
-RECONNECT_PAUSE = 0.1
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between tries: a server that is busy is not helped by being asked ten times a second."""
 T = TypeVar("T")
 
 
@@ -51,10 +52,11 @@ class Link(NamedTuple):
     patience: float
     refusal: Callable[[str], KubemqctlError] = InvalidRequest
 
-    def regain(self, error: KubemqctlError, stop: StopSignal) -> None:
+    def regain(self, error: KubemqctlError, stop: StopSignal, backoff: Backoff | None = None) -> None:
         """Do what may help against `error`. Raises Unreachable when the server does not come back in time."""
+        backoff = backoff or Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         if isinstance(error, NotReady):
-            stop.wait(RECONNECT_PAUSE)
+            stop.wait(backoff.pause())
             return
         deadline = time.monotonic() + self.patience
         while True:
@@ -64,7 +66,7 @@ class Link(NamedTuple):
             except Unreachable:
                 if stop or time.monotonic() > deadline:
                     raise
-            stop.wait(RECONNECT_PAUSE)
+            stop.wait(min(backoff.pause(), deadline - time.monotonic()))
 
 
 def retry_request(
@@ -78,10 +80,11 @@ def retry_request(
     doubt = error if is_unknown(error) else None
     # Who took the connection and said nothing has had its whole time already.
     left = retry + int(isinstance(error, Unreachable) and not doubt and error.code != MUTE)
+    backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while left and error.retryable and not stop:
         left -= 1
         try:
-            link.regain(error, stop)
+            link.regain(error, stop, backoff)
             return again()
         except KubemqctlError as e:
             error = e

@@ -84,6 +84,16 @@ def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
         retry_request(tries(), LOST, 1, link(GONE, GONE), stop)
 
 
+def test_a_busy_server_is_asked_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(StopSignal, "wait", lambda stop, seconds: waits.append(seconds))
+    with StopSignal() as stop, pytest.raises(NotReady):
+        retry_request(tries(*[BUSY] * 6), BUSY, 6, link(), stop)
+    # Each of them is from half to one and a half of 0.1 s, doubled each time.
+    assert len(waits) == 6
+    assert waits[5] > 1.5 > 0.15 >= waits[0]
+
+
 @pytest.mark.parametrize(
     ("error", "unknown"),
     [
