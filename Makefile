@@ -5,7 +5,7 @@
 #   make fuzz     20,000 examples of malformed input, other ones every time; some minutes
 #   make check    formats and types only
 #   make bench    our client and broker against a bare grpcio loop and the official SDK
-#   make completions  generate completions/ and kubemqctl/cli/reference.md from the command tree
+#   make completions  generate completions/, man/ and kubemqctl/cli/reference.md from the command tree
 #   make proto    generate kubemqctl/wire/kubemq_pb2.py from proto/kubemq.proto
 #   make clean    remove what these made
 
