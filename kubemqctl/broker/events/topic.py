@@ -178,11 +178,20 @@ class Reader:
 
     def _take(self) -> Stored:
         if self._back:
-            return self._log.page(self.topic.number, heapq.heappop(self._back) - 1)[0]
+            stored = self._read(self._back[0])[0]
+            heapq.heappop(self._back)
+            return stored
         if not self._page:
-            self._page.extend(self._log.page(self.topic.number, self._next - 1))
+            self._page.extend(self._read(self._next))
         self._next += 1
         return self._page.popleft()
+
+    def _read(self, sequence: int) -> list[Stored]:
+        """A page that begins with that event. Raises JournalError when it does not."""
+        page = self._log.page(self.topic.number, sequence - 1)
+        if not page or page[0].sequence != sequence:
+            raise JournalError(f"event {sequence} is not in the journal")
+        return page
 
 
 class Topic:

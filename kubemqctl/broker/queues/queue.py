@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
+from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Entry
 
 WINDOW = 4096
@@ -153,11 +154,16 @@ class Queue:
         self._deal(now)
 
     def join(self, taker: Taker, now: int) -> None:
-        """Put `taker` in line; it takes at once what is ready."""
+        """Put `taker` in line; it takes at once what is ready.
+
+        Raises JournalError when the backlog cannot be read, and `taker` is in line all the same. Nothing else
+        here does: who gives something back, or settles it, has nothing to do with the backlog.
+        """
         self.takers += 1
         self.was_read = True
         self._line.append(taker)
-        self._deal(now)
+        if error := self._deal(now):
+            raise error
 
     def stay(self, taker: Taker, wants: int) -> None:
         """Put `taker` in line once more, for `wants` messages."""
@@ -189,7 +195,7 @@ class Queue:
         """What the community server does when a consumer of one message at a time closes its subscription:
         the next message was already on its way there, and now goes to another that holds messages.
         """
-        if not self.holders or not (self._ready or self._page()):
+        if not self.holders or not self._ready:
             return None
         holder, entry = self.holders[0], self._ready.popleft()
         holder.taken.append(entry)
@@ -222,7 +228,10 @@ class Queue:
         return drained
 
     def refill(self, after: int, upto: int, now: int) -> int:
-        """Take back what the journal still has of a drained backlog; returns how many messages that is."""
+        """Take back what the journal still has of a drained backlog; returns how many messages that is.
+
+        Raises JournalError, with nothing taken back.
+        """
         entries: list[Entry] = []
         while page := self._backlog(after, upto, PAGE):
             entries += page
@@ -239,11 +248,15 @@ class Queue:
         while self._line:
             self._line.popleft().full()
 
-    def _deal(self, now: int) -> None:
+    def _deal(self, now: int) -> JournalError | None:
+        """Hand out what is ready; returns why what is not in memory cannot be read."""
         line, ready = self._line, self._ready
         while line:
-            if not ready and not self._page():
-                return
+            try:
+                if not ready and not self._page():
+                    return None
+            except JournalError as e:
+                return e
             taker = line.popleft()
             entry = ready.popleft()
             taker.offer(entry, now)
@@ -253,6 +266,7 @@ class Queue:
             self.delivered = max(self.delivered, entry.sequence)
             if taker.wants:
                 line.append(taker)
+        return None
 
     def _page(self) -> bool:
         """Read the next page of the backlog; False when there is none."""

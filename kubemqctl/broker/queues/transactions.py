@@ -200,10 +200,10 @@ class Transactions:
         queue = self._state.queue(name)
         full = TakerFull()
         taker = Taker(most if most > 0 else MOST_IN_A_GET, full.notify)
-        queue.join(taker, self._state.clock())
         seconds = max(wait, SHORTEST_WAIT) / 1000
         begun = asyncio.get_running_loop().time()
         try:
+            queue.join(taker, self._state.clock())
             await full.wait(seconds)
             live, messages = self._answer(queue, taker)
         except asyncio.CancelledError:

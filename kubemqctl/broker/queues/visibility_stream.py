@@ -183,7 +183,11 @@ class VisibilityStream:
         taker = Taker(1, lambda: self._inbox.put_nowait(self._arrived), skips_expired=True)
         patience = self._later(request.WaitTimeSeconds or DEFAULT_WAIT, self._waited)
         self._place = _Place(queue, taker, patience)
-        queue.join(taker, self._state.clock())
+        try:
+            queue.join(taker, self._state.clock())
+        except JournalError as e:
+            self._over = True
+            return f"cannot receive messages, the journal failed: {e}"
         return ""
 
     async def _decide(self, request: pb.StreamQueueMessagesRequest) -> str:
@@ -225,6 +229,7 @@ class VisibilityStream:
 
 # What ack-all deletes in one transaction: senders wait for no more than that, and the journal's log grows by
 # no more.
+_RETRY = 1.0  # seconds, after the journal could not be read
 _PIECE = 4_096  # messages
 _PIECE_BYTES = 8 * 1024 * 1024  # a piece holds one message more
 
@@ -234,6 +239,7 @@ class PlainCalls:
 
     def __init__(self, state: BrokerState) -> None:
         self._state = state
+        self._refilling: set[asyncio.Future[None]] = set()
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def receive(self, name: str, count: int, wait: float, *, peek: bool) -> tuple[list[bytes], int]:
@@ -259,8 +265,8 @@ class PlainCalls:
     async def _filled(self, queue: Queue, count: int, wait: float, *, peek: bool) -> Taker:
         full = TakerFull()
         taker = Taker(count, full.notify, skips_expired=True)
-        queue.join(taker, self._state.clock())
         try:
+            queue.join(taker, self._state.clock())
             await full.wait(wait)
         except asyncio.CancelledError:
             queue.leave(taker)
@@ -269,6 +275,10 @@ class PlainCalls:
                 self._acknowledge(queue, taker)
             else:
                 self._state.give_up(queue, taker)
+            raise
+        except JournalError:
+            queue.leave(taker)
+            self._state.give_up(queue, taker)
             raise
         queue.leave(taker)
         return taker
@@ -313,10 +323,23 @@ class PlainCalls:
                 done = upto
         except JournalError:
             queue.give_back(left, self._state.clock())
-            unread = queue.refill(done, drained.upto, self._state.clock())
-            queue.removed([], drained.unread - unread)
+            if drained.unread:
+                refilling = asyncio.ensure_future(self._refill(queue, done, drained))
+                self._refilling.add(refilling)
+                refilling.add_done_callback(self._refilling.discard)
             raise
         queue.removed([], drained.unread)
+
+    async def _refill(self, queue: Queue, done: int, drained: Drained) -> None:
+        """Take back what is still there of a backlog, as soon as the journal can be read."""
+        while not queue.gone:
+            try:
+                left = queue.refill(done, drained.upto, self._state.clock())
+            except JournalError:
+                await asyncio.sleep(_RETRY)
+            else:
+                queue.removed([], drained.unread - left)
+                return
 
 
 def _cut(entries: list[Entry]) -> tuple[list[Entry], list[Entry]]:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from kubemqctl.broker.storage import journal, schema
+from kubemqctl.broker.storage import journal, room, schema
 from kubemqctl.config.directories import make_private
 from kubemqctl.model.errors import ConfigError, KubemqctlError
 from kubemqctl.model.text import reason
@@ -25,7 +25,7 @@ LOCK = "lock"
 NEW = "broker.db.new"
 APPLICATION = 0x4B4D5132  # "KMQ2": the schema's version is part of it
 _MAGIC = b"SQLite format 3\x00"
-_OURS_WITHOUT_JOURNAL = {LOCK, NEW, NEW + "-journal", NEW + "-wal", NEW + "-shm"}
+_OURS_WITHOUT_JOURNAL = {LOCK, room.NAME, NEW, NEW + "-journal", NEW + "-wal", NEW + "-shm"}
 
 
 def claim(directory: Path) -> ExitStack:

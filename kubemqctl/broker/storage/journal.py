@@ -17,10 +17,13 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from kubemqctl.broker.storage.room import Reserve, most_pages
 from kubemqctl.broker.storage.schema import MASK, SCHEMA, SHIFT, Change, Channel, Delay, Entry, Recovered
 
 # A page of the backlog brings bodies up to this size along; larger ones are read when they are delivered.
 SMALL = 4096
+PAGE_SIZE = 8192  # bytes, of the database
+FULL = "the disk is full"
 
 
 class JournalError(Exception):
@@ -100,6 +103,22 @@ class _Unit(NamedTuple):
     otherwise: Callable[[], None]
     done: asyncio.Future[None]
 
+    @property
+    def frees(self) -> bool:
+        """Whether it takes something away, also when it puts something in its place."""
+        return any(change.statement.startswith("DELETE") for change in self.changes)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it adds."""
+        return sum(
+            len(value)
+            for change in self.changes
+            for row in change.rows
+            for value in row
+            if isinstance(value, bytes)
+        )
+
 
 class SqliteJournal:
     """A journal in the SQLite file at `path`, which must have our schema. Made inside a running loop.
@@ -114,6 +133,8 @@ class SqliteJournal:
         with _translated():
             self._writer = connect(path, for_another_thread=True)
             self._reader = connect(path)
+        self._path = path
+        self._room = Reserve(path)
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -177,6 +198,9 @@ class SqliteJournal:
 
     def _work(self) -> None:
         open_ = True
+        self._room.take()
+        # What the log holds beyond the database must fit into the reserve, should the disk be full by then.
+        self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._room.size * 4 // 5 // PAGE_SIZE}")
         while open_:
             units = [self._units.get()]
             with suppress(queue.Empty):
@@ -197,6 +221,37 @@ class SqliteJournal:
 
     def _commit(self, units: list[_Unit]) -> str:
         """Write `units` as one transaction; returns what went wrong."""
+        if not any(unit.frees for unit in units) and not self._may_grow(units):
+            return FULL
+        error = self._write(units)
+        if error and len(units) == 1:
+            if units[0].frees:
+                self._room.release()
+            with suppress(sqlite3.Error):
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            error = self._write(units)
+        return error
+
+    def _may_grow(self, units: list[_Unit]) -> bool:
+        """Whether there is room for `units`, and for what frees room."""
+        size = sum(unit.size for unit in units)
+        if self._room.take() and self._room.fits(size + self._growth(size)):
+            return True
+        with suppress(sqlite3.Error):
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return self._room.take() and self._room.fits(size + self._growth(size))
+
+    def _growth(self, size: int) -> int:
+        """The bytes by which the database is to grow for the log as it is and `size` more."""
+        try:
+            pages = int(self._writer.execute("PRAGMA page_count").fetchone()[0])
+            free = int(self._writer.execute("PRAGMA freelist_count").fetchone()[0])
+            pending = max(0, pages * PAGE_SIZE - self._path.stat().st_size)
+        except (sqlite3.Error, OSError):
+            return size
+        return pending + max(0, size - free * PAGE_SIZE)
+
+    def _write(self, units: list[_Unit]) -> str:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
             for unit in units:
@@ -249,8 +304,8 @@ def connect(path: Path, *, for_another_thread: bool = False) -> sqlite3.Connecti
     # Some systems build SQLite so that it overwrites what is deleted: 130 times the bytes written to
     # acknowledge messages of 100 kB. What was deleted can be found in the file until its place is used anew.
     db.execute("PRAGMA secure_delete = OFF")
-    # A checkpoint rewrites pages in place: rarely enough to cost little, often enough to bound the file.
-    db.execute("PRAGMA wal_autocheckpoint = 4000")
+    if (most := most_pages(PAGE_SIZE)) is not None:
+        db.execute(f"PRAGMA max_page_count = {most}")
     db.execute("PRAGMA journal_size_limit = 67108864")
     return db
 
@@ -258,7 +313,7 @@ def connect(path: Path, *, for_another_thread: bool = False) -> sqlite3.Connecti
 def create(path: Path, application: int) -> None:
     """An empty journal at `path`, its header marked with `application`. Raises sqlite3.Error."""
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
-        db.execute("PRAGMA page_size = 8192")
+        db.execute(f"PRAGMA page_size = {PAGE_SIZE}")
         db.execute(f"PRAGMA application_id = {application}")
         db.executescript(SCHEMA)
         db.execute("PRAGMA journal_mode = WAL")

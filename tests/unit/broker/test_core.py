@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
+from kubemqctl.broker.queues import queue as queue_module
 from kubemqctl.broker.queues import state as state_module
 from kubemqctl.broker.queues import transactions, visibility_stream
+from kubemqctl.broker.queues.queue import Taker
 from kubemqctl.broker.queues.state import BrokerState, TooLarge
 from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
-from kubemqctl.broker.queues.visibility_stream import PlainCalls
+from kubemqctl.broker.queues.visibility_stream import PlainCalls, VisibilityStream
 from kubemqctl.broker.storage import journal
 from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
-from kubemqctl.broker.storage.schema import Change
+from kubemqctl.broker.storage.schema import Change, Entry
 from kubemqctl.wire import kubemq_pb2 as pb
 
 NOW = 1_700_000_000_000_000_000
@@ -182,6 +184,115 @@ def test_a_queue_that_cannot_be_deleted_stays() -> None:
         assert await peek(state) == [("one", 1, 1)]
 
     with_core(work)
+
+
+# ---- a journal that cannot be read for a while ----
+
+
+class Unreadable(SqliteJournal):
+    """Refuses to read while `broken`."""
+
+    broken = False
+
+    def page(self, *wanted: int, bodies: bool) -> list[Entry]:
+        if self.broken:
+            raise JournalError("disk I/O error")
+        return super().page(*wanted, bodies=bodies)
+
+
+def with_backlog(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    work: Callable[[BrokerState], Awaitable[None]],
+) -> None:
+    """Six messages wait, of which the last three are in the journal only."""
+    monkeypatch.setattr(queue_module, "WINDOW", 3)
+    monkeypatch.setattr(visibility_stream, "_RETRY", 0.01)
+
+    async def main() -> None:
+        journal.create(tmp_path / "journal", 1)
+        unreadable = Unreadable(tmp_path / "journal")
+        state = BrokerState(unreadable, lambda: NOW)
+        for body in "123456":
+            await state.send(messages(body))
+        unreadable.broken = True
+        await work(state)
+        unreadable.broken = False
+        for _ in range(3):  # a refill may be on its way
+            await asyncio.sleep(0.01)
+        assert [body for body, _, _ in await peek(state)] == list("123456")
+        assert state.queues["q"].waiting == 6
+        await state.close()
+
+    asyncio.run(main())
+
+
+async def a_get(state: BrokerState) -> None:
+    with pytest.raises(JournalError):
+        await Transactions(state).get("q", 5, 1, auto_ack=False)
+
+
+async def a_receive(state: BrokerState) -> None:
+    with pytest.raises(JournalError):
+        await PlainCalls(state).receive("q", 5, 0, peek=False)
+
+
+async def an_end(state: BrokerState) -> None:
+    """What one stream held goes to another that waits for more, and there is more that cannot be read."""
+    first = Transactions(state)
+    for _ in range(3):
+        await first.get("q", 1, 1, auto_ack=False)
+    waiting = Taker(6, lambda: None)
+    with pytest.raises(JournalError):
+        state.queues["q"].join(waiting, NOW)
+    first.close()
+    assert len(waiting.taken) == 3
+    state.queues["q"].leave(waiting)
+    state.give_up(state.queues["q"], waiting)
+
+
+async def an_ack_all(state: BrokerState) -> None:
+    state.journal.write = refusing  # type: ignore[method-assign,assignment]
+    with pytest.raises(JournalError):
+        await PlainCalls(state).ack_all("q", 0)
+    del state.journal.write
+
+
+def refusing(changes: list[Change], then: object, otherwise: Callable[[], None]) -> asyncio.Future[None]:
+    otherwise()
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_exception(JournalError("disk I/O error"))
+    done.exception()
+    return done
+
+
+@pytest.mark.parametrize("taking", [a_get, a_receive, an_end, an_ack_all])
+def test_what_was_taken_before_the_journal_could_not_be_read_is_there_again(
+    taking: Callable[[BrokerState], Awaitable[None]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_backlog(tmp_path, monkeypatch, taking)
+
+
+def test_a_stream_hears_that_the_journal_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(state: BrokerState) -> None:
+        transactions = Transactions(state)
+        await transactions.get("q", 3, 1, auto_ack=False)
+        answers: list[str] = []
+
+        async def answer(request: pb.StreamQueueMessagesRequest, error: str, message: bytes) -> None:
+            answers.append(error)
+
+        async def requests() -> AsyncIterator[pb.StreamQueueMessagesRequest]:
+            kind = pb.ReceiveMessage
+            yield pb.StreamQueueMessagesRequest(ClientID="me", Channel="q", StreamRequestTypeData=kind)
+
+        await VisibilityStream(state, answer).serve(requests())
+        assert answers == ["cannot receive messages, the journal failed: disk I/O error"]
+        transactions.close()
+
+    with_backlog(tmp_path, monkeypatch, work)
 
 
 def test_a_settlement_settles_what_it_can_and_names_the_first_foreign_sequence() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -316,49 +318,82 @@ def test_a_get_over_the_limit_ends_the_stream_and_loses_nothing(broker: Broker, 
         stub.ack_all(channel)
 
 
-def test_a_full_disk_is_an_error_in_the_answer_and_the_broker_goes_on(tmp_path: Path) -> None:
-    ready = tmp_path / "ready"
-    script = 'ulimit -f 4000; exec "$@"'
-    command = [
-        sys.executable,
-        "-m",
-        "kubemqctl",
-        *RUN,
-        "--data",
-        str(tmp_path / "d"),
-        "--ready-file",
-        str(ready),
-    ]
+def under_a_limit(blocks: int, data: Path, ready: Path) -> subprocess.Popen[bytes]:
+    """A broker whose files end at so many blocks of 512 bytes."""
+    words = [*RUN, "--data", str(data), "--ready-file", str(ready)]
+    command = [sys.executable, "-m", "kubemqctl", *words]
+    script = f'ulimit -f {blocks}; exec "$@"'
+    ready.unlink(missing_ok=True)
     process = subprocess.Popen(["sh", "-c", script, "sh", *command], stderr=subprocess.DEVNULL)
-    try:
-        until(ready.exists, "the broker is ready")
-        with Stub(ready.read_text().strip()) as stub:
-            sent = until_refused(stub)
-            assert stub.peek("q", 1024).MessagesReceived == sent
-            assert stub.ping().Host
-    finally:
-        process.kill()
-        process.wait()
-    process = subprocess.Popen([*command[:-1], str(tmp_path / "again")], stderr=subprocess.DEVNULL)
-    try:
-        until((tmp_path / "again").exists, "the broker is ready again")
-        with Stub((tmp_path / "again").read_text().strip()) as stub:
-            sequences = [m.Attributes.Sequence for m in stub.peek("q", 1024).Messages]
-            assert sequences == list(range(1, sent + 1))
-            assert not stub.send("q", bytes(20_000)).IsError
-    finally:
-        process.terminate()
-        process.wait()
+    until(ready.exists, "the broker is ready")
+    return process
 
 
 def until_refused(stub: Stub) -> int:
     """Send until the journal is full; returns how many were accepted."""
-    for sent in range(1000):
+    for sent in range(2000):
         answer = stub.send("q", bytes(20_000))
         if answer.IsError:
             assert answer.Error.startswith("cannot store the message: ")
             return sent
     raise AssertionError("the limit was never reached")
+
+
+def test_a_file_that_may_not_grow_is_an_error_in_the_answer_and_drains(tmp_path: Path) -> None:
+    ready, data = tmp_path / "ready", tmp_path / "d"
+    process = under_a_limit(4000, data, ready)
+    try:
+        with Stub(ready.read_text().strip()) as stub:
+            sent = until_refused(stub)
+            assert stub.peek("q", 1024).MessagesReceived == sent
+            assert stub.receive("q", 10).MessagesReceived == 10
+    finally:
+        process.kill()
+        process.wait()
+    process = under_a_limit(4000, data, ready)
+    try:
+        with Stub(ready.read_text().strip()) as stub:
+            got = [m.Attributes.Sequence for m in stub.receive("q", sent - 10, wait=5).Messages]
+            assert got == list(range(11, sent + 1))
+            assert until_refused(stub) > sent // 2
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)]
+    if (
+        not sys.platform.startswith("linux")
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
+        pytest.skip("only root can make a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_drains_and_the_broker_goes_on(small_disk: Path, new_broker: NewBroker) -> None:
+    broker = new_broker("--data", small_disk / "d")
+    with Stub(broker.address) as stub:
+        sent = until_refused(stub)
+        # Somebody else takes the rest.
+        with contextlib.suppress(OSError), (small_disk / "log").open("wb", buffering=0) as log:
+            while True:
+                log.write(bytes(4096))
+        for n in range(1, 101):
+            assert [m.Attributes.Sequence for m in stub.receive("q").Messages] == [n]
+    assert broker.process
+    broker.process.kill()
+    broker = new_broker("--data", small_disk / "d")
+    with Stub(broker.address) as stub:
+        assert stub.receive("q", sent - 100, wait=5).MessagesReceived == sent - 100
+        (small_disk / "log").unlink()
+        assert until_refused(stub) > sent // 2
+    broker.process.kill()  # type: ignore[union-attr]
 
 
 def test_a_reader_that_does_not_read_holds_up_nobody_and_memory_stays(

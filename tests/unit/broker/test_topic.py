@@ -439,6 +439,26 @@ def test_a_log_that_cannot_be_read_ends_the_subscription_with_the_reason(
     asyncio.run(scenario())
 
 
+def test_an_event_that_came_back_is_not_lost_when_the_log_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with opened(tmp_path / "journal") as store:
+            await store_events(store, 3)
+            store.leave(await subscribe(store), "me")
+            reading = DiskLog.page
+
+            def unreadable(self: DiskLog, number: int, after: int) -> list[Any]:
+                raise JournalError("disk I/O error")
+
+            monkeypatch.setattr(DiskLog, "page", unreadable)
+            store.leave(await subscribe(store), "me")
+            monkeypatch.setattr(DiskLog, "page", reading)
+            assert await take(await subscribe(store), 3) == [1, 2, 3]
+
+    asyncio.run(scenario())
+
+
 def test_too_much_that_waits_to_be_stored_makes_its_senders_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kubemqctl.broker.events.event_store.MOST_PENDING", 1000)
 
