@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 
 def entry() -> None:
     """Run the command line of this process and end with its exit code."""
+    _end_quietly_on_signals()
     _occupy_standard_streams()
     try:
         from kubemqctl.cli.main import main
@@ -22,6 +24,21 @@ def entry() -> None:
         code = 1
     # Everything was written, closed and settled by now; taking the interpreter apart costs 15 ms more.
     os._exit(code)
+
+
+def _end_quietly_on_signals() -> None:
+    """Let a signal end the process without a word until something says what it does (StopSignal).
+
+    Python raises KeyboardInterrupt wherever it is, also in an import or where nobody can catch it, and shows
+    its traceback. And process 1, as in a container, ignores signals that it has no handler for.
+    """
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, _end)
+
+
+def _end(signum: int, frame: object) -> None:
+    os._exit(128 + signum)
 
 
 def _occupy_standard_streams() -> None:

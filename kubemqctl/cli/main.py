@@ -25,8 +25,17 @@ if TYPE_CHECKING:
     from kubemqctl.runtime.invocation import Invocation
 
 
+# What somebody's shell has for another program: with a value that our libraries do not know they end the
+# process, or cannot be imported.
+_HARMFUL = ("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "GRPC_POLL_STRATEGY", "GRPC_EXPERIMENTS", "GRPC_TRACE")
+
+
 def main(argv: list[str]) -> int:
     """Run one command line (without the program's name); returns the exit code, never raises."""
+    # As it was given to us: libraries are told how to behave by variables that are no business of a handler.
+    given = dict(os.environ)
+    for name in _HARMFUL:
+        os.environ.pop(name, None)
     if argv == ["--version"]:
         return _print_version()
     if argv[:1] == ["__complete"]:
@@ -36,8 +45,7 @@ def main(argv: list[str]) -> int:
     words, tail = split(argv)
     from kubemqctl.runtime.invocation import Common, Invocation
 
-    # As it was given to us: grpc is told how to behave by variables that are no business of a handler.
-    run = Invocation(dict(os.environ), tail)
+    run = Invocation(given, tail)
     try:
         return _run(words, run)
     except KubemqctlError as e:

@@ -10,8 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EACCES, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
-from kubemqctl.model.errors import ConfigError, NotFound, OutputError
+from kubemqctl.model.errors import ConfigError, NotFound, OutputError, UsageError
 from kubemqctl.model.text import reason
+
+
+def refuse_dash(option: str, path: str | None) -> None:
+    """Raise UsageError for `-`, which other programs take for a standard stream: here it is none.
+
+    stdin is for bodies alone and stdout for data, so a file of that name would be a surprise.
+    """
+    if path == "-":
+        raise UsageError(f"{option} needs the name of a file", hint=f"a file called - is {option} ./-")
 
 
 def clear_ready_file(path: str) -> None:
@@ -19,6 +28,7 @@ def clear_ready_file(path: str) -> None:
 
     Raises NotFound when the directory is not there, OutputError when the file cannot be replaced.
     """
+    refuse_dash("--ready-file", path)
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
         raise NotFound(f"--ready-file: no such directory: {folder}")

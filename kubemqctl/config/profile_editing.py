@@ -9,7 +9,7 @@ from typing import Any
 
 from kubemqctl.config.config_file import KEYS, as_mapping
 from kubemqctl.config.directories import make_private, state_home
-from kubemqctl.config.files import write_whole
+from kubemqctl.config.files import refuse_dash, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.settings import Settings
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
@@ -140,6 +140,7 @@ def _changed_tls(old: Tls, flags: Flags) -> Tls:
 
 
 def _path(option: str, path: str) -> str:
+    refuse_dash(option, path)
     # The file may be used from any directory.
     return os.path.abspath(_filled(option, path))
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kubemqctl.config.files import refuse_dash
 from kubemqctl.config.profiles import parse_addresses, refusal
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import ConfigError
@@ -64,6 +65,7 @@ VARIABLES = (
     Variable("KUBEMQCTL_PROFILE", "profile to use instead of the current one", option="--profile"),
     Variable("KUBEMQCTL_CONFIG", "path of the configuration file"),
 )
+_FILES = ("token_file", "tls_ca", "tls_cert", "tls_key")
 _PLAIN_FLAGS = ("client_id", "token_file", "tls_ca", "tls_cert", "tls_key", "tls_server_name")
 
 
@@ -77,6 +79,8 @@ def of_flags(flags: Flags) -> Source:
             option = "--" + field.replace("_", "-")
             if not value:
                 raise refusal(f"{option} is empty", option)
+            if field in _FILES:
+                refuse_dash(option, value)
             given[field] = value, f"flag {option}"
     if "token_file" in given:
         path, where = given.pop("token_file")

@@ -207,6 +207,8 @@ def _config(run: Invocation, listen: str, data: Path | None, like: str | None) -
     if like not in (None, COMMUNITY):
         raise UsageError(f"there is no server {like!r} to be like", hint=f"there is {COMMUNITY}")
     flags = run.common.flags
+    for field in ("token_file", "tls_ca", "tls_cert", "tls_key"):
+        files.refuse_dash("--" + field.replace("_", "-"), getattr(flags, field))
     secret, tls = _token(flags), _tls(flags)
     for option, path in (("--token-file", flags.token_file), ("--tls-key", flags.tls_key)):
         if path and files.readable_by_others(path):

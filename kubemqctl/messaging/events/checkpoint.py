@@ -11,7 +11,7 @@ import os
 from errno import EACCES, EPERM, EROFS
 from typing import Any, NamedTuple
 
-from kubemqctl.config.files import write_whole
+from kubemqctl.config.files import refuse_dash, write_whole
 from kubemqctl.model.errors import ConfigError, OutputError
 from kubemqctl.model.messages import Event
 from kubemqctl.model.text import quoted, reason
@@ -40,6 +40,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str, channel: str) -> None:
+        refuse_dash("--checkpoint", path)
         self.path = path
         _check_folder(path)
         self._lock = _locked(path)

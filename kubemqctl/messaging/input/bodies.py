@@ -17,6 +17,9 @@ from kubemqctl.model.text import argument_bytes, quoted
 # Whole bodies
 
 
+STDIN = "-"
+
+
 def single_body(
     argument: str | None,
     files: Sequence[str],
@@ -27,13 +30,14 @@ def single_body(
 ) -> bytes:
     """The body of one message, at most MAX_BODY bytes; empty only if there is metadata to go with it.
 
-    stdin is read if `argument` is `-`, or if neither it nor a file was given and stdin is no terminal.
+    stdin is read if `argument` or the file is `-`, or if neither was given and stdin is no terminal.
     Raises UsageError, NotFound, TooLarge, or InvalidRequest for a message with nothing in it.
     """
     if len(files) > 1:
         raise UsageError(f"{len(files)} files were given, but a message has one body")
     with body_source(argument, files, stdin_is_terminal=stdin_is_terminal, stdin_fd=stdin_fd) as source:
-        body = source if isinstance(source, bytes) else _read_all(source, files[0] if files else "stdin")
+        name = files[0] if files and files[0] != STDIN else "stdin"
+        body = source if isinstance(source, bytes) else _read_all(source, name)
     if not body and not has_metadata:
         raise InvalidRequest("the message is empty: it needs a body or --metadata")
     return body
@@ -51,14 +55,14 @@ def body_source(
         raise UsageError("the body is given twice: as an argument and with --file")
     if len(files) > 1:
         raise UsageError(f"{len(files)} files were given, but only one can be used here")
-    if files:
+    if files and files[0] != STDIN:
         fd = _open(files[0])
         try:
             yield fd
         finally:
             os.close(fd)
-    elif argument is None or argument == "-":
-        _check_stdin(stdin_fd, stdin_is_terminal and argument is None)
+    elif argument is None or argument == STDIN:
+        _check_stdin(stdin_fd, stdin_is_terminal and argument is None and not files)
         yield stdin_fd
     else:
         yield argument_bytes(argument)
@@ -134,6 +138,8 @@ def file_batches(
     All are looked at before the first batch, so that a missing, unreadable, oversize or empty one (unless
     there is metadata) ends the run before anything is sent: NotFound, UsageError, TooLarge, InvalidRequest.
     """
+    if list(paths).count(STDIN) > 1:
+        raise UsageError("--file - is given twice, but stdin can be read once")
     for path in paths:
         if _is_regular(path):
             _check_file(path, has_metadata)
@@ -176,7 +182,9 @@ def _check_file(path: str, has_metadata: bool) -> None:
 
 
 def _is_regular(path: str) -> bool:
-    """False for pipes and devices, which can be read once and may keep us waiting."""
+    """False for pipes and devices, which can be read once and may keep us waiting; so for stdin."""
+    if path == STDIN:
+        return False
     try:
         return not stat.S_ISFIFO(mode := os.stat(path).st_mode) and not stat.S_ISCHR(mode)
     except OSError as error:

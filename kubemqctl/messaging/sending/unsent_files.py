@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
+from kubemqctl.config.files import refuse_dash
 from kubemqctl.model.errors import KubemqctlError, NotFound, OutputError, UsageError
 from kubemqctl.model.messages import Message
 from kubemqctl.model.text import reason
@@ -50,6 +51,7 @@ class UnsentFiles:
     def _keeper(self, option: str, path: str | None, taken: dict[Identity, str]) -> Keep:
         if path is None:
             return _forget
+        refuse_dash(option, path)
         fd = _emptied(option, path, taken)
         self._files.append(fd)
         from kubemqctl.output.forms import json_renderer
