@@ -94,14 +94,18 @@ def test_it_waits_for_the_first_message(start: Start, stub: Stub, channel: str, 
     assert time.monotonic() - began < 8
 
 
-def test_what_others_hold_and_what_is_delayed_is_not_seen(run: Run, stub: Stub, channel: str) -> None:
+@pytest.mark.parametrize(
+    ("options", "expected"), [([], b"3"), (["--all"], b"3\n4\n"), (["--count", "10"], b"3\n4\n")]
+)
+def test_what_others_hold_and_what_is_delayed_is_not_seen(
+    run: Run, stub: Stub, channel: str, options: list[str], expected: bytes
+) -> None:
+    # One look each: server 2.4.0 may give what a look had to whoever holds messages.
     stub.fill(channel, 4)
     stub.send(channel, "later", Policy=pb.QueueMessagePolicy(DelaySeconds=600))
     other = stub.downstream()
     assert len(other.get(channel, 2).Messages) == 2
-    assert run("queue", "peek", channel).out == b"3"
-    assert run("queue", "peek", channel, "--all").out == b"3\n4\n"
-    assert run("queue", "peek", channel, "--count", "10").out == b"3\n4\n"
+    assert run("queue", "peek", channel, *options).out == expected
 
 
 def test_when_others_hold_everything_there_is_nothing_to_show(run: Run, stub: Stub, channel: str) -> None:

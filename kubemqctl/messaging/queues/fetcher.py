@@ -308,11 +308,13 @@ class Fetcher:
 
         Where it finds one, the silence begins anew; but once only, whatever a strange server says.
         """
-        if self._calls.look() and not self._looked:
-            self._looked = True
-            return
+        found = self._calls.look() and not self._looked
+        # Also then: what a look had is with server 2.4.0 for a moment, and would come after newer messages.
         self._stop.wait(SHORTEST_PAUSE)
-        self._patience.was_empty(took + SHORTEST_PAUSE)
+        if found:
+            self._looked = True
+        else:
+            self._patience.was_empty(took + SHORTEST_PAUSE)
 
     def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
         """Give `held` back and take its first `ask` messages, so that they fill their transaction."""

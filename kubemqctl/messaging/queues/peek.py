@@ -15,7 +15,7 @@ from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK, not_given
 from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
 from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
-from kubemqctl.model.limits import MAX_PEEK
+from kubemqctl.model.limits import MAX_MESSAGE, MAX_PEEK
 from kubemqctl.model.messages import Received
 from kubemqctl.output.forms import Renderer
 from kubemqctl.output.stdout import Stdout
@@ -31,6 +31,8 @@ LONGEST_PEEK = 5.0
 # How soon a queue is looked through again for a message that matches: seconds.
 LOOK_AGAIN = 0.2
 BYTES_IN_MEMORY = 16 << 20
+# What server 2.4.0 may need until it has what a stream held, and gives it to the next: seconds.
+GIVING_BACK = 0.5
 
 
 class Show:
@@ -107,23 +109,24 @@ class Looker:
     def __call__(self, wait: float) -> bool:
         """What waits; where that is nothing, the first message that comes within `wait` seconds."""
         wanted = None if self._show.is_filtered else self._show.count
-        ask, size = (1, 0) if wanted == 1 else self._how_many(wanted)
+        ask, size, total = (1, 0, 0) if wanted == 1 else self._how_many(wanted)
         try:
-            if ask <= MAX_PEEK:
+            # One that does not fit would be in vain, and on server 2.4.0 disturb the order of what follows.
+            if ask <= MAX_PEEK and ask * size <= MAX_MESSAGE:
                 shown = self._show.of(self._peek(ask, 0.0 if wanted is None else wait))
                 self._stdout.write(shown)
                 return bool(shown)
         except TooLarge:
             if ask == 1:
                 raise
-        return self._look_under_transaction(ask, size)
+        return self._look_under_transaction(ask, total)
 
-    def _how_many(self, count: int | None) -> tuple[int, int]:
-        """How many messages to ask for, of those that are there, and their mean size in bytes."""
+    def _how_many(self, count: int | None) -> tuple[int, int, int]:
+        """How many messages to ask for, of those that are there; the bytes of one, and of all that are."""
         depth = self._depth()
         if depth is None:
-            return min(count or MAX_PEEK, MAX_PEEK), 0
-        return depth.waiting if count is None else min(depth.waiting, count), depth.size
+            return min(count or MAX_PEEK, MAX_PEEK), 0, 0
+        return depth.waiting if count is None else min(depth.waiting, count), depth.size, depth.bytes
 
     def _peek(self, ask: int, wait: float) -> list[Received]:
         """The first `ask` messages; where there are none, the first that comes within `wait` seconds."""
@@ -140,7 +143,7 @@ class Looker:
                 return messages
             ask, patience = 1, min(max(left, SHORTEST_PEEK), LONGEST_PEEK)
 
-    def _look_under_transaction(self, most: int, size: int) -> bool:
+    def _look_under_transaction(self, most: int, total: int) -> bool:
         """More than one peek can show: taken in portions, all held until the last, then closed back.
 
         Kept in a file meanwhile, so that neither the queue's size nor a slow reader costs more than disk
@@ -148,47 +151,58 @@ class Looker:
         """
         from tempfile import SpooledTemporaryFile
 
-        portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, size)))
+        portion = MOST_AT_ONCE
+        doubt = Doubt(self._depth, self._note)
         with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
-            while not self._collected(most, portion, spool):
-                portion //= 2
+            while again := self._collected(most, portion, total, spool, doubt):
+                portion = again
                 spool.seek(0)
                 spool.truncate()
                 self._show.start_over()
+                time.sleep(GIVING_BACK)
             found = spool.tell() > 0
             spool.seek(0)
             while piece := spool.read(BYTES_IN_A_PIECE):
                 self._stdout.write(piece)
         return found
 
-    def _collected(self, most: int, portion: int, spool: IO[bytes]) -> bool:
-        """Put the messages into `spool`; False when a portion was over the size limit: all goes back then."""
+    def _collected(self, most: int, portion: int, total: int, spool: IO[bytes], doubt: Doubt) -> int:
+        """Put the messages into `spool`; 0, or in which portions that is to be done again, for all goes back.
+
+        That is so when a portion is over the size limit, and when less comes than the server counts: 2.4.0
+        may have given the rest to the very streams that hold what was seen.
+        """
         from kubemqctl.client import queues
 
         held: list[queues.HeldBatch] = []
-        seen, doubt, room = Seen(), Doubt(self._depth, self._note), SpoolRoom()
+        seen, room = Seen(), SpoolRoom()
         with queues.Downstream(self._client) as down:
             while seen.count < most and not self._show.is_full:
-                ask = min(portion, most - seen.count)
+                left = most - seen.count
+                # What was not seen yet may be the greater for it, and an answer that does not fit is in vain.
+                size = max(total - seen.bytes, 0) // left
+                ask = max(1, min(portion, left, BYTES_AT_ONCE // max(1, size)))
                 began = time.monotonic()
                 try:
                     got = down.get(self._channel, ask, ROUND)
                 except TooLarge:
                     if ask == 1:
                         raise
-                    return False
+                    return ask // 2
                 seen.add(got.messages)
                 spool.write(self._show.of(got.messages))
                 room.check(spool.tell())
                 if got.messages:
                     held.append(got._replace(messages=[]))
-                elif time.monotonic() - began > ROUND * 0.9 and doubt.is_end(seen.count):
-                    break
+                elif time.monotonic() - began > ROUND * 0.9:
+                    if doubt.is_end(seen.count):
+                        break
+                    return portion
             for transaction in held:
                 down.close(transaction)
             if held:
                 down.barrier(held[-1])
-        return True
+        return 0
 
 
 class Doubt:
@@ -215,7 +229,7 @@ class Seen:
     """Counts messages. Raises KubemqctlError when some come twice: a server could do that for ever."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.bytes = 0
         self._first = math.inf
         self._last = 0
 
@@ -224,6 +238,7 @@ class Seen:
         for message in messages:
             self._first = min(self._first, message.sequence)
             self._last = max(self._last, message.sequence)
+            self.bytes += len(message.body) + len(message.metadata)
         self.count += len(messages)
         if messages and self.count > self._last - self._first + 1:
             raise KubemqctlError(
