@@ -19,7 +19,7 @@ USED = "use another --channel, or none: then a new one is used"
 
 
 def fresh_name() -> str:
-    """A name that no other channel has."""
+    """A channel name that is not used yet: it ends with random characters."""
     return PREFIX + os.urandom(6).hex()
 
 
@@ -88,7 +88,7 @@ class BenchChannel:
             )
 
     def _deleted(self) -> bool:
-        """Whether it is gone; False on a server that deletes none."""
+        """Delete the channel; False on a server that does not delete channels."""
         from kubemqctl.client import channels
 
         try:
@@ -101,7 +101,7 @@ class BenchChannel:
         return True
 
     def _empty(self) -> None:
-        """Take away what an interrupted run has left."""
+        """Acknowledge the messages that an interrupted run has left in the queue."""
         from kubemqctl.client import queues
 
         depth = queues.Gauge(self._client, self._channel).read()

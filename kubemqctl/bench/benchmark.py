@@ -25,7 +25,7 @@ SHORTEST = 0.01
 LARGEST = 99 << 20
 MOST_IN_FLIGHT = 1 << 30
 BEHIND = 0.3
-"""Seconds that consumers may need for the rest, without a word of it."""
+"""Seconds that consumers may need for the rest before the user is told that they are slower."""
 
 
 def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int:
@@ -52,7 +52,7 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
 
 
 def _whole(work: Workload) -> Workload:
-    """`work` with what was not given. Raises UsageError for what cannot be done."""
+    """`work` with defaults for what was not given. Raises UsageError for what cannot be measured."""
     if work.total is not None and work.duration is not None:
         raise UsageError("--count and --duration cannot be used together")
     if work.duration is not None and work.duration < SHORTEST:
@@ -99,7 +99,7 @@ def _judge(
     assertions: Sequence[Assertion],
     latencies: Latencies,
 ) -> None:
-    """Say what is to be said of the result. Raises what was wrong with it, the worst first."""
+    """Print notes on the result. Raises an error for what was wrong with it, the worst first."""
     if measured.signum:
         run.note("stopped by a signal: the result covers the time until then")
         return

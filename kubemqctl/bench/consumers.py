@@ -20,9 +20,9 @@ from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
 GROUP = "bench"
-"""Of responders: each request is for one of them."""
+"""The group of all responders, so that each request is answered by one of them."""
 ROUND = 1.0
-"""Seconds that a Get waits: the least that servers do."""
+"""Seconds that a Get waits: servers wait at least one."""
 
 
 class Consumer(NamedTuple):
@@ -43,14 +43,14 @@ class ConsumerRun(Protocol):
     """An open subscription."""
 
     def run(self) -> None:
-        """Take what comes until `close`; raises why it ended, also then."""
+        """Pass messages on until `close` is called; raises why the stream ended, also after `close`."""
 
     def close(self) -> None:
-        """End it, from another thread."""
+        """End `run`; to be called from another thread."""
 
 
 def consume(taking: Consumer) -> ConsumerRun:
-    """Begin to listen."""
+    """Open the subscription, or the stream, of this pattern."""
     return _DRAINS[taking.work.pattern](taking)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 PAUSE = 0.1
-"""Seconds between two pictures."""
+"""Seconds between two updates of the progress line."""
 NAME, BAR = 18, 30
 
 
@@ -44,7 +44,7 @@ class ProgressLine:
             self._write("\r\x1b[K")
 
     def watch(self, stage: Stage) -> None:
-        """Show it, unless something was shown a moment ago."""
+        """Show the stage, unless the line was updated less than PAUSE ago."""
         now = time.monotonic()
         if self._fd is None or now < self._due:
             return
@@ -64,7 +64,7 @@ class ProgressLine:
 
 
 def picture(stage: Stage, width: int) -> str:
-    """The line, cut where the terminal ends."""
+    """The text of the progress line, cut to the width of the terminal."""
     parts = [f"{stage.name:<{NAME}}"]
     if stage.done is not None:
         full = round(stage.done * BAR)
@@ -98,7 +98,7 @@ class Measured(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """How far a run is: `done` from 0 to 1, None when nobody knows; `messages` of the measured ones."""
+    """The progress of a run: `done` from 0 to 1, None when nobody knows; `messages` of the measured ones."""
 
     name: str
     done: float | None
@@ -129,7 +129,7 @@ def _orders(settings: Settings, work: Workload, run: bytes, board: Scoreboard) -
 
 
 class BenchRun:
-    """One run, from the first report to the last."""
+    """One run of all workers, from their first report to their last."""
 
     def __init__(
         self,
@@ -175,7 +175,7 @@ class BenchRun:
             self._fail(TimedOut(f"the processes of the benchmark were not ready within {READY:g} s"))
 
     def _be_heard(self, probe: Callable[[], None]) -> None:
-        """Nothing says when a subscription is live: what it receives does."""
+        """Send until every consumer has received a message: servers do not say when it is subscribed."""
         deadline = time.monotonic() + HEAR
         while not self._is_over and not all(self._board.get(row, HEARD) for row in self._consumers):
             if time.monotonic() > deadline:
@@ -185,7 +185,7 @@ class BenchRun:
             self._await(lambda: False, AGAIN)
 
     def _probe(self, probe: Callable[[], None]) -> None:
-        """Send what all may hear; a request is heard by one of them, whichever it may be."""
+        """Send one message to all consumers; a request reaches only one of them."""
         try:
             for _ in self._consumers if self._work.is_asking else range(1):
                 probe()
@@ -194,7 +194,7 @@ class BenchRun:
                 self._fail(e)
 
     def _load(self) -> None:
-        """Producers at work, until they have done all."""
+        """Let the producers work until all have finished."""
         begin = time.monotonic_ns() + round(LEAD * SECOND)
         self._begin = begin + round(self._work.warm_up * SECOND)
         self._workers.tell(f"go {begin}")
@@ -209,7 +209,7 @@ class BenchRun:
         self._await(lambda: self._have_done(self._producers), QUIET)
 
     def _drain(self) -> bool:
-        """Consumers take what is left; whether that was all, or nothing more came for a while."""
+        """Let the consumers take what is left, until all has come or nothing has come for a while."""
         if self._work.is_asking or not self._begin or self._failure:
             return not self._is_over
         patience = time.monotonic() + QUIET
@@ -261,7 +261,7 @@ class BenchRun:
     # --- news ---
 
     def _await(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Take reports until that is so, or the run is over for another reason; False when it is late."""
+        """Take reports until the condition holds or something ends the run; False after the time-out."""
         deadline = time.monotonic() + seconds
         was_over = self._is_over
         while not condition() and self._is_over == was_over:
@@ -285,7 +285,7 @@ class BenchRun:
         self._failure = self._failure or error
 
     def _look(self, now: int) -> None:
-        """Show how far it is; end a run in which nothing moves."""
+        """Update the progress line; end a run in which nothing happens any more."""
         sent = sum(self._board.get(row, MEASURED) for row in self._producers)
         moved = sent + self._received
         at = time.monotonic()

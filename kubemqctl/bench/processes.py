@@ -29,14 +29,14 @@ LOOK = 0.05
 
 
 class Heard(NamedTuple):
-    """A report and who made it."""
+    """A report, and the worker that made it."""
 
     row: int
     report: WorkerReport
 
 
 class WorkerProcesses:
-    """A context manager: whoever is still there at its end is killed."""
+    """The worker processes. A context manager: those that still run at its end are killed."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
         self._orders = orders
@@ -69,7 +69,7 @@ class WorkerProcesses:
                 process.wait()
 
     def tell(self, line: str, role: Role | None = None) -> None:
-        """Say a line to all, or to those of a role."""
+        """Write a line to the stdin of all workers, or of those of a role."""
         for order, process in zip(self._orders, self._processes, strict=True):
             if role in (None, order.role) and process.stdin:
                 with suppress(OSError):
@@ -77,14 +77,14 @@ class WorkerProcesses:
                     process.stdin.flush()
 
     def hear(self) -> Heard | None:
-        """The next report; None when there is none for a moment."""
+        """The next report of a worker; None when there is none within LOOK seconds."""
         try:
             return self._heard.get(timeout=LOOK)
         except queue.Empty:
             return None
 
     def _listen(self, order: Order, process: subprocess.Popen[bytes]) -> None:
-        """Give the worker its order, and take its reports up to the last."""
+        """Give the worker its order, and read its reports until the last one."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -117,7 +117,7 @@ def _started(order: Order) -> subprocess.Popen[bytes]:
 
 
 class CpuTicks(NamedTuple):
-    """Ticks since the machine was started."""
+    """Processor time of the whole machine, in ticks since it was started."""
 
     idle: int
     total: int
@@ -129,7 +129,7 @@ class CpuTicks(NamedTuple):
 
 
 def load(path: str = "/proc/stat") -> CpuTicks | None:
-    """The load up to now; None when nobody tells."""
+    """The processor time until now; None where the system does not tell it."""
     try:
         with open(path, encoding="ascii") as file:
             ticks = [int(word) for word in file.readline().split()[1:9]]

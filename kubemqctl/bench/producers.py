@@ -43,19 +43,19 @@ class Producer(NamedTuple):
     stop: threading.Event
 
     def due(self, most: int) -> list[Due]:
-        """What is to be sent next; empty at the end."""
+        """The messages to send next, waiting for their time; empty at the end."""
         found = self.schedule.due(most)
         if found and found[-1].phase == MEASURED:
             self.recorder.began()
         return found
 
     def accepted(self, sent: list[Due]) -> None:
-        """The server took these."""
+        """Record that the server has accepted these messages."""
         self.recorder.accepted(sent)
         self.took(len(sent))
 
     def failed(self, count: int, error: KubemqctlError) -> None:
-        """Raises what makes going on useless, for all threads of this producer."""
+        """Record refused messages. Raises `error`, and stops all threads, where going on is useless."""
         try:
             self.recorder.failed(count, error)
         except KubemqctlError:
@@ -66,7 +66,7 @@ class Producer(NamedTuple):
 
 
 def produce(load: Producer) -> None:
-    """Send all of it."""
+    """Send all messages of the schedule."""
     _PRODUCE[load.work.pattern](load)
 
 
@@ -89,7 +89,7 @@ def _queue(load: Producer) -> None:
 
 
 def _batch(load: Producer, messages: list[Message]) -> set[int]:
-    """Which of them were refused."""
+    """Send a batch; the positions of the messages that were refused."""
     results = queues.batch(load.client, messages)().results()
     refused = {at for at, result in enumerate(results) if result.error}
     if refused:

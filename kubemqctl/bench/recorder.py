@@ -59,12 +59,12 @@ class Recorder:
     # --- a producer ---
 
     def began(self) -> None:
-        """The first measured message goes out."""
+        """Note when the first measured message is sent."""
         if not self._first:
             self._first, self._cpu[0] = time.monotonic_ns(), time.process_time_ns()
 
     def accepted(self, sent: Sequence[Due]) -> None:
-        """The server took these."""
+        """The server has accepted these messages."""
         if count := sum(due.phase for due in sent):
             self._accepted += count
             self._touch(time.monotonic_ns())
@@ -90,7 +90,7 @@ class Recorder:
     # --- a consumer ---
 
     def take(self, bodies: Iterable[bytes], at: int) -> bool:
-        """Messages came, at that time; whether any is of this run."""
+        """Count messages that came at that time; returns whether any of them is of this run."""
         is_ours = False
         before = self._received
         for body in bodies:
@@ -131,7 +131,7 @@ class Recorder:
         self._last, self._cpu[1] = at, time.process_time_ns()
 
     def tell(self) -> Measurements:
-        """All of it."""
+        """What was measured so far."""
         return Measurements(
             self._accepted,
             self._errors,
@@ -157,7 +157,7 @@ INSTALL = "pip install hdrhistogram, or with pipx: pipx inject kubemqctl hdrhist
 
 
 def rounded(nanoseconds: int) -> int:
-    """To the bits that a histogram tells apart."""
+    """`latency` rounded to the significant bits that the histogram keeps."""
     shift = nanoseconds.bit_length() - BITS
     return nanoseconds >> shift << shift if shift > 0 else nanoseconds
 
@@ -178,13 +178,13 @@ class Latencies:
         self._counts: Counter[int] = Counter()
 
     def add(self, counts: Iterable[tuple[int, int]]) -> None:
-        """Count latencies: how long, how often. Not after the first question."""
+        """Count latencies, a number for each value. Not to be called after the first query."""
         for nanoseconds, count in counts:
             self._counts[min(nanoseconds, LONGEST)] += count
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of latencies."""
         return sum(self._counts.values())
 
     @cached_property
@@ -196,7 +196,7 @@ class Latencies:
         return histogram
 
     def at(self, percentile: float) -> int | None:
-        """So much of all took no longer; None when there is none."""
+        """The latency at a percentile; None when there are no latencies."""
         return self.each({"it": percentile})["it"]
 
     def each(self, percentiles: Mapping[str, float]) -> dict[str, int | None]:

@@ -28,7 +28,7 @@ _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "=": operator.eq,
 }
 FLAWS = ("loss", "doubles", "disorder", "errors")
-"""What may be asserted as a share too."""
+"""Figures that may also be asserted as a share of all messages."""
 _UNITS: dict[str, Unit] = {
     **dict.fromkeys(("min", "mean", "max"), "time"),
     **dict.fromkeys(("rate", "send_rate"), "rate"),
@@ -58,7 +58,7 @@ class Assertion(NamedTuple):
 
 
 def parse(texts: Iterable[str]) -> list[Assertion]:
-    """All of them; several in one text have commas between. Raises UsageError."""
+    """The assertions in `texts`, each with one or more separated by commas. Raises UsageError."""
     return [_parsed(part) for text in texts for part in text.split(",")]
 
 
@@ -126,7 +126,7 @@ def hold(assertions: Iterable[Assertion], result: BenchResult, at: Callable[[flo
 
 
 def _broken(assertion: Assertion, result: BenchResult, at: Callable[[float], int | None]) -> str:
-    """Why it does not hold; empty when it does."""
+    """Why the assertion does not hold; empty when it does."""
     percentile = assertion.percentile
     value = getattr(result, assertion.metric) if percentile is None else at(percentile)
     if value is None:
@@ -263,7 +263,7 @@ def is_held(work: Workload, sent: int, send_rate: float) -> bool:
 
 
 def _limit(held: bool, busy: float, machine: float | None) -> Any:
-    """What kept it from being faster, as far as that can be known from here."""
+    """What limited the rate, as far as the measurements tell."""
     if held:
         return "rate"
     if busy >= AT_ITS_LIMIT:
@@ -274,7 +274,7 @@ def _limit(held: bool, busy: float, machine: float | None) -> Any:
 
 
 def _ending(measured: Measured) -> str:
-    """What ended it too early; empty when nothing did."""
+    """What ended the run too early; empty when nothing did."""
     if measured.failure:
         return measured.failure.message
     return signal.Signals(measured.signum).name if measured.signum else ""

@@ -38,19 +38,19 @@ class Scoreboard:
         self._cells = memoryview(mmap.mmap(fd, workers * COLUMNS * CELL)).cast("q")
 
     def add(self, worker: int, column: int, count: int) -> None:
-        """Count on; only the worker itself does that."""
+        """Add to a number of a row; only the worker of that row may do that."""
         self._cells[worker * COLUMNS + column] += count
 
     def put(self, worker: int, column: int, value: int) -> None:
-        """Set a number of one's own."""
+        """Set a number of a row; only the worker of that row may do that."""
         self._cells[worker * COLUMNS + column] = value
 
     def get(self, worker: int, column: int) -> int:
-        """One number."""
+        """A number of a row."""
         return self._cells[worker * COLUMNS + column]
 
     def total(self, column: int) -> int:
-        """The sum over all workers."""
+        """The sum of a number over all workers."""
         return sum(self._cells[column::COLUMNS])
 
     def claim(self, worker: int, most: int) -> int:
@@ -69,7 +69,7 @@ class Scoreboard:
 
 @contextmanager
 def scoreboard(workers: int) -> Iterator[Scoreboard]:
-    """A new one, all zero, in a file that has no name any more."""
+    """A new scoreboard of zeros, in a file that is already unlinked."""
     with tempfile.TemporaryFile() as file:
         os.ftruncate(file.fileno(), workers * COLUMNS * CELL)
         yield Scoreboard(file.fileno(), workers)
@@ -79,7 +79,7 @@ Role = Literal["producer", "consumer"]
 
 
 class Order(NamedTuple):
-    """What a worker is told. `row` is its row on the scoreboard, whose descriptor `board` is."""
+    """The order of a worker. `row` is its row on the scoreboard, whose descriptor `board` is."""
 
     settings: Settings
     work: Workload
@@ -99,7 +99,7 @@ class WorkerReport(NamedTuple):
 
 
 def main() -> None:
-    """The process."""
+    """The main function of a worker process."""
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     worker = Worker(pickle.load(sys.stdin.buffer))
@@ -131,7 +131,7 @@ class Worker:
         self._end = self._stop.set
 
     def obey(self, lines: IO[bytes]) -> None:
-        """Take the lines, in a thread of its own."""
+        """Obey the lines on stdin; to be run in a thread of its own."""
         for line in lines:
             word, _, value = line.strip().partition(b" ")
             if word == b"go":
@@ -143,7 +143,7 @@ class Worker:
         os._exit(0)
 
     def work(self, client: Client, reports: IO[bytes]) -> None:
-        """All of it. Raises what ended it too early."""
+        """Do the whole work. Raises what ended it too early."""
         if self.order.role == "producer":
             self._produce(client, reports)
         else:

@@ -52,7 +52,7 @@ class Workload(NamedTuple):
         return self.consumers if self.pattern in ("events", "store") else 1
 
     def share(self, producer: int) -> int | None:
-        """How many messages are a producer's; None when time ends the run."""
+        """How many messages a producer sends; None when time ends the run."""
         if self.total is None:
             return None
         return self.total // self.producers + (producer < self.total % self.producers)
@@ -99,7 +99,7 @@ class Schedule:
             return found
 
     def _at(self) -> int:
-        """When the next one is due; without a rate, as soon as the run has begun."""
+        """When the next message is due; without a rate, as soon as the run has begun."""
         return self._first + int(self._given * self._interval)
 
     def _wait(self) -> None:

@@ -25,7 +25,7 @@ SWITCHES = {"--tls", "--no-tls", "--json", "-q", "--quiet", "-v", "--verbose", "
 
 
 def split(argv: list[str]) -> tuple[list[str], list[str] | None]:
-    """What stands before the first `--`, and what behind it; None when there is none."""
+    """The words before the first `--`, and those behind it; None for these when there is no `--`."""
     if "--" not in argv:
         return argv, None
     at = argv.index("--")
@@ -164,7 +164,7 @@ class _NoCommand:
 
 
 def wanted_form(words: list[str]) -> str | None:
-    """What `-o` says in words that could not be parsed as a whole."""
+    """The output format that the words ask for, also where they cannot be parsed as a whole."""
     for word, following in zip(words, [*words[1:], ""], strict=False):
         last = OptionArity({}).apart(word)[-1]
         if last in ("-o", "--output"):

@@ -165,7 +165,7 @@ def _root() -> typer.Typer:
 
 
 def _outlined() -> None:
-    """Stands for a command of which only the summary is needed."""
+    """The function of a command of which only the summary is needed; never called."""
 
 
 _EPILOG = """\b

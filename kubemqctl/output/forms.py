@@ -21,7 +21,7 @@ from kubemqctl.output.tsv import row
 
 FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
 METRICS = "prometheus"
-"""The form that listings of channels have besides."""
+"""A further form, of listings of channels only."""
 
 Raw = Callable[[object], bytes]
 
@@ -108,7 +108,7 @@ def _one(form: Form, noun_type: type, delimiter: bytes | None, raw: Raw | None, 
 
 
 def no_metrics() -> UsageError:
-    """For a command that is no listing of channels."""
+    """The error for `-o prometheus` with a command that is no listing of channels."""
     hint = f"use one of {', '.join(OUTPUT_FORMS)}"
     return UsageError("-o prometheus is for queue list and channel list", hint=hint)
 

@@ -1,4 +1,4 @@
-"""How far a long run is, on one line of a terminal's stderr.
+"""The progress of a long run, on one line of a terminal's stderr.
 
 The line is drawn between two pieces of work, never by a thread, and taken away before anything else is
 printed: it leaves no trace, the cursor stays visible, and a run of less than a second shows nothing.
@@ -102,7 +102,7 @@ class Progress:
         return said
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._shown:
             self._shown = False
             self._write(b"\r\x1b[K")

@@ -1,4 +1,4 @@
-"""A terminal as one page that is drawn over and over: another screen buffer, keys without Enter, sizes.
+"""A full-screen view: the alternate screen buffer, keys without Enter, changes of size.
 
 Whatever ends the run, the terminal is as it was before; Ctrl-Z puts it back for as long as the run is
 stopped. Lines are written over the old ones, so nothing flickers.

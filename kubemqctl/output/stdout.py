@@ -1,4 +1,4 @@
-"""Standard output as bytes, with an account of how many of them have really gone.
+"""Standard output, with an account of how many bytes have really left.
 
 A message may be acknowledged only when its bytes are out. Into a file or a terminal that is when
 write(2) has taken them. Into a pipe they may still sit in the kernel when the reader goes away, so on
@@ -27,7 +27,7 @@ _PAGE = 4096
 
 
 class Stdout:
-    """Where the data goes. `stop_fd`, once readable, limits how long a `write` may be held up.
+    """Writes to standard output. `stop_fd`, once readable, limits how long a `write` may be held up.
 
     Raises OutputError when `fd` is closed or not open for writing.
     """
@@ -76,7 +76,7 @@ class Stdout:
         return self.offset - self._unread()
 
     def drain(self, seconds: float = LAST_MOMENT) -> bool:
-        """Give the reader of a pipe so long to take what is in it; whether it has taken all."""
+        """Wait at most so long for the reader of a pipe to take what is in it; whether it has taken all."""
         deadline = time.monotonic() + seconds
         pause = 0.0002
         while self._unread():

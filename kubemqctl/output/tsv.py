@@ -43,7 +43,7 @@ def _flat(record: Mapping[str, object], above: str = "") -> Iterator[tuple[str, 
 
 
 def cell(value: object) -> str:
-    """One value: a list is joined by commas."""
+    """The text of one value; a list is joined by commas."""
     if value is None:
         return ""
     if value is True or value is False:

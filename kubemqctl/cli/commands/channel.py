@@ -127,7 +127,7 @@ def delete(ctx: typer.Context, type: Type, name: Name, yes: o.Yes = False, confi
 
 
 def _done(what: str, channel: ChannelInfo, run: Invocation, render: Renderer) -> bytes:
-    """The channel; people are told what was done to it."""
+    """The channel as output; for people a sentence that says what was done to it."""
     if run.form().name != "human":
         return render.one(channel)
     return f"{what} {channel.name} ({channel.type})\n".encode()

@@ -85,7 +85,7 @@ def _names(words: list[str]) -> list[str]:
 
 
 def nagios_error(error: KubemqctlError) -> int:
-    """Say on stdout, as --nagios does, why nothing could be looked at; returns the exit code."""
+    """Print the line of --nagios for an error that kept it from checking anything; returns the exit code."""
     from kubemqctl.messaging.channel_checks import NAGIOS_CODES, nagios_text
     from kubemqctl.model.reports import HealthStatus
 

@@ -190,7 +190,7 @@ def store(
 
 
 class Numbers(NamedTuple):
-    """The three ways to say how many, as given."""
+    """--count, --exactly and --none, as given."""
 
     least: int | None
     exactly: int | None

@@ -91,12 +91,12 @@ _REFERENCE = "All commands and options, as Markdown."
 
 
 def text(topic: str) -> str:
-    """What is printed of it."""
+    """The text of a topic."""
     here = Path(__file__).parents[1]
     path = here / "reference.md" if topic == "reference" else here / "topics" / f"{topic}.txt"
     return path.read_text(encoding="utf-8")
 
 
 def about(topic: str) -> str:
-    """One line that says what it is about."""
+    """The first line of a topic, which says what it is about."""
     return _REFERENCE if topic == "reference" else text(topic).partition("\n")[0]

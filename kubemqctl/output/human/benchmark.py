@@ -22,7 +22,7 @@ WIDEST_BAR = 60
 
 
 def draw_bench(result: BenchResult, view: ViewOptions) -> str:
-    """Everything, in as many lines as it takes."""
+    """The whole result as text."""
     blocks = [_heading(result, view), _rates(result, view), _latencies(result, view), _bars(result, view)]
     lines = [line for block in blocks for line in [*block, ""] if block]
     return "".join(f"{line}\n" for line in [*lines, *_verdict(result, view)])
@@ -146,7 +146,7 @@ def _without_bars(bounds: Sequence[str], counts: Sequence[str]) -> list[str]:
 
 
 def _bar(count: int, most: int, room: int, view: ViewOptions) -> str:
-    """To an eighth of a character; whatever was counted is seen."""
+    """A bar drawn in steps of an eighth of a character; a count above 0 is always visible."""
     eighths = max(round(count / most * room * 8), 1 if count else 0)
     full, rest = divmod(eighths, 8)
     bar = "█" * full + (EIGHTHS[rest] if rest else "")

@@ -36,7 +36,7 @@ def draw_event(event: Event, view: ViewOptions) -> str:
 
 
 def published(channel: str) -> Detail:
-    """Where it was sent, for the head of a header."""
+    """The channel of an event, which begins its header."""
     return [(escaped(channel), BOLD)]
 
 

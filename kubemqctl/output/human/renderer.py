@@ -1,6 +1,6 @@
 """Records for people: a message under a header line, answers in words, lists as tables.
 
-Whatever came from outside goes through `visible`.
+Whatever came from outside goes through `escaped`.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _draw_answered(request: AnsweredRequest, view: ViewOptions) -> str:
 
 
 def _draw_affected(noun: Affected, view: ViewOptions) -> str:
-    """How many were moved, which may have been a rehearsal, or acknowledged."""
+    """How many messages were moved (or would be, in a dry run), copied or acknowledged."""
     count = view.paint(count_text(noun.affected, "message"), BOLD)
     if noun.target:
         return f"{escaped(noun.channel)} to {escaped(noun.target)}: {count}\n"

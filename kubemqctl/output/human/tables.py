@@ -45,7 +45,7 @@ Cell = tuple[str, str]
 
 
 def _styled(column: Column) -> list[Cell]:
-    """The cells; one that says nothing is grey."""
+    """The cells as styled text; empty ones and zeros are grey."""
     nothing = _NOTHING if column.numeric else ("no",) if set(column.cells) <= {"yes", "no", ""} else ()
     return [(cell, DIM if cell in nothing else column.style) for cell in column.cells]
 
@@ -56,7 +56,7 @@ _NOTHING = ("0", "0 B", "0.0")
 def _row(
     row: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], view: ViewOptions, crop: bool
 ) -> list[str]:
-    """The line of a row; before it one for a name that does not fit."""
+    """The line of a row, preceded by a line of its own for a name that does not fit."""
     (name, style), *others = row
     above = []
     if _width(name) > widths[0]:
