@@ -7,7 +7,6 @@ background (yellow cannot be read on white, nor blue on black), and "faint" is a
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Generic, NamedTuple, TypeVar
@@ -15,6 +14,7 @@ from typing import Generic, NamedTuple, TypeVar
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.limits import MOST_NAMED
 from kubemqctl.model.text import escaped
+from kubemqctl.output.stderr_writer import STDERR
 
 NARROWEST = 20
 T = TypeVar("T")
@@ -75,8 +75,7 @@ def colours_errors(environ: Mapping[str, str]) -> bool:
 
 def say(line: str) -> None:
     """Write a line to stderr, if there is anybody."""
-    with contextlib.suppress(OSError):
-        os.write(2, line.encode("utf-8", "backslashreplace") + b"\n")
+    STDERR.put(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def report(error: KubemqctlError, *, as_json: bool = False, verbose: bool = False) -> None:

@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import ClassVar
 
 from kubemqctl.model.errors import Stopped
+from kubemqctl.output.stderr_writer import STDERR
 
 LONGEST_WAIT = 3600.0
 """Seconds."""
@@ -86,12 +87,14 @@ class StopSignal:
         os.set_blocking(self._write, False)
         self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         self._outer, StopSignal.in_force = StopSignal.in_force, self
+        STDERR.watch(self.fd)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None
     ) -> None:
         StopSignal.in_force = self._outer
+        STDERR.watch(self._outer.fd if self._outer else None)
         signal.set_wakeup_fd(self._wakeup)
         for s, handler in self._before.items():
             signal.signal(s, handler)  # type: ignore[arg-type]

@@ -15,9 +15,10 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts, sequences
 from tests.conftest import NewBroker
-from tests.support.program import Result, Run, Start, Started
+from tests.support.fast_start import PROGRAM
+from tests.support.program import Result, Run, Start, Started, environment
 from tests.support.raw_grpc import Stub
-from tests.support.server import start_broker
+from tests.support.server import Broker, start_broker
 from tests.support.waiting import until
 
 ODD = "read n; test $((n % 2)) = 1"
@@ -504,3 +505,148 @@ def test_a_worker_that_ends_says_what_the_server_counts_and_does_not_give(
     assert (done.code, done.out) == (6, b"")
     assert "the server counts 2 more messages and gives none" in done.err
     other.cancel()
+
+
+# ---- the processes behind it ----
+
+
+def gone(pids: list[int]) -> bool:
+    return not any(Path(f"/proc/{pid}/exe").exists() for pid in pids)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGQUIT])
+def test_a_worker_that_is_killed_takes_its_handlers_along(
+    signum: signal.Signals, start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 2)
+    pids = tmp_path / "pids"
+    handler = f"trap '' TERM HUP INT; sleep 60 & echo $$ $! >> {pids}; wait"
+    worker = start("queue", "receive", channel, "--follow", "--concurrency", "2", "--", "sh", "-c", handler)
+    until(lambda: pids.exists() and len(pids.read_text().split()) == 4, "two handlers and their children run")
+    worker.send(signum)
+    worker.wait()
+    until(lambda: gone([*map(int, pids.read_text().split())]), "all of them are gone", timeout=5)
+
+
+def test_a_second_signal_leaves_nothing_running(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    pids = tmp_path / "pids"
+    handler = f"trap '' TERM HUP INT; sleep 60 & echo $$ $! >> {pids}; wait"
+    worker = start("queue", "receive", channel, "--follow", "--", "sh", "-c", handler)
+    until(lambda: pids.exists() and len(pids.read_text().split()) == 2, "the handler runs")
+    worker.send(signal.SIGINT)
+    worker.send(signal.SIGTERM)
+    assert worker.wait().code in (130, 143)
+    until(lambda: gone([*map(int, pids.read_text().split())]), "all of them are gone", timeout=5)
+
+
+def descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in children]
+
+
+def test_when_the_process_that_starts_handlers_is_killed_the_run_ends_and_loses_nothing(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 2)
+    worker = begun(start, channel, tmp_path / "log", handler="exec sleep 60")
+    (launcher,) = descendants(worker.pid)
+    (handler,) = descendants(launcher)
+    os.kill(launcher, signal.SIGKILL)
+    ended = worker.wait()
+    os.kill(handler, signal.SIGKILL)
+    assert ended.code == 10
+    assert "the process that starts handlers has ended" in ended.err
+    assert untouched(stub, channel) == [1, 2]
+
+
+FLOOD = "yes line | head -c 200000 >&2"
+
+
+@pytest.mark.parametrize(
+    "options", [["--grace", "300ms"], ["--grace", "300ms", "--handler-timeout", "200ms"]]
+)
+def test_stderr_that_nobody_reads_keeps_neither_a_stop_nor_a_timeout_back(
+    options: list[str], stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 2)
+    log = tmp_path / "log"
+    words = ["queue", "receive", channel, "--follow", *options, "--", "sh", "-c", f"echo >> {log}; {FLOOD}"]
+    env = environment(broker.address)
+    with subprocess.Popen([*PROGRAM, *words], env=env, stderr=subprocess.PIPE, cwd=tmp_path) as worker:
+        until(log.exists, "the handler runs")
+        if "--handler-timeout" in options:
+            until(lambda: len(log.read_text()) > 1, "the first one was stopped in time")
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 143
+
+
+def test_stderr_that_is_read_late_has_every_line(
+    stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    log = tmp_path / "log"
+    words = ["queue", "receive", channel, "--", "sh", "-c", f"echo >> {log}; {FLOOD}"]
+    env = environment(broker.address)
+    with subprocess.Popen([*PROGRAM, *words], env=env, stderr=subprocess.PIPE, cwd=tmp_path) as worker:
+        until(log.exists, "the handler runs")
+        assert worker.stderr
+        assert worker.stderr.read().count(b"line\n") == 40_000
+        assert worker.wait(10) == 0
+
+
+# ---- messages and limits that are too much ----
+
+
+def limited(
+    limits: str, words: list[str], broker: Broker, tmp_path: Path
+) -> subprocess.CompletedProcess[bytes]:
+    """The program under limits of a shell's `ulimit`."""
+    command = ["sh", "-c", f'{limits}; exec "$@"', "sh", *map(str, PROGRAM), *words]
+    env = environment(broker.address)
+    return subprocess.run(command, env=env, capture_output=True, cwd=tmp_path, timeout=30, check=False)
+
+
+def test_a_message_too_large_for_an_environment_is_handled_like_any_other(
+    stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "x", MessageID="i" * 100_000, Metadata="m" * 100_000, Tags={"k": "t" * 100_000})
+    words = ["queue", "receive", channel, "--all", "--", "sh", "-c", "echo $KUBEMQ_OMITTED"]
+    done = limited("ulimit -s 1024", words, broker, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == b"KUBEMQ_TAGS\n"
+    assert left(stub, channel) == []
+
+
+def test_so_it_is_where_the_environment_is_full(
+    stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "x", Tags={"k": "t" * (99 << 10)})
+    words = ["queue", "receive", channel, "--all", "--", "sh", "-c", "echo $KUBEMQ_OMITTED"]
+    full = "v=$(head -c 111000 /dev/zero | tr '\\0' x); for n in $(seq 18); do export V$n=$v; done"
+    done = limited(full, words, broker, tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"KUBEMQ_TAGS\n"), done.stderr
+    assert left(stub, channel) == []
+
+
+def test_more_handlers_than_may_have_descriptors_are_refused_before_anything_is_taken(
+    stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    words = ["queue", "receive", channel, "--all", "--concurrency", "20", "--", "true"]
+    done = limited("ulimit -n 100", words, broker, tmp_path)
+    assert done.returncode == 2
+    assert b"--concurrency 20 needs 124 open files, and the limit is 100" in done.stderr
+    assert b"--concurrency 12" in done.stderr
+    assert untouched(stub, channel) == [1]
+
+
+def test_a_soft_limit_of_descriptors_is_raised_for_us_and_not_for_handlers(
+    stub: Stub, broker: Broker, channel: str, tmp_path: Path
+) -> None:
+    fill(stub, channel, 1)
+    words = ["queue", "receive", channel, "--all", "--concurrency", "200", "--", "sh", "-c", "ulimit -n"]
+    done = limited("ulimit -Sn 100", words, broker, tmp_path)
+    assert (done.returncode, done.stdout) == (0, b"100\n"), done.stderr

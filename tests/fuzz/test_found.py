@@ -260,10 +260,10 @@ def test_a_checkpoint_that_cannot_be_one_is_refused(content: bytes) -> None:
 def test_a_handler_that_cannot_be_looked_after_is_an_outcome_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def fail(self: HandlerProcess) -> NoReturn:
+    def fail(self: HandlerProcess, now: float) -> NoReturn:
         raise OverflowError("timeout is too large")
 
-    monkeypatch.setattr(HandlerProcess, "_patience", fail)
+    monkeypatch.setattr(HandlerProcess, "keep_time", fail)
     with HandlerPool(find(["true"], os.environ), 1) as pool:
         pool.start(Task("key", b"", {}))
         assert pool.wait(10)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, task
+from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
+from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent, bytes_held

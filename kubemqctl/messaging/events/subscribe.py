@@ -18,7 +18,7 @@ from kubemqctl.messaging.events.delivery import Arrival, Delivery, Keep, Render,
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import EndCondition, StoreReader, first_position
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import StopWithHandlers
+from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.subscription import (
     NO_LIMITS,

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import FrameType
 
-from kubemqctl.messaging.handlers.pool import Executable
+from kubemqctl.messaging.handlers.message_input import Executable
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError
 from kubemqctl.model.text import escaped, reason
 from kubemqctl.output.stderr import is_terminal

@@ -17,7 +17,7 @@ from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import StoreReader, first_position
 from kubemqctl.messaging.expect.command import StopWithCommand, WatchedCommand
 from kubemqctl.messaging.expect.expectation import Expectation, Wanted
-from kubemqctl.messaging.handlers.pool import Executable
+from kubemqctl.messaging.handlers.message_input import Executable
 from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
 from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls

@@ -6,10 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from kubemqctl.messaging.handlers.pool import GRACE, Executable, Input
+from kubemqctl.messaging.handlers.message_input import Executable, Input
 from kubemqctl.model.errors import NotFound, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.runtime.invocation import Invocation
+
+GRACE = 10.0
+"""Seconds that running handlers get when the run is told to end."""
 
 
 def find(words: Sequence[str], environ: Mapping[str, str]) -> Executable:

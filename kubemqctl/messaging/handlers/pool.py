@@ -1,32 +1,47 @@
-"""Handlers: some at a time, each given a message and heard of when it has ended."""
+"""Handlers: some at a time, each given a message and heard of when it has ended.
+
+One thread serves them all. It starts none itself: see `launcher`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import math
 import os
 import queue
-import signal
+import resource
+import select
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from types import FrameType
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from kubemqctl.messaging.handlers.process import Ending, HandlerProcess, ProcessEnd, ProcessLimits, kill_all
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound
+from kubemqctl.messaging.handlers.launching import LauncherProcess
+from kubemqctl.messaging.handlers.message_input import (
+    MESSAGE_VARIABLES,
+    Executable,
+    Input,
+    fitting,
+    room_for_variables,
+    stdin_bytes,
+    variables,
+)
+from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
+from kubemqctl.messaging.handlers.process import HandlerProcess, ProcessLimits
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
 from kubemqctl.model.limits import MAX_BODY
-from kubemqctl.model.records import field
 from kubemqctl.model.text import escaped, reason
-from kubemqctl.model.values import format_duration
-from kubemqctl.runtime.waiting import SIGNALS, StopSignal
+from kubemqctl.output.stderr_writer import STDERR
+from kubemqctl.runtime.waiting import Wakeup, milliseconds
 
-GRACE = 10.0
-"""Seconds that running handlers get when the run is told to end."""
 KILL_AFTER = 2.0
 """Seconds between SIGTERM and SIGKILL."""
+# How often what is over is looked for while our stderr takes nothing: seconds.
+TICK = 0.02
+# Descriptors of one handler, and those that the rest of the program may need.
+_OF_EACH, _OF_OURS = 3, 64
 
 
 class Task(NamedTuple):
@@ -42,60 +57,9 @@ class Task(NamedTuple):
     kill_after: float = KILL_AFTER
 
 
-class HandlerOutcome(NamedTuple):
-    """What came of a run. `exit_code` is 128+n for signal n, as in a shell; `last_line` is stderr's.
-
-    `error` says why it could not even be started.
-    """
-
-    key: Any
-    ending: Ending = "exited"
-    exit_code: int = 0
-    stdout: bytes = b""
-    last_line: str = ""
-    seconds: float = 0.0
-    error: KubemqctlError | None = None
-
-    @property
-    def ok(self) -> bool:
-        """Whether it ended by itself, with exit code 0."""
-        return self.ending == "exited" and not self.exit_code and not self.error
-
-    @property
-    def failure(self) -> str:
-        """Why it is not ok, in words."""
-        if self.error:
-            return self.error.message
-        return _ENDINGS[self.ending](self)
-
-    @property
-    def explained(self) -> str:
-        """The same with the last line of stderr, where the handler ended by itself."""
-        return f"{self.failure}: {self.last_line}" if self.last_line and not self.error else self.failure
-
-
-_ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {
-    "exited": lambda outcome: f"the handler ended with {_code_text(outcome.exit_code)}",
-    "timed-out": lambda outcome: (
-        f"the handler was stopped after {format_duration(round(outcome.seconds, 1))}"
-    ),
-    "stopped": lambda outcome: "the handler was stopped, as the run had to end",
-    "too-much-output": lambda outcome: "the handler was stopped: it wrote more than a message can hold",
-}
-
-
-def _code_text(code: int) -> str:
-    with contextlib.suppress(ValueError):
-        return signal.Signals(code - 128).name
-    return f"exit code {code}"
-
-
 def task(key: object, noun: object, form: Input = "body", timeout: float | None = None) -> Task:
     """The run of a handler for the message `noun`."""
     return Task(key, stdin_bytes(noun, form), variables(noun), timeout)
-
-
-# --- many at a time ---
 
 
 class HandlerPool:
@@ -103,6 +67,7 @@ class HandlerPool:
 
     `notify` is called, from any thread, when there is an outcome that `ended` will give.
     `most_output` is how many bytes of stdout one may write; more, and it is ended.
+    Raises UsageError when the system's limits leave no room for that, HandlerFailed when nothing can start.
     """
 
     def __init__(
@@ -116,20 +81,34 @@ class HandlerPool:
         self.concurrency = concurrency
         self._command = command
         self._notify = notify
+        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
         # Those of a handler above us would tell of another message.
-        self._environ = {
+        own = {
             os.fsencode(name): os.fsencode(value)
             for name, value in environ.items()
             if name not in MESSAGE_VARIABLES
         }
+        self._room = room_for_variables(command, own)
         self._most_output = most_output
-        self._tasks: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
-        self._outcomes: queue.SimpleQueue[HandlerOutcome] = queue.SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        self._tasks: deque[Task] = deque()
+        self._processes: dict[int, tuple[HandlerProcess, Task]] = {}
+        self._numbers = 0
+        self._serving: dict[int, Callable[[], None]] = {}
+        self._poll = select.poll()
         self._changed = threading.Condition()
         self._under_way = 0
-        self._halt_fd, self._halt = os.pipe()
-        self._closed = False
+        self._closed = self._halted = self._done = False
+        self._stderr_full = False
+        self._wakeup = Wakeup()
+        try:
+            self._launcher = LauncherProcess(command, own)
+        except OSError as e:
+            raise HandlerFailed(f"handlers cannot be started: {reason(e)}", code="handler-not-started") from e
+        _allow_descriptors(concurrency)
+        self._watch(self._wakeup.fd, lambda: None)
+        self._watch(self._launcher.fd, self._hear)
+        self._thread = threading.Thread(target=self._serve, name="handlers", daemon=True)
+        self._thread.start()
 
     def __enter__(self) -> HandlerPool:
         return self
@@ -151,10 +130,13 @@ class HandlerPool:
         """Run the handler for `task`; with none free it begins when one is."""
         with self._changed:
             self._under_way += 1
-            if len(self._threads) < min(self._under_way, self.concurrency):
-                self._threads.append(threading.Thread(target=self._work, name="handler", daemon=True))
-                self._threads[-1].start()
-        self._tasks.put(task)
+        self._tasks.append(task)
+        self._wakeup.notify()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until none is under way, at most `seconds`; whether that is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._under_way, seconds)
 
     def ended(self) -> Iterator[HandlerOutcome]:
         """The outcomes that have come, each once, in the order in which handlers ended; never waits."""
@@ -162,57 +144,175 @@ class HandlerPool:
             while True:
                 yield self._outcomes.get_nowait()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until none is under way, at most `seconds`; whether that is so."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._under_way, seconds)
-
-    def finish(self, grace: float = GRACE) -> None:
+    def finish(self, grace: float) -> None:
         """Start no more, wait `grace` seconds for those that run, end the rest; all have ended on return.
 
         The outcome of what was not begun is "stopped".
         """
-        if self._closed:
+        if self._done:
             return
         self._closed = True
-        if not self.wait(grace):
-            os.write(self._halt, b"!")
-        for _ in self._threads:
-            self._tasks.put(None)
-        for thread in self._threads:
-            thread.join()
-        os.close(self._halt_fd)
-        os.close(self._halt)
+        self._wakeup.notify()
+        self.wait(grace)
+        self._halted = True
+        self._wakeup.notify()
+        self._thread.join()
+        self._done = True
+        self._launcher.close()
+        self._wakeup.close()
 
-    def _work(self) -> None:
-        while task := self._tasks.get():
+    # --- the loop ---
+
+    def _serve(self) -> None:
+        while not (self._halted and not self._tasks and not self._processes):
             try:
-                self._outcomes.put(self._outcome(task))
-                self._notify()
-            finally:
-                with self._changed:
-                    self._under_way -= 1
-                    self._changed.notify_all()
+                self._turn()
+            except Exception as e:
+                # Whoever waits for the outcomes would wait for ever.
+                error = e if isinstance(e, KubemqctlError) else _bug(e)
+                for process, task in [*self._processes.values()]:
+                    self._conclude(process, HandlerOutcome(task.key, error=error))
+                self._closed = True
+                self._forget(self._launcher.fd)
 
-    def _outcome(self, task: Task) -> HandlerOutcome:
+    def _turn(self) -> None:
+        self._wakeup.clear()
+        now = time.monotonic()
+        for process, task in [*self._processes.values()]:
+            if self._halted:
+                process.end("stopped")
+            process.keep_time(now)
+            if process.is_over(now, may_wait=self._stderr_full and not self._halted):
+                self._conclude(process, self._outcome(process, task))
+        while self._tasks and (self._closed or len(self._processes) < self.concurrency):
+            self._begin(self._tasks.popleft())
+        if self._halted and not self._processes:
+            return
+        due = min((process.due for process, _ in self._processes.values() if process.due), default=math.inf)
+        # Where our own stderr is what is waited for, its descriptor tells.
+        patience = max(due - now, TICK if self._stderr_full else 0.0)
+        for fd, _ in self._poll.poll(milliseconds(patience)):
+            if serve := self._serving.get(fd):
+                serve()
+
+    def _begin(self, task: Task) -> None:
         if self._closed:
-            return HandlerOutcome(task.key, "stopped")
-        try:
-            return HandlerOutcome(task.key, *self._ended(task))
-        except OSError as e:
-            return HandlerOutcome(task.key, error=_not_started(self._command, e))
-        except Exception as e:
-            # Whoever waits for the outcome would wait for ever.
-            return HandlerOutcome(
-                task.key, error=KubemqctlError(f"this is a bug in kubemqctl: {type(e).__name__}: {e}")
-            )
-
-    def _ended(self, task: Task) -> ProcessEnd:
-        # Bytes, because a locale must not decide what a message may hold.
-        own = {name.encode(): value.encode() for name, value in task.variables.items()}
+            self._tell(HandlerOutcome(task.key, "stopped"))
+            return
+        self._numbers += 1
         limits = ProcessLimits(task.timeout, task.kill_after, self._most_output)
-        words, path = self._command
-        return HandlerProcess(words, path, self._environ | own, task.stdin, limits, self._halt_fd).run()
+        own = fitting(task.variables, self._room)
+        try:
+            process = HandlerProcess(self._launcher, self._numbers, own, task.stdin, limits)
+        except OSError as e:
+            self._tell(HandlerOutcome(task.key, error=_not_started(self._command, e)))
+            return
+        self._processes[process.number] = process, task
+        self._watch(process.stdout, lambda: self._read_stdout(process))
+        if not self._stderr_full:
+            self._watch(process.stderr, lambda: self._read_stderr(process))
+        if process.stdin >= 0:
+            self._watch(process.stdin, lambda: self._feed(process), select.POLLOUT)
+
+    def _hear(self) -> None:
+        for report in self._launcher.read():
+            if report.number in self._processes:
+                process, _ = self._processes[report.number]
+                if report.failed:
+                    process.not_started(report.failed)
+                else:
+                    process.exited(report.exit_code)
+
+    def _outcome(self, process: HandlerProcess, task: Task) -> HandlerOutcome:
+        if not process.failed:
+            return HandlerOutcome(task.key, *process.outcome)
+        why = OSError(process.failed, os.strerror(process.failed))
+        if process.failed == errno.E2BIG and self._room > 0:
+            # That is about this message, whatever the reckoning said.
+            return HandlerOutcome(task.key, "not-handed-over", 126, last_line=reason(why))
+        return HandlerOutcome(task.key, error=_not_started(self._command, why))
+
+    def _conclude(self, process: HandlerProcess, outcome: HandlerOutcome) -> None:
+        for fd in (process.stdin, process.stdout, process.stderr):
+            self._forget(fd)
+        process.close()
+        del self._processes[process.number]
+        self._tell(outcome)
+
+    def _tell(self, outcome: HandlerOutcome) -> None:
+        try:
+            self._outcomes.put(outcome)
+            self._notify()
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    # --- the pipes ---
+
+    def _watch(self, fd: int, serve: Callable[[], None], events: int = select.POLLIN) -> None:
+        self._poll.register(fd, events)
+        self._serving[fd] = serve
+
+    def _forget(self, fd: int) -> None:
+        if self._serving.pop(fd, None):
+            self._poll.unregister(fd)
+
+    def _feed(self, process: HandlerProcess) -> None:
+        fd = process.stdin
+        process.feed()
+        if process.stdin < 0:
+            self._forget(fd)
+
+    def _read_stdout(self, process: HandlerProcess) -> None:
+        fd = process.stdout
+        process.read_stdout()
+        if process.stdout < 0:
+            self._forget(fd)
+
+    def _read_stderr(self, process: HandlerProcess) -> None:
+        fd = process.stderr
+        process.read_stderr()
+        if process.stderr < 0:
+            self._forget(fd)
+        if not STDERR.is_clear and not self._stderr_full:
+            self._hold_stderr()
+
+    def _hold_stderr(self) -> None:
+        """Our stderr takes no more: handlers wait as if they wrote to it themselves."""
+        self._stderr_full = True
+        for process, _ in self._processes.values():
+            self._forget(process.stderr)
+        self._watch(STDERR.poll_fd, self._drain_stderr, select.POLLOUT)
+
+    def _drain_stderr(self) -> None:
+        if not STDERR.offer(b""):
+            return
+        self._stderr_full = False
+        self._forget(STDERR.poll_fd)
+        for process, _ in self._processes.values():
+            if process.stderr >= 0:
+                self._watch(process.stderr, lambda process=process: self._read_stderr(process))  # type: ignore[misc]
+
+
+def _allow_descriptors(concurrency: int) -> None:
+    """Raise the limit of open files as far as needed; handlers still get the one that we were given."""
+    needed = concurrency * _OF_EACH + _OF_OURS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        most = (hard - _OF_OURS) // _OF_EACH
+        raise UsageError(
+            f"--concurrency {concurrency} needs {needed} open files, and the limit is {hard}",
+            hint=f"use --concurrency {most}, or raise the limit: ulimit -n {needed}"
+            if most > 0
+            else f"raise the limit: ulimit -n {needed}",
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _bug(e: Exception) -> KubemqctlError:
+    return KubemqctlError(f"this is a bug in kubemqctl: {type(e).__name__}: {e}")
 
 
 def _not_started(command: Executable, error: OSError) -> KubemqctlError:
@@ -225,109 +325,3 @@ def _not_started(command: Executable, error: OSError) -> KubemqctlError:
     return HandlerFailed(
         f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
     )
-
-
-BELIEVED_AFTER = 0.2
-"""Seconds; see FailureDelay."""
-_STOP_CODES = frozenset(128 + signum for signum in SIGNALS)
-
-
-class FailureDelay:
-    """Outcomes on their way to being judged, in order: a stop that was asked for makes no failures.
-
-    A service manager's stop reaches handlers as well as us, in any order: one that ends badly behind it or
-    shortly before was stopped. So a failure, and what ended behind it, waits for a moment.
-    """
-
-    def __init__(self, stop: StopSignal) -> None:
-        self._stop = stop
-        self._outcomes: deque[tuple[float, HandlerOutcome]] = deque()
-
-    def __len__(self) -> int:
-        return len(self._outcomes)
-
-    @property
-    def left(self) -> float:
-        """Seconds until `ready` has something."""
-        return self._outcomes[0][0] - time.monotonic() if self._outcomes else math.inf
-
-    @property
-    def may_be_stop(self) -> bool:
-        """Whether a handler has ended as a stop ends it: then no other should be begun."""
-        return any(outcome.exit_code in _STOP_CODES for _, outcome in self._outcomes)
-
-    def put(self, outcome: HandlerOutcome) -> None:
-        """`outcome` came now; only one that ended badly by itself needs time."""
-        waits = outcome.ending == "exited" and not outcome.ok and not outcome.error
-        self._outcomes.append((time.monotonic() + (BELIEVED_AFTER if waits else 0.0), outcome))
-
-    def ready(self) -> Iterator[HandlerOutcome]:
-        """Those whose time has come; all of them once there is a stop, which makes bad ends stopped ones."""
-        while self._outcomes and (self._stop or self.left <= 0):
-            _, outcome = self._outcomes.popleft()
-            if self._stop and not outcome.ok and not outcome.error:
-                outcome = outcome._replace(ending="stopped")
-            yield outcome
-
-
-class StopWithHandlers(StopSignal):
-    """A StopSignal; when the second signal ends the process at once, it takes the running handlers along."""
-
-    def _caught(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum:
-            kill_all()
-        super()._caught(signum, frame)
-
-
-LARGEST_VARIABLE = 100 << 10
-"""Bytes; Linux takes 128 KiB for one `NAME=VALUE`."""
-Input = Literal["body", "json"]
-_VARIABLES = {
-    f"KUBEMQ_{name.upper()}": name
-    for name in ("channel", "id", "metadata", "sequence", "receive_count", "timestamp", "timeout", "tags")
-}
-_ALWAYS = {"channel", "id", "metadata", "tags"}
-_OMITTED = "KUBEMQ_OMITTED"
-MESSAGE_VARIABLES = frozenset((*_VARIABLES, _OMITTED))
-"""All that may tell of a message; those of a handler above us would tell of another one."""
-
-
-def variables(noun: object) -> dict[str, str]:
-    """The environment that tells of a message; what does not fit is left out and named in KUBEMQ_OMITTED.
-
-    Channel, id, metadata and tags are always there, the others where the message has them.
-    """
-    given: dict[str, str] = {}
-    omitted = []
-    for variable, name in _VARIABLES.items():
-        text = _text(noun, name)
-        if "\0" in text or len(text.encode()) > LARGEST_VARIABLE:
-            omitted.append(variable)
-        elif text or name in _ALWAYS:
-            given[variable] = text
-    if omitted:
-        given[_OMITTED] = " ".join(omitted)
-    return given
-
-
-def _text(noun: object, name: str) -> str:
-    if name == "tags":
-        return json.dumps(field(noun, name) or {}, separators=(",", ":"), ensure_ascii=False)
-    value = field(noun, name)
-    return "" if value is None else str(value)
-
-
-def stdin_bytes(noun: Any, form: Input) -> bytes:
-    """What the handler reads: the body's exact bytes, or the whole record as a line of JSON."""
-    if form == "body":
-        return bytes(noun.body)
-    from kubemqctl.output.forms import json_renderer
-
-    return json_renderer()(noun)
-
-
-class Executable(NamedTuple):
-    """A handler that was found: the words as given, and the file that the first of them means."""
-
-    words: tuple[str, ...]
-    path: str

@@ -1,34 +1,26 @@
-"""One child process: fed, listened to, timed, and ended with all that it started.
+"""One handler: fed, listened to, timed, and ended with all that it started.
 
-The thread that calls `HandlerProcess.run` serves the three pipes of the process until it has ended, so
-nothing is written or read by turns and a full pipe can block nobody. What it says on stderr goes on to
-ours, line by line as it comes, because the lines of several children must not run into each other.
+It never waits: the loop of its pool serves the three pipes when there is something to do, so that nothing
+is written or read by turns and a full pipe can block nobody. What it says on stderr goes on to ours, line by
+line as it comes, because the lines of several handlers must not run into each other.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import select
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Literal, NamedTuple
 
-from kubemqctl.runtime.waiting import milliseconds
+from kubemqctl.messaging.handlers.launching import LauncherProcess
+from kubemqctl.output.stderr_writer import STDERR
 
 LINGER = 0.5
 """Seconds that output may stay open once the process has ended: what it started may still hold it."""
 LONGEST_LINE = 64 << 10
 _CHUNK = 64 << 10
-_TICK = 0.02  # how often the end is looked for where the system has no pidfd, as on macOS
-Ending = Literal["exited", "timed-out", "stopped", "too-much-output"]
-_RUNNING: set[int] = set()
-# Held until a process that has begun is among those that run.
-_STARTING = threading.RLock()
-_STDERR = threading.Lock()
+Ending = Literal["exited", "timed-out", "stopped", "too-much-output", "not-handed-over"]
 
 
 class ProcessEnd(NamedTuple):
@@ -50,216 +42,168 @@ class ProcessLimits(NamedTuple):
 
 
 class HandlerProcess:
-    """A process in a session of its own. `halt_fd` becomes readable when it has to end before its time.
+    """A process in a session of its own, known to the launcher by its `number`.
 
-    Raises OSError when it cannot be started.
+    Raises OSError when there are no descriptors for its pipes, or no launcher.
     """
 
     def __init__(
         self,
-        words: Sequence[str],
-        path: str,
-        environ: Mapping[bytes, bytes],
+        launcher: LauncherProcess,
+        number: int,
+        variables: Mapping[bytes, bytes],
         stdin: bytes,
         limits: ProcessLimits,
-        halt_fd: int,
     ) -> None:
-        with _STARTING:
-            self._process = subprocess.Popen(
-                words,
-                executable=path,
-                bufsize=0,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environ,
-                start_new_session=True,
-            )
-            _RUNNING.add(self._process.pid)
-        self._streams: list[IO[bytes]] = [
-            stream
-            for stream in (self._process.stdin, self._process.stdout, self._process.stderr)
-            if stream is not None
-        ]
-        self._began = time.monotonic()
+        self.number = number
+        self.failed = 0  # an errno: why it could not be started
+        self._launcher = launcher
         self._limits = limits
         self._left = memoryview(stdin)
         self._out: list[bytes] = []
         self._size = 0
-        self._lines = StderrLines()
+        self._lines = StderrLines(STDERR.offer)
         self._ending: Ending = "exited"
+        self._code = 0
         self._kill_at: float | None = None
         self._exited_at: float | None = None
-        self._serve: dict[int, Callable[[], None]] = {}
-        self._poll = select.poll()
-        self._watch_all(halt_fd)
-
-    def run(self) -> ProcessEnd:
-        """Serve the process to its end."""
+        self._began = time.monotonic()
+        self.stdin, self.stdout, self.stderr, theirs = _pipes()
         try:
-            while not self._over():
-                for fd, _ in self._poll.poll(self._patience()):
-                    if fd in self._serve:
-                        self._serve[fd]()
-                self._keep_time()
+            self.feed()
+            launcher.run(number, variables, theirs)
+        except OSError:
+            self.close()
+            raise
         finally:
-            self._close()
-        code = self._process.returncode
-        return ProcessEnd(
-            self._ending,
-            code if code >= 0 else 128 - code,
-            b"".join(self._out),
-            self._lines.last,
-            time.monotonic() - self._began,
-        )
+            for fd in theirs:
+                os.close(fd)
 
-    # --- its pipes ---
+    # --- its pipes; a descriptor is -1 once it is closed ---
 
-    def _watch_all(self, halt_fd: int) -> None:
-        self._stdin, self._stdout, self._stderr = (stream.fileno() for stream in self._streams)
-        os.set_blocking(self._stdin, False)
-        self._watch(halt_fd, lambda: self._halt(halt_fd))
-        self._watch(self._stdout, self._read_stdout)
-        self._watch(self._stderr, self._read_stderr)
-        self._watch(self._stdin, self._feed, select.POLLOUT)
-        self._exit_fd = _exit_fd(self._process.pid)
-        if self._exit_fd is not None:
-            self._watch(self._exit_fd, self._look_for_exit)
-
-    def _watch(self, fd: int, serve: Callable[[], None], events: int = select.POLLIN) -> None:
-        self._poll.register(fd, events)
-        self._serve[fd] = serve
-
-    def _forget(self, fd: int) -> None:
-        if self._serve.pop(fd, None):
-            self._poll.unregister(fd)
-
-    def _feed(self) -> None:
+    def feed(self) -> None:
         """Write what the pipe takes; a process that does not want its input is no failure."""
         try:
-            if self._left:
-                self._left = self._left[os.write(self._stdin, self._left[:_CHUNK]) :]
+            while self._left:
+                self._left = self._left[os.write(self.stdin, self._left[:_CHUNK]) :]
         except BlockingIOError:
             return
         except BrokenPipeError:
             self._left = self._left[:0]
-        if not self._left:
-            self._forget(self._stdin)
-            self._streams[0].close()
+        os.close(self.stdin)
+        self.stdin = -1
 
-    def _read_stdout(self) -> None:
-        chunk = os.read(self._stdout, _CHUNK)
+    def read_stdout(self) -> None:
+        """Take what it has written."""
+        chunk = os.read(self.stdout, _CHUNK)
         self._size += len(chunk)
         if not chunk:
-            self._forget(self._stdout)
+            os.close(self.stdout)
+            self.stdout = -1
         elif self._size <= self._limits.output:
             self._out.append(chunk)
         else:
-            self._end("too-much-output")
+            self.end("too-much-output")
 
-    def _read_stderr(self) -> None:
-        chunk = os.read(self._stderr, _CHUNK)
-        if not chunk:
-            self._forget(self._stderr)
-        self._lines.feed(chunk)
+    def read_stderr(self) -> None:
+        """Pass on what it says, as far as our stderr takes it."""
+        chunk = os.read(self.stderr, _CHUNK)
+        if chunk:
+            self._lines.feed(chunk)
+        else:
+            self._lines.end()
+            os.close(self.stderr)
+            self.stderr = -1
 
     # --- its end ---
 
-    def _over(self) -> bool:
-        if self._exited_at is None:
-            return False
-        is_open = self._stdout in self._serve or self._stderr in self._serve
-        return not is_open or time.monotonic() >= self._exited_at + LINGER
+    def exited(self, code: int) -> None:
+        """It has ended; `code` is negative for a signal."""
+        self._code = code if code >= 0 else 128 - code
+        self._exited_at = time.monotonic()
 
-    def _patience(self) -> int:
-        """Milliseconds until something is due, -1 for ever."""
-        now = time.monotonic()
-        due = [at for at in (self._deadline, self._kill_at) if at is not None and self._exited_at is None]
+    def not_started(self, errno: int) -> None:
+        """It could not be started."""
+        self.failed = errno
+        self._exited_at = self._began - LINGER
+
+    def end(self, why: Ending) -> None:
+        """Ask it to end, once; `keep_time` insists later."""
+        if self._ending == "exited" and self._exited_at is None:
+            self._ending = why
+            self._kill_at = time.monotonic() + self._limits.kill_after
+            self._launcher.end(self.number, signal.SIGTERM)
+
+    def keep_time(self, now: float) -> None:
+        """Do what is due."""
         if self._exited_at is not None:
-            due.append(self._exited_at + LINGER)
-        elif self._exit_fd is None:
-            due.append(now + _TICK)
-        return milliseconds(min(due) - now) if due else -1
+            return
+        if self._deadline is not None and now >= self._deadline:
+            self.end("timed-out")
+        elif self._kill_at is not None and now >= self._kill_at:
+            self._launcher.end(self.number, signal.SIGKILL)
+            self._kill_at = None
+
+    @property
+    def due(self) -> float | None:
+        """When something has to be done though nothing happens, in monotonic seconds."""
+        if self._exited_at is not None:
+            return self._exited_at + LINGER
+        return min((at for at in (self._deadline, self._kill_at) if at is not None), default=None)
 
     @property
     def _deadline(self) -> float | None:
         limit = self._limits.timeout
         return None if limit is None or self._ending != "exited" else self._began + limit
 
-    def _keep_time(self) -> None:
-        now = time.monotonic()
+    def is_over(self, now: float, may_wait: bool) -> bool:
+        """Whether it has ended, and all that is wanted of its output is here.
+
+        While it `may_wait` for our stderr, what it said is not given up.
+        """
         if self._exited_at is None:
-            self._look_for_exit()
-        if self._exited_at is not None:
-            return
-        if self._deadline is not None and now >= self._deadline:
-            self._end("timed-out")
-        elif self._kill_at is not None and now >= self._kill_at:
-            self._signal(signal.SIGKILL)
-            self._kill_at = None
+            return False
+        if self.stdout < 0 and self.stderr < 0:
+            return True
+        return now >= self._exited_at + LINGER and not (may_wait and self._ending == "exited")
 
-    def _halt(self, halt_fd: int) -> None:
-        self._forget(halt_fd)
-        self._end("stopped")
-
-    def _end(self, why: Ending) -> None:
-        """Ask it to end, once; `_keep_time` insists later."""
-        if self._ending == "exited" and self._exited_at is None:
-            self._ending = why
-            self._kill_at = time.monotonic() + self._limits.kill_after
-            self._signal(signal.SIGTERM)
-
-    def _look_for_exit(self) -> None:
-        if self._process.poll() is None:
-            return
-        if self._ending != "exited":
-            # Whatever it started has had its warning too.
-            self._signal(signal.SIGKILL)
-        _RUNNING.discard(self._process.pid)
-        self._exited_at = time.monotonic()
-        if self._exit_fd is not None:
-            self._forget(self._exit_fd)
-
-    def _signal(self, signum: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signum)
-
-    def _close(self) -> None:
-        if self._exited_at is None:
-            self._signal(signal.SIGKILL)
-            self._process.wait()
-            _RUNNING.discard(self._process.pid)
+    def close(self) -> None:
+        """Let go of its pipes."""
         self._lines.end()
-        for stream in self._streams:
-            stream.close()
-        if self._exit_fd is not None:
-            os.close(self._exit_fd)
+        for fd in (self.stdin, self.stdout, self.stderr):
+            if fd >= 0:
+                os.close(fd)
+        self.stdin = self.stdout = self.stderr = -1
+
+    @property
+    def outcome(self) -> ProcessEnd:
+        """How it ended."""
+        seconds = time.monotonic() - self._began
+        return ProcessEnd(self._ending, self._code, b"".join(self._out), self._lines.last, seconds)
 
 
-def kill_all() -> None:
-    """End every process that runs, with all that it started, at once: for an exit that cannot wait.
-
-    None starts after it.
-    """
-    _STARTING.acquire(timeout=1.0)
-    for pid in list(_RUNNING):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
-
-
-def _exit_fd(pid: int) -> int | None:
-    """A descriptor that becomes readable when the process ends; None where there is no such thing."""
+def _pipes() -> tuple[int, int, int, list[int]]:
+    """Our ends of a process's stdin, stdout and stderr, and its own."""
+    opened: list[int] = []
     try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
+        for _ in range(3):
+            opened += os.pipe()
+    except OSError:
+        for fd in opened:
+            os.close(fd)
+        raise
+    stdin, stdin_write, stdout_read, stdout, stderr_read, stderr = opened
+    for fd in (stdin_write, stdout_read, stderr_read):
+        os.set_blocking(fd, False)
+    return stdin_write, stdout_read, stderr_read, [stdin, stdout, stderr]
 
 
 class StderrLines:
-    """A process's stderr: whole lines go on to ours as they come; `last` is the last that says something."""
+    """A process's stderr: whole lines go on as they come; `last` is the last that says something."""
 
-    def __init__(self) -> None:
+    def __init__(self, pass_on: Callable[[bytes], object]) -> None:
         self.last = ""
+        self._pass_on = pass_on
         self._rest = b""
 
     def feed(self, chunk: bytes) -> None:
@@ -269,23 +213,22 @@ class StderrLines:
             whole, newline, rest = whole + newline + rest, b"\n", b""
         self._rest = rest
         if newline:
-            self._pass_on(whole + newline)
+            self._say(whole + newline)
 
     def end(self) -> None:
         """Pass on a last line that has no newline."""
         if self._rest:
-            self._pass_on(self._rest + b"\n")
+            self._say(self._rest + b"\n")
             self._rest = b""
 
-    def _pass_on(self, lines: bytes) -> None:
+    def _say(self, lines: bytes) -> None:
         said = next((line for line in reversed(lines.split(b"\n")) if line.strip()), b"")
         self.last = said.decode(errors="replace").strip() or self.last
-        to_stderr(lines)
+        self._pass_on(lines)
 
 
-def to_stderr(lines: bytes) -> None:
-    """Write to our stderr in one piece, among what children say; with nobody there it is dropped."""
-    with _STDERR, contextlib.suppress(OSError):
-        view = memoryview(lines)
-        while view:
-            view = view[os.write(2, view) :]
+def to_stderr(output: bytes) -> None:
+    """Write what a handler printed to our stderr, in whole lines among those of other handlers."""
+    lines = StderrLines(STDERR.put)
+    lines.feed(output)
+    lines.end()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import StopWithHandlers
+from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.queues.decisions import Settlement
 from kubemqctl.messaging.queues.fetch import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.held_messages import worker_calls

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kubemqctl.messaging.handlers.pool import HandlerOutcome
-from kubemqctl.messaging.handlers.process import StderrLines
+from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
+from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.queues.decisions import Settlement, after_reject, is_last, name
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.runtime.invocation import Invocation
@@ -22,9 +22,7 @@ class HandledOutput:
         """The bytes to print of `message`; with a record, the handler's own go to stderr at once."""
         if self._render is None:
             return run.stdout
-        lines = StderrLines()
-        lines.feed(run.stdout)
-        lines.end()
+        to_stderr(run.stdout)
         return self._render(HandledMessage(*message, outcome, run.exit_code))
 
 

@@ -9,13 +9,8 @@ from contextlib import closing
 from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import (
-    FailureDelay,
-    HandlerOutcome,
-    HandlerPool,
-    StopWithHandlers,
-    task,
-)
+from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome, StopWithHandlers
+from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
 from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision

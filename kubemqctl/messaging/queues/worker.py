@@ -12,7 +12,8 @@ import time
 from collections import deque
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, task
+from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
+from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
 from kubemqctl.messaging.queues.fetch import (

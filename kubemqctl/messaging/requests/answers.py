@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.pool import KILL_AFTER, HandlerOutcome, Input, Task, stdin_bytes, variables
+from kubemqctl.messaging.handlers.message_input import Input, stdin_bytes, variables
+from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
+from kubemqctl.messaging.handlers.pool import KILL_AFTER, Task
 from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import AnsweredRequest, Reply, Request, Response

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.options import handler_options, parse_form
-from kubemqctl.messaging.handlers.pool import GRACE, StopWithHandlers
+from kubemqctl.messaging.handlers.options import GRACE, handler_options, parse_form
+from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import ArrivedRequest

@@ -12,8 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from kubemqctl.messaging.handlers.message_input import Input
 from kubemqctl.messaging.handlers.options import HandlerOptions
-from kubemqctl.messaging.handlers.pool import FailureDelay, HandlerOutcome, HandlerPool, Input, Task
+from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
+from kubemqctl.messaging.handlers.pool import HandlerPool, Task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send

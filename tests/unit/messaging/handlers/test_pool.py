@@ -13,16 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from kubemqctl.messaging.handlers.message_input import Executable, stdin_bytes, variables
 from kubemqctl.messaging.handlers.options import find
-from kubemqctl.messaging.handlers.pool import (
-    Executable,
-    HandlerOutcome,
-    HandlerPool,
-    Task,
-    stdin_bytes,
-    task,
-    variables,
-)
+from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
+from kubemqctl.messaging.handlers.pool import HandlerPool, Task, task
 from kubemqctl.model.errors import HandlerFailed, NotFound
 from kubemqctl.model.messages import NO_POLICY, Received
 from tests.support.waiting import until
@@ -230,6 +224,16 @@ def test_a_handler_has_neither_our_stdin_nor_our_terminal(tmp_path: Path) -> Non
     assert outcome_of(python(program)).stdout == b"True False\n"
 
 
+def test_a_handler_has_its_three_streams_and_no_other_descriptor() -> None:
+    program = "import os; print(sorted(int(fd) for fd in os.listdir('/proc/self/fd'))[:-1])"
+    assert outcome_of(python(program)).stdout == b"[0, 1, 2]\n"
+
+
+def test_signals_that_we_ignore_are_not_ignored_by_a_handler() -> None:
+    ignored = int(outcome_of(command("grep", "SigIgn", "/proc/self/status")).stdout.split()[1], 16)
+    assert not [s.name for s in (signal.SIGPIPE, signal.SIGXFSZ) if ignored & 1 << s - 1]
+
+
 # --- how it ends ---
 
 
@@ -352,14 +356,6 @@ def test_more_output_than_a_message_holds_ends_the_handler() -> None:
     outcome = outcome_of(command("yes"), most_output=100_000)
     assert outcome.ending == "too-much-output"
     assert len(outcome.stdout) <= 100_000
-
-
-def test_without_pidfd_an_end_is_noticed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "pidfd_open")
-    assert outcome_of(command("cat"), b"x" * 100_000).stdout == b"x" * 100_000
-    assert outcome_of(command("sh", "-c", "exec >&- 2>&-; sleep 0.1; exit 3")).exit_code == 3
-    outcome = outcome_of(command("sleep", "30"), timeout=0.2)
-    assert (outcome.ending, outcome.exit_code) == ("timed-out", 143)
 
 
 # --- many ---
