@@ -238,7 +238,7 @@ _kubemqctl_table() {
             arguments='words:bash,zsh,fish'
             ;;
         'help')
-            arguments='topics:patterns,streams,records,exit-codes,connections,positions,handlers,transactions,recipes,reference'
+            arguments='topics:patterns,streams,records,exit-codes,connections,positions,handlers,transactions,conditions,expect,copying,recipes,reference'
             ;;
         *) return 1 ;;
     esac

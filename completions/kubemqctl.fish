@@ -518,7 +518,7 @@ function __kubemqctl_table
                 'option|--install||Install the script for this user.'
         case 'help'
             printf '%s\n' \
-                'argument|topics:patterns,streams,records,exit-codes,connections,positions,handlers,transactions,recipes,reference'
+                'argument|topics:patterns,streams,records,exit-codes,connections,positions,handlers,transactions,conditions,expect,copying,recipes,reference'
     end
 end
 

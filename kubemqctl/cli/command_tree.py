@@ -97,7 +97,10 @@ def _write_options(found: Any, ctx: Any, formatter: Any) -> None:
         listed = table(rows(section.options, align=align), formatter.width, left)
         formatter.write(f"\n{section.heading}:\n{listed}")
     explained = [text for metavar, text in METAVARS.items() if any(o.metavar == metavar for o in options)]
-    formatter.write(f"\n  {' '.join(explained)}\n" if explained else "")
+    if explained:
+        formatter.write("\n")
+        with formatter.indentation():
+            formatter.write_text(" ".join(explained))
 
 
 COMMANDS = {

@@ -83,6 +83,9 @@ TOPICS = (
     "positions",
     "handlers",
     "transactions",
+    "conditions",
+    "expect",
+    "copying",
     "recipes",
     "reference",
 )
