@@ -72,7 +72,7 @@ class BenchChannel:
                     f"the queue {self._channel} has {depth.waiting:,} waiting messages", hint=USED
                 )
         elif self._kind == "events_store":
-            if events.Store(self._client, self._channel).first(Start("last")):
+            if events.StoredChannel(self._client, self._channel).first(Start("last")):
                 raise UsageError(f"{self._channel} has stored events", hint=USED)
         elif any(info.active for info in found):
             raise UsageError(f"{self._channel} has subscribers", hint=USED)

@@ -10,7 +10,7 @@ from kubemqctl.bench.workload import Workload
 from kubemqctl.client import requests
 from kubemqctl.client.connection import Client
 from kubemqctl.client.error_translation import translated
-from kubemqctl.client.events import Store
+from kubemqctl.client.events import StoredChannel
 from kubemqctl.client.queues import Downstream
 from kubemqctl.client.requests import Kind
 from kubemqctl.model.errors import ConnectionLost
@@ -106,7 +106,7 @@ def _events(taking: Consumer) -> ConsumerRun:
 def _store(taking: Consumer) -> ConsumerRun:
     client, channel = taking.client, taking.work.channel
     # Servers remember a position by client id: each subscriber is a new one.
-    fresh = Store(client, channel).fresh_id()
+    fresh = StoredChannel(client, channel).fresh_id()
     request = convert.store_subscription(channel, "", fresh, Start("new"))
     return _Subscription(client, "SubscribeToEvents", request, _taker(taking))
 

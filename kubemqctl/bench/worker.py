@@ -102,7 +102,7 @@ def main() -> None:
     """The main function of a worker process."""
     reports = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    worker = Worker(pickle.load(sys.stdin.buffer))
+    worker = BenchWorker(pickle.load(sys.stdin.buffer))
     threading.Thread(target=worker.obey, args=(sys.stdin.buffer,), daemon=True).start()
     error = None
     try:
@@ -117,7 +117,7 @@ def main() -> None:
     os._exit(0)
 
 
-class Worker:
+class BenchWorker:
     """Does what it was ordered to, between `go` and `stop`."""
 
     def __init__(self, order: Order) -> None:

@@ -23,7 +23,7 @@ from kubemqctl.broker.service.dispatch import Service
 from kubemqctl.broker.storage import data_directory
 from kubemqctl.broker.storage.event_log import EventLog, Storage, in_memory, on_disk
 from kubemqctl.broker.storage.journal import JournalError
-from kubemqctl.broker.tls import Tls, credentials
+from kubemqctl.broker.tls import ServerTls, credentials
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE
 from kubemqctl.model.text import reason
@@ -98,7 +98,7 @@ class BrokerConfig(NamedTuple):
     listen: str = "127.0.0.1:0"
     data: Path | None = None
     token: str = ""
-    tls: Tls | None = None
+    tls: ServerTls | None = None
     community: bool = False
 
 

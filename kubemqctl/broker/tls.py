@@ -37,7 +37,7 @@ _NAMED = {
 _HEAD = 64  # bytes of a key that hold its identifiers, unless its form has them at the end
 
 
-class Tls(NamedTuple):
+class ServerTls(NamedTuple):
     """PEM data: our certificate chain and key; with `ca`, clients must show a certificate that it signed."""
 
     cert: bytes
@@ -45,9 +45,11 @@ class Tls(NamedTuple):
     ca: bytes = b""
 
 
-def load(cert: str, key: str, ca: str = "") -> Tls:
+def load(cert: str, key: str, ca: str = "") -> ServerTls:
     """Read the files at these paths. Raises NotFound when one is missing, ConfigError when one is no use."""
-    tls = Tls(_pem(cert, "certificate"), _pem(key, "private key"), _pem(ca, "CA certificate") if ca else b"")
+    tls = ServerTls(
+        _pem(cert, "certificate"), _pem(key, "private key"), _pem(ca, "CA certificate") if ca else b""
+    )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     # From copies, in a folder of our own: a path may be a pipe, which can be read once.
     with tempfile.TemporaryDirectory() as folder:
@@ -68,7 +70,7 @@ def load(cert: str, key: str, ca: str = "") -> Tls:
     return tls
 
 
-def credentials(tls: Tls, *, ask_clients: bool = True) -> grpc.ServerCredentials:
+def credentials(tls: ServerTls, *, ask_clients: bool = True) -> grpc.ServerCredentials:
     """`tls` as gRPC takes it; `ask_clients`: for a certificate, when there is a CA to check it with."""
     ask = bool(tls.ca) and ask_clients
     return grpc.ssl_server_credentials(

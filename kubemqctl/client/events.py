@@ -95,7 +95,7 @@ def subscribe_events(client: Client, channel: str, group: str, notify: Callable[
     return subscribe(client, "SubscribeToEvents", request, convert.plain_event, notify)
 
 
-class Store:
+class StoredChannel:
     """One channel of stored events, as far as reading it goes; with `group`, shared with its members.
 
     `look` is called while `first` waits; what it raises ends that.

@@ -21,7 +21,7 @@ _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
 def read(path: str) -> Config:
-    """The file at `path`. Raises ConfigError as profile.load says."""
+    """The file at `path`. Raises ConfigError as `load` says."""
     text = _text(path)
     if not text or text.isspace():
         return Config(path, "", {})

@@ -27,7 +27,7 @@ _CLOSED_REMEMBERED = 1000
 _MISLAID, _EACH_MISLAID = 1.0, 0.05
 
 
-class Refused(Exception):
+class SettlementRefused(Exception):
     """A settlement that is answered with an error."""
 
 
@@ -81,7 +81,7 @@ class Transaction:
 
     def active(self) -> list[int]:
         if self.closed:
-            raise Refused("cannot get active offsets with closed response ")
+            raise SettlementRefused("cannot get active offsets with closed response ")
         return self._all()
 
     def _all(self) -> list[int]:
@@ -94,7 +94,7 @@ class Transaction:
     async def ack(self, sequences: Sequence[int] | None) -> None:
         """Settle the messages with `sequences`, None for all.
 
-        Here and below: Refused is raised after what could be done was done.
+        Here and below: SettlementRefused is raised after what could be done was done.
         """
         await self._settle("ack", sequences, self._remove)
 
@@ -105,31 +105,31 @@ class Transaction:
     async def requeue(self, sequences: Sequence[int] | None, channel: str) -> None:
         """Send on to `channel` as new messages."""
         if self.closed:
-            raise Refused(
+            raise SettlementRefused(
                 f"cannot {'ack' if sequences is None else 'requeue'} messages with closed response "
             )
         if not channel:
-            raise Refused("cannot requeue messages with empty channel destination ")
+            raise SettlementRefused("cannot requeue messages with empty channel destination ")
         await self._settle("requeue", sequences, lambda entries: self._send_on(entries, channel))
 
     async def _settle(
         self, verb: str, sequences: Sequence[int] | None, how: Callable[[list[Entry]], Awaitable[None]]
     ) -> None:
         if self.closed:
-            raise Refused(f"cannot {verb} messages with closed response ")
+            raise SettlementRefused(f"cannot {verb} messages with closed response ")
         if sequences is None:
             sequences = self._all()
         elif not sequences:
-            raise Refused(f"cannot {verb} empty list of of offsets")
+            raise SettlementRefused(f"cannot {verb} empty list of of offsets")
         entries, foreign = self._pick(sequences)
         try:
             await how(entries)
         except JournalError as e:
-            raise Refused(f"cannot {verb} messages, the journal failed: {e}") from e
+            raise SettlementRefused(f"cannot {verb} messages, the journal failed: {e}") from e
         finally:
             self._close_if_settled()
         if foreign is not None:
-            raise Refused(f"invalid {'nack' if verb == 'nack' else 'ack'} sequence id {foreign}")
+            raise SettlementRefused(f"invalid {'nack' if verb == 'nack' else 'ack'} sequence id {foreign}")
 
     def _pick(self, sequences: Sequence[int]) -> tuple[list[Entry], int | None]:
         """Take out the messages with `sequences`, as far as they are held; then the first that is not."""
@@ -166,7 +166,9 @@ class Transaction:
         self._held.update((entry.sequence, entry) for entry in entries[len(good) :])
         await self._state.replace(self._queue, entries[: len(good)], good)
         if refused:
-            raise Refused(f"re-queue message with seq {entries[len(good)].sequence} failed, {refused}")
+            raise SettlementRefused(
+                f"re-queue message with seq {entries[len(good)].sequence} failed, {refused}"
+            )
 
     def _bodies(self, entries: list[Entry]) -> list[bytes]:
         try:

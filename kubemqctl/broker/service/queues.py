@@ -14,7 +14,7 @@ import grpc
 from kubemqctl import __version__
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues.state import BrokerState, TooLarge
-from kubemqctl.broker.queues.transactions import Refused, Transactions
+from kubemqctl.broker.queues.transactions import SettlementRefused, Transactions
 from kubemqctl.broker.queues.visibility_stream import PlainCalls, VisibilityStream
 from kubemqctl.broker.rules import new_id, new_transaction_id
 from kubemqctl.broker.service.dispatch import stream, too_large, unary, unread
@@ -31,7 +31,7 @@ _IN_GOT = 4 << 3 | 2  # and of QueuesDownstreamResponse.Messages
 
 def queue_handlers(state: BrokerState) -> Handlers:
     """The method table of queues, and Ping."""
-    calls = QueueCalls(state)
+    calls = QueueMethods(state)
     return {
         "Ping": unread(calls.ping),
         "SendQueueMessage": unary(pb.QueueMessage, calls.send),
@@ -62,7 +62,7 @@ class Uptime:
         return int(self._started), int(elapsed)
 
 
-class QueueCalls:
+class QueueMethods:
     """One method a call, named after it."""
 
     def __init__(self, state: BrokerState) -> None:
@@ -200,7 +200,7 @@ async def _get(request: pb.QueuesDownstreamRequest, transactions: Transactions) 
             answer.TransactionId, messages = await transactions.get(
                 request.Channel, request.MaxItems, request.WaitTimeout, auto_ack=request.AutoAck
             )
-        except (JournalError, Refused) as e:
+        except (JournalError, SettlementRefused) as e:
             answer.Error = f"cannot receive messages, the journal failed: {e}"
     answer.TransactionId = answer.TransactionId or new_transaction_id()
     answer.IsError = bool(answer.Error)
@@ -219,7 +219,7 @@ async def _settle(
     transaction = transactions.find(request.RefTransactionId)
     try:
         if transaction is None:
-            raise Refused(rules.NO_TRANSACTION)
+            raise SettlementRefused(rules.NO_TRANSACTION)
         kind, sequences = request.RequestTypeData, request.SequenceRange
         if kind == pb.AckRange:
             await transaction.ack(sequences)
@@ -240,8 +240,8 @@ async def _settle(
             transaction.close()
         else:
             answer.RequestTypeData = pb.PollRequestTypeUnknown
-            raise Refused(rules.UNKNOWN_REQUEST)
-    except Refused as e:
+            raise SettlementRefused(rules.UNKNOWN_REQUEST)
+    except SettlementRefused as e:
         answer.IsError, answer.Error = True, str(e)
         return answer
     return None

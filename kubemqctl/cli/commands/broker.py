@@ -19,7 +19,7 @@ from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import BrokerConfig, BrokerEnded
-    from kubemqctl.broker.tls import Tls
+    from kubemqctl.broker.tls import ServerTls
 
 
 group = command_tree.CommandGroup("broker")
@@ -224,7 +224,7 @@ def _token(flags: Flags) -> str:
     return token.fetch(token.Token(file=flags.token_file), "--token-file") if flags.token_file else ""
 
 
-def _tls(flags: Flags) -> Tls | None:
+def _tls(flags: Flags) -> ServerTls | None:
     if not flags.tls_cert or not flags.tls_key:
         if flags.tls or any((flags.tls_cert, flags.tls_key, flags.tls_ca)):
             raise UsageError("TLS needs both --tls-cert and --tls-key")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.client.doctor import steps
 from kubemqctl.client.doctor.steps import DiagnosisRun, Step, StepResult
-from kubemqctl.client.doctor.tls_probe import Endpoint, look, speaks_plainly, speaks_tls
+from kubemqctl.client.doctor.tls_probe import ProbeTarget, look, speaks_plainly, speaks_tls
 from kubemqctl.config.settings import read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
@@ -30,7 +30,7 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
     found, failures = [], []
     timeout = diagnosis.settings.connect_timeout
     for address in diagnosis.settings.addresses:
-        host = Endpoint(address, timeout).host
+        host = ProbeTarget(address, timeout).host
         try:
             numbers = _looked_up(host, timeout)
         except OSError as e:
@@ -73,7 +73,7 @@ def tcp(diagnosis: DiagnosisRun) -> StepResult:
     failures = []
     timeout = diagnosis.settings.connect_timeout
     for address in diagnosis.resolved:
-        at = Endpoint(address, timeout)
+        at = ProbeTarget(address, timeout)
         began = time.monotonic()
         try:
             with at.connect() as connection:

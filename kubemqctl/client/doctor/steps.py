@@ -23,7 +23,7 @@ from kubemqctl.model.reports import Check, Pong
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
-    from kubemqctl.client.doctor.tls_probe import Endpoint
+    from kubemqctl.client.doctor.tls_probe import ProbeTarget
 
 
 class StepResult(NamedTuple):
@@ -39,7 +39,7 @@ class DiagnosisRun:
 
     settings: Settings
     resolved: tuple[str, ...] = ()
-    endpoint: Endpoint
+    endpoint: ProbeTarget
     client: Client
     pong: Pong
     pinged_at: float

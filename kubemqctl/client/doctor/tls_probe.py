@@ -33,7 +33,7 @@ class Peer(NamedTuple):
     issuer_until: int = 0
 
 
-class Endpoint(NamedTuple):
+class ProbeTarget(NamedTuple):
     """Where to look, within `timeout` seconds."""
 
     address: str
@@ -48,7 +48,7 @@ class Endpoint(NamedTuple):
         return socket.create_connection((self.host, int(self.address.rpartition(":")[2])), self.timeout)
 
 
-def look(at: Endpoint, tls: Tls) -> Peer:
+def look(at: ProbeTarget, tls: Tls) -> Peer:
     """Who answers there. Raises Unreachable with what is wrong and what to do about it."""
     made = context(tls)
     name = tls.server_name or at.host
@@ -65,21 +65,21 @@ def look(at: Endpoint, tls: Tls) -> Peer:
     return peer
 
 
-def speaks_plainly(at: Endpoint) -> bool:
+def speaks_plainly(at: ProbeTarget) -> bool:
     """Whether an HTTP/2 server answers there without TLS."""
     with suppress(OSError), at.connect() as plain:
         return _greet(plain)
     return False
 
 
-def speaks_tls(at: Endpoint) -> bool:
+def speaks_tls(at: ProbeTarget) -> bool:
     """Whether a TLS server answers there, trusted or not."""
     with suppress(OSError), _secured(at, _blind(), at.host):
         return True
     return False
 
 
-def _secured(at: Endpoint, made: ssl.SSLContext, name: str) -> ssl.SSLSocket:
+def _secured(at: ProbeTarget, made: ssl.SSLContext, name: str) -> ssl.SSLSocket:
     plain = at.connect()
     try:
         return made.wrap_socket(plain, server_hostname=name)
@@ -140,7 +140,7 @@ def _seconds(text: str) -> int:
         return 0
 
 
-def _seen(at: Endpoint, name: str) -> Peer | None:
+def _seen(at: ProbeTarget, name: str) -> Peer | None:
     """The certificate of a server that is not trusted: for this one look it vouches for itself."""
     with suppress(OSError, ValueError):
         with _secured(at, _blind(), name) as secured:
@@ -162,7 +162,7 @@ def _failure(message: str, hint: str) -> Unreachable:
     return Unreachable(message, hint=hint, code="tls-failed")
 
 
-def _untrusted(error: ssl.SSLCertVerificationError, at: Endpoint, tls: Tls, name: str) -> Unreachable:
+def _untrusted(error: ssl.SSLCertVerificationError, at: ProbeTarget, tls: Tls, name: str) -> Unreachable:
     """Why the certificate that the server showed is not good enough."""
     seen = _seen(at, name)
     if error.verify_code in _WRONG_NAME:
@@ -189,7 +189,7 @@ def _expired(seen: Peer | None) -> Unreachable:
     return _failure("a certificate that signed the server's has expired", hint)
 
 
-def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
+def _refused(error: ssl.SSLError, at: ProbeTarget, tls: Tls) -> KubemqctlError:
     """Why there was no TLS at all, or why the server hung up with a reason."""
     said = error.reason or ""
     if said in _NO_TLS and speaks_plainly(at):
@@ -205,7 +205,7 @@ def _refused(error: ssl.SSLError, at: Endpoint, tls: Tls) -> KubemqctlError:
     return _failure(f"the TLS handshake failed: {openssl_words(error)}", "")
 
 
-def _hung_up(error: OSError, at: Endpoint, tls: Tls) -> KubemqctlError:
+def _hung_up(error: OSError, at: ProbeTarget, tls: Tls) -> KubemqctlError:
     if isinstance(error, TimeoutError):
         return _failure(
             f"no TLS answer within {at.timeout:g} s", "check that this is the gRPC port of a KubeMQ server"

@@ -17,7 +17,7 @@ from kubemqctl.model.messages import Event
 from kubemqctl.model.values import End, Start
 
 if TYPE_CHECKING:
-    from kubemqctl.client.events import Store
+    from kubemqctl.client.events import StoredChannel
     from kubemqctl.client.feed import Feed
 
 
@@ -32,7 +32,7 @@ LATE = SECOND
 NEWEST = Start("last")
 
 
-def first_position(store: Store, start: Start, checkpoint: Checkpoint | None) -> Start:
+def first_position(store: StoredChannel, start: Start, checkpoint: Checkpoint | None) -> Start:
     """The first subscription's start, without `ago` and `back`. A checkpoint's position goes first.
 
     Raises ConfigError for a position that the server does not have.
@@ -52,7 +52,7 @@ def first_position(store: Store, start: Start, checkpoint: Checkpoint | None) ->
     return start
 
 
-def _pinned(store: Store, start: Start, checkpoint: Checkpoint) -> Start:
+def _pinned(store: StoredChannel, start: Start, checkpoint: Checkpoint) -> Start:
     """`new` and `last` as a sequence: a run that ends before its first event leaves a position too."""
     newest = store.first(NEWEST)
     if start.kind == "new":
@@ -61,7 +61,7 @@ def _pinned(store: Store, start: Start, checkpoint: Checkpoint) -> Start:
     return Start("sequence", after + 1 if start.kind == "new" else max(1, after))
 
 
-def _check_position(store: Store, path: str, position: CheckpointPosition) -> None:
+def _check_position(store: StoredChannel, path: str, position: CheckpointPosition) -> None:
     if not position.sequence:
         return
     found = store.first(Start("sequence", position.sequence))
@@ -78,7 +78,9 @@ def _check_position(store: Store, path: str, position: CheckpointPosition) -> No
 class StoreReader:
     """Opens the subscription, first and after each break. Without `tracker` the server keeps the position."""
 
-    def __init__(self, store: Store, tracker: SequenceTracker | None, start: Start, durable: str) -> None:
+    def __init__(
+        self, store: StoredChannel, tracker: SequenceTracker | None, start: Start, durable: str
+    ) -> None:
         self.gap = False  # only something is missing: the server and its events are the same
         self._store = store
         self._tracker = tracker
@@ -137,7 +139,7 @@ class EndCondition:
     `is_stored` is whether all events up to there are stored already.
     """
 
-    def __init__(self, end: End, store: Store, start: Start) -> None:
+    def __init__(self, end: End, store: StoredChannel, start: Start) -> None:
         self.due: float | None = None  # when the time is up; monotonic seconds
         self.sequence = end.value if end.kind == "sequence" else None
         self._time = end.value if end.kind == "time" else None

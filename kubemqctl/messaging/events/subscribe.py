@@ -117,9 +117,9 @@ def store_plan(
     checkpoint: Checkpoint | None,
 ) -> Plan:
     """How to read a store. Raises ConfigError for a checkpoint that the server does not have."""
-    from kubemqctl.client.events import Store
+    from kubemqctl.client.events import StoredChannel
 
-    store = Store(client, options.channel, options.group, stop.check)
+    store = StoredChannel(client, options.channel, options.group, stop.check)
     start = first_position(store, store_options.start, checkpoint)
     end_condition = EndCondition(store_options.end, store, start) if store_options.end else None
     keep = checkpoint.save if checkpoint else None

@@ -342,7 +342,7 @@ class EventWatch:
         channel = self._options.channel
         if self._start is None:
             return lambda notify: events.subscribe_events(client, channel, "", notify)
-        store = events.Store(client, channel, "", stop.check)
+        store = events.StoredChannel(client, channel, "", stop.check)
         start = first_position(store, self._start, None)
         self._tracker = SequenceTracker(start, self._run.warn)
         self._reader = StoreReader(store, self._tracker, start, "")

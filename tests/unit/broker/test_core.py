@@ -13,7 +13,7 @@ from kubemqctl.broker.queues import state as state_module
 from kubemqctl.broker.queues import transactions, visibility_stream
 from kubemqctl.broker.queues.queue import Taker
 from kubemqctl.broker.queues.state import BrokerState, TooLarge
-from kubemqctl.broker.queues.transactions import Refused, Transaction, Transactions
+from kubemqctl.broker.queues.transactions import SettlementRefused, Transaction, Transactions
 from kubemqctl.broker.queues.visibility_stream import PlainCalls, VisibilityStream
 from kubemqctl.broker.storage import journal
 from kubemqctl.broker.storage.journal import JournalError, NoJournal, SqliteJournal
@@ -98,7 +98,7 @@ def test_an_acknowledgement_that_cannot_be_written_is_refused_and_the_message_co
         await state.send(messages("one", "two"))
         transactions, held = await get(state, 2)
         failing.full = True
-        with pytest.raises(Refused, match="disk is full"):
+        with pytest.raises(SettlementRefused, match="disk is full"):
             await held.ack([1])
         failing.full = False
         transactions.close()
@@ -124,7 +124,7 @@ def test_a_rejection_that_cannot_be_written_leaves_the_message_where_it_was() ->
         await state.send(messages("one"))
         transactions, held = await get(state, 1)
         failing.full = True
-        with pytest.raises(Refused):
+        with pytest.raises(SettlementRefused):
             await held.nack(None)
         failing.full = False
         transactions.close()
@@ -299,7 +299,7 @@ def test_a_settlement_settles_what_it_can_and_names_the_first_foreign_sequence()
     async def work(state: BrokerState, failing: Failing) -> None:
         await state.send(messages("one", "two", "three"))
         transactions, held = await get(state, 3)
-        with pytest.raises(Refused, match="invalid ack sequence id 99"):
+        with pytest.raises(SettlementRefused, match="invalid ack sequence id 99"):
             await held.ack([1, 99, 2])
         assert sorted(held.active()) == [2, 3]
         transactions.close()
@@ -336,7 +336,7 @@ def test_a_requeue_to_a_bad_name_keeps_what_was_not_sent_on() -> None:
     async def work(state: BrokerState, failing: Failing) -> None:
         await state.send(messages("one", "two"))
         transactions, held = await get(state, 2)
-        with pytest.raises(Refused, match="re-queue message with seq 1 failed, Error 120"):
+        with pytest.raises(SettlementRefused, match="re-queue message with seq 1 failed, Error 120"):
             await held.requeue(None, "a b")
         assert sorted(held.active()) == [1, 2]
         await held.requeue([2], "other")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from kubemqctl.client.connection import Client
-from kubemqctl.client.events import Store, subscribe_events
+from kubemqctl.client.events import StoredChannel, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.messaging.events import store_reader
@@ -173,7 +173,7 @@ def test_the_first_new_event_is_not_lost_with_the_link_that_it_was_on(
     tracker = SequenceTracker(begin, lambda text: None)
     came: list[bytes] = []
     with client_of(proxy.address) as client, StopSignal() as stop:
-        reader = store_reader.StoreReader(Store(client, channel), tracker, begin, durable="")
+        reader = store_reader.StoreReader(StoredChannel(client, channel), tracker, begin, durable="")
         with LiveSubscription[Event](
             subscription_calls(client, reader.open), stop, lambda text: None, timing=FAST, limits=LIMITS
         ) as live:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.client.doctor.tls_probe import Endpoint, Peer, look, speaks_plainly, speaks_tls
+from kubemqctl.client.doctor.tls_probe import Peer, ProbeTarget, look, speaks_plainly, speaks_tls
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import Unreachable
 from tests.support.certificates import Certificates, issue, trusting
@@ -21,7 +21,7 @@ SETTINGS = b"\0\0\0\4\0\0\0\0\0"
 
 Behaviour = Callable[[socket.socket], None]
 
-Serve = Callable[[Behaviour], Endpoint]
+Serve = Callable[[Behaviour], ProbeTarget]
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def serve() -> Iterator[Serve]:
     """serve(behaviour): where `behaviour` is called for each connection, in threads of the test's own."""
     with ExitStack() as stack:
 
-        def begin(behaviour: Behaviour) -> Endpoint:
+        def begin(behaviour: Behaviour) -> ProbeTarget:
             listener = socket.create_server(("127.0.0.1", 0))
             threads: list[threading.Thread] = []
 
@@ -56,7 +56,7 @@ def serve() -> Iterator[Serve]:
                     assert not thread.is_alive(), "a server that does not end"
 
             stack.callback(end)
-            return Endpoint(f"localhost:{listener.getsockname()[1]}", 5.0)
+            return ProbeTarget(f"localhost:{listener.getsockname()[1]}", 5.0)
 
         yield begin
 
@@ -86,7 +86,7 @@ def secured(certs: Certificates, *, wants: Path | None = None, oldest: bool = Fa
     return behave
 
 
-def refusal(at: Endpoint, tls: Tls) -> Unreachable:
+def refusal(at: ProbeTarget, tls: Tls) -> Unreachable:
     with pytest.raises(Unreachable) as caught:
         look(at, tls)
     assert caught.value.code == "tls-failed"
