@@ -32,6 +32,7 @@ EXITED, FAILED = b"X", b"F"
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
 _IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
+_PR_SET_CHILD_SUBREAPER = 36
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 
 
@@ -167,10 +168,22 @@ def _exactly(control: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def _adopt_orphans() -> None:
+    """Become the parent of what handlers leave behind, to wait for its end.
+
+    They would be given to process 1 else; as in a container that is our worker, which waits for nobody.
+    """
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 def main() -> None:
     """Read what is to be started, and serve."""
     with contextlib.suppress(OSError):
         os.setsid()
+    if os.getppid() == 1 and sys.platform == "linux":
+        _adopt_orphans()
     for name in os.listdir("/dev/fd"):
         with contextlib.suppress(OSError):
             if int(name) > CONTROL_FD:
