@@ -41,8 +41,8 @@ _kubemqctl_table() {
             commands='run exec'
             ;;
         'queue send')
-            options='--file --metadata --tag --id --expire --delay --max-receives --dead-letter --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --expire=- --delay=- --max-receives=- --dead-letter=channels:queues --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --expire --delay --max-receives --dead-letter --lines -0 --null --delimiter --json-lines --keep-id --keep-channel --pace --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --expire=- --delay=- --max-receives=- --dead-letter=channels:queues --delimiter=- --pace=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:queues -'
             ;;
         'queue receive')
@@ -83,8 +83,8 @@ _kubemqctl_table() {
             arguments='channels:queues'
             ;;
         'events pub')
-            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --keep-channel --pace --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --pace=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:events -'
             ;;
         'events sub')
@@ -94,8 +94,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'store pub')
-            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --failed --unknown --retry'
-            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
+            options='--file --metadata --tag --id --lines -0 --null --delimiter --json-lines --keep-id --keep-channel --pace --encode --rate --failed --unknown --retry'
+            values='--file=file --metadata=- --tag=- --id=- --delimiter=- --pace=- --encode=words:gzip,zlib,base64 --rate=- --failed=file --unknown=file --retry=-'
             arguments='channels:events_store -'
             ;;
         'store sub')
@@ -129,19 +129,19 @@ _kubemqctl_table() {
         'expect queue')
             options='--where --never -n --count --exactly --none --within --take --decode --proto-set --proto-type -0 --null --delimiter'
             values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
-            arguments='-'
+            arguments='channels:queues'
             handler='--'
             ;;
         'expect events')
             options='--where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
-            arguments='-'
+            values='--where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            arguments='channels:events'
             handler='--'
             ;;
         'expect store')
             options='--from --where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--from=words:new,first,last --where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
-            arguments='-'
+            values='--from=words:new,first,last --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            arguments='channels:events_store'
             handler='--'
             ;;
         'channel list')

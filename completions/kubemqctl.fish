@@ -102,6 +102,8 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--keep-channel||Send each record to the channel that it names, without CHANNEL.' \
+                'option|--pace|-|Keep the gaps between the times of the records: 1x as they are, 2x half as long.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
@@ -209,6 +211,8 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--keep-channel||Send each record to the channel that it names, without CHANNEL.' \
+                'option|--pace|-|Keep the gaps between the times of the records: 1x as they are, 2x half as long.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
@@ -247,6 +251,8 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--keep-channel||Send each record to the channel that it names, without CHANNEL.' \
+                'option|--pace|-|Keep the gaps between the times of the records: 1x as they are, 2x half as long.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--failed|file|Write messages that were not accepted to FILE, as JSON records.' \
@@ -331,7 +337,7 @@ function __kubemqctl_table
                 'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'expect queue'
             printf '%s\n' \
-                'argument|-' \
+                'argument|channels:queues' \
                 'handler' \
                 'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
                 'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
@@ -347,10 +353,10 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'expect events'
             printf '%s\n' \
-                'argument|-' \
+                'argument|channels:events' \
                 'handler' \
-                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
-                'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
+                'option|--where|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--never|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Fail when EXPR holds for any message; repeatable.' \
                 'option|-n --count|-|Expect at least N.' \
                 'option|--exactly|-|Expect N, neither more nor fewer.' \
                 'option|--none||Expect none.' \
@@ -362,11 +368,11 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'expect store'
             printf '%s\n' \
-                'argument|-' \
+                'argument|channels:events_store' \
                 'handler' \
                 'option|--from|words:new,first,last|Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).' \
-                'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
-                'option|--never|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Fail when EXPR holds for any message; repeatable.' \
+                'option|--where|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--never|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Fail when EXPR holds for any message; repeatable.' \
                 'option|-n --count|-|Expect at least N.' \
                 'option|--exactly|-|Expect N, neither more nor fewer.' \
                 'option|--none||Expect none.' \

@@ -180,7 +180,7 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
     if words := _words(path, option, name):
         return Value("word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset"))
     if name in _CHANNELS:
-        return Value("channel", of=TYPE_OF_GROUP.get(path[0], "") if path else "")
+        return Value("channel", of=TYPE_OF_GROUP.get(_pattern(path), ""))
     if option in ("--profile", "--to-profile") or (
         not option and path[:1] == ("profile",) and name == "NAME"
     ):
@@ -191,6 +191,11 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
         return Value("topic")
     number = Value("integer") if re.match("int", p.type.name) else Value()
     return _BY_METAVAR.get(name, number)
+
+
+def _pattern(path: tuple[str, ...]) -> str:
+    """The group that tells of which pattern a command is."""
+    return path[1] if path[:1] == ("expect",) and len(path) > 1 else path[0] if path else ""
 
 
 def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
@@ -234,6 +239,6 @@ def _condition_beginnings(path: tuple[str, ...], option: str) -> tuple[str, ...]
         return tuple(f"{name}>" for name in QUEUE_FIGURES)
     if option not in ("--where", "--never"):
         return ()
-    known = fields(Event if path[0] in ("events", "store") else Received)
+    known = fields(Event if _pattern(path) in ("events", "store") else Received)
     deeper = {"body": ("body=", "body."), "tags": ("tags.",), "policy": ("policy.",)}
     return tuple(word for name in (*known, SIZE) for word in deeper.get(name, (f"{name}=",)))

@@ -12,7 +12,8 @@ import typer
 
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_QUEUE_SECONDS
-from kubemqctl.model.values import parse_delimiter, parse_duration, parse_rate, whole_seconds
+from kubemqctl.model.text import quoted
+from kubemqctl.model.values import parse_delimiter, parse_duration, parse_pace, parse_rate, whole_seconds
 
 T = TypeVar("T")
 
@@ -70,7 +71,23 @@ def count(help: str) -> Any:
     return typer.Option("-n", "--count", metavar="N", min=1, help=help)
 
 
+def destination(channel: str | None, keep_channel: bool) -> str:
+    """CHANNEL, or nothing where the records say where they go. Raises UsageError for both and for neither."""
+    if keep_channel and channel is not None:
+        raise UsageError(
+            f"CHANNEL {quoted(channel)} and --keep-channel contradict each other",
+            hint="leave one of them out; a body comes from stdin or --file then",
+        )
+    if not keep_channel and channel is None:
+        raise UsageError("missing argument 'CHANNEL'")
+    return channel or ""
+
+
 Channel = Annotated[str, typer.Argument(metavar="CHANNEL", show_default=False)]
+ChannelUnlessKept = Annotated[
+    str | None,
+    typer.Argument(metavar="CHANNEL", help="Left out with --keep-channel.", show_default=False),
+]
 Body = Annotated[
     str | None, typer.Argument(metavar="[BODY]", help="The body; `-` reads stdin.", show_default=False)
 ]
@@ -106,6 +123,19 @@ JsonLines = Annotated[
     bool, typer.Option("--json-lines", help="Send each line as a JSON record, as `-o json` prints them.")
 ]
 KeepId = Annotated[bool, typer.Option("--keep-id", help="Keep the message IDs of the records.")]
+KeepChannel = Annotated[
+    bool,
+    typer.Option("--keep-channel", help="Send each record to the channel that it names, without CHANNEL."),
+]
+Pace = Annotated[
+    float | None,
+    typer.Option(
+        "--pace",
+        metavar="FACTORx",
+        help="Keep the gaps between the times of the records: 1x as they are, 2x half as long.",
+        parser=valued("--pace", parse_pace),
+    ),
+]
 Encode = Annotated[
     list[str] | None,
     typer.Option(

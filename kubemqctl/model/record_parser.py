@@ -48,6 +48,7 @@ TYPES: dict[str, type] = {
     "cache_ttl": str,
     "outcome": str,
     "handler_exit": int,
+    "line": int,
 }
 _POLICY_TYPES: dict[str, type] = dict(zip(POLICY_FIELDS, (str, str, int, str), strict=True))
 _TYPE_NAMES = {
@@ -88,6 +89,22 @@ def message_from_record(record: object, keep_id: bool) -> Message:
         _tags(tags) if tags else NO_TAGS,
         _policy(policy) if policy else NO_POLICY,
     )
+
+
+def time_of(record: object) -> int:
+    """When the message of a record was stored, else when it was received: Unix nanoseconds, 0 for neither.
+
+    RecordError for what is no time.
+    """
+    from kubemqctl.model.values import parse_time
+
+    given = _checked(record)
+    name = "timestamp" if given.get("timestamp") else "received_at"
+    text = given.get(name)
+    try:
+        return parse_time(text) if text else 0
+    except UsageError as error:
+        raise RecordError(f"{name}: {error.message}", hint=error.hint) from None
 
 
 def reply_from_line(line: bytes) -> Reply:

@@ -67,6 +67,7 @@ MEANINGS = {
     "in_flight": "how many messages of a producer were unanswered at a time, at most",
     "last_activity": "when it was last used",
     "last_sequence": "the sequence of the newest message",
+    "line": "the line of the input that it answers, from 1; only of many requests",
     "limit": "what kept it from being faster; left out where that is not known",
     "loss": "how many messages never came; left out where that is not known",
     "max": "the longest latency",

@@ -154,6 +154,16 @@ def parse_rate(text: str) -> float:
     return float(number) / _RATE_UNITS[unit]
 
 
+def parse_pace(text: str) -> float:
+    """`1x`, `2x`, `0.5x`: how many times as fast, greater than 0."""
+    number = text[:-1]
+    if len(text) > _LONGEST_NUMBER or not text.endswith("x") or not _is_number(number):
+        raise UsageError(f"{quoted(text)} is not a pace: write 1x for the same gaps, 2x for half of them")
+    if float(number) == 0:
+        raise UsageError(f"{text} would never send anything: leave the option out to send without gaps")
+    return float(number)
+
+
 # Texts and bytes
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import json
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 from kubemqctl.model.limits import MAX_BODY
-from tests.support.fake_queue_server import fake_queue_server
+from tests.support.fake_queue_server import Messages, Results, accept, fake_queue_server
 from tests.support.program import Run, Start, environment
 from tests.support.raw_grpc import Stub
 
@@ -159,6 +161,73 @@ def test_a_record_that_is_longer_than_any_body_is_sent(run: Run, stub: Stub, cha
     assert len(line) > MAX_BODY
     assert run("queue", "send", channel, "--json-lines", stdin=line).code == 0
     assert bodies(stub, channel, 1) == [body]
+
+
+def test_each_record_goes_to_the_channel_that_it_names(run: Run, stub: Stub, channel: str) -> None:
+    one, two = f"{channel}-1", f"{channel}-2"
+    lines = record_lines(
+        {"channel": one, "body": "a"},
+        {"channel": two, "body": "b", "tags": {"k": "theirs"}},
+        {"body": "nowhere"},
+        {"channel": "a b", "body": "bad name"},
+        {"channel": one, "body": "c"},
+    )
+    done = run(
+        *("queue", "send", "--json-lines", "--keep-channel", "--tag", "k=v", "-o", "json"), stdin=lines
+    )
+    assert done.code == 7
+    assert [(r["channel"]) for r in done.records()] == [one, two, one]
+    assert [json.loads(line)["message"].partition(":")[0] for line in done.err.splitlines()[:2]] == [
+        "line 3",
+        "line 4",
+    ]
+    assert [m.Body for m in stub.receive(one, 2).Messages] == [b"a", b"c"]
+    assert [(m.Body, m.Tags["k"]) for m in stub.receive(two).Messages] == [(b"b", "v")]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["q", "--json-lines", "--keep-channel"], "contradict each other"),
+        (["--keep-channel"], "--keep-channel needs --json-lines"),
+        (["--json-lines"], "missing argument 'CHANNEL'"),
+        (["q", "--lines", "--pace", "1x"], "--pace needs --json-lines"),
+        (["q", "body", "--pace", "1x"], "--pace needs --json-lines"),
+        (["q", "--json-lines", "--pace", "1x", "--rate", "5/s"], "--pace and --rate"),
+        (["q", "--json-lines", "--pace", "1"], "is not a pace"),
+        (["q", "--json-lines", "--pace", "0x"], "would never send"),
+    ],
+)
+def test_keeping_channels_and_gaps_is_for_records(run: Run, words: list[str], said: str) -> None:
+    done = run("queue", "send", *words, stdin=b"", address="127.0.0.1:1")
+    assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_a_pace_keeps_the_gaps_between_the_times_of_records(run: Run) -> None:
+    arrived: list[tuple[float, list[bytes]]] = []
+
+    def act(messages: Messages) -> Results:
+        arrived.append((time.monotonic(), [m.Body for m in messages]))
+        return accept(messages)
+
+    def at(seconds: float) -> str:
+        return f"2024-05-31T08:30:{seconds:09.6f}Z"
+
+    lines = record_lines(
+        {"body": "a", "timestamp": at(0)},
+        {"body": "b", "received_at": at(0.6)},
+        {"body": "no time"},
+        {"body": "earlier", "timestamp": at(0.1)},
+        {"body": "c", "timestamp": at(1.2), "received_at": at(9)},
+        {"body": "bad", "timestamp": "noon"},
+    )
+    with fake_queue_server(*[act] * 9) as server:
+        done = run("queue", "send", "q", "--json-lines", "--pace", "2x", stdin=lines, address=server.address)
+    assert done.code == 7
+    assert "line 6: timestamp" in done.err
+    assert [bodies for _, bodies in arrived] == [[b"a"], [b"b", b"no time", b"earlier"], [b"c"]]
+    gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(arrived)]
+    assert all(0.25 <= gap <= 0.35 for gap in gaps), gaps
 
 
 def test_bodies_are_encoded_one_way_or_several_and_decoded_again(run: Run, stub: Stub, channel: str) -> None:

@@ -18,7 +18,7 @@ register = group.register
 @group.command("pub")
 def pub(
     ctx: typer.Context,
-    channel: o.Channel,
+    channel: o.ChannelUnlessKept = None,
     body: o.Body = None,
     file: o.Files = None,
     metadata: o.Metadata = "",
@@ -29,6 +29,8 @@ def pub(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    keep_channel: o.KeepChannel = False,
+    pace: o.Pace = None,
     encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
@@ -47,14 +49,18 @@ def pub(
       kubemqctl events pub alarms.kitchen -- "$body"  # whatever it begins with
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
+      kubemqctl events sub 'shop.>' --for 1m -o json > recording
+      kubemqctl events pub --json-lines --keep-channel --pace 1x < recording
     """
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
-    check_channel(channel, "events")
+    to = o.destination(channel, keep_channel)
+    if not keep_channel:
+        check_channel(to, "events")
     check_text("--metadata", metadata)
     check_text("--id", id)
-    template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
     out = SendOptions(
         template,
         body=body,
@@ -69,6 +75,8 @@ def pub(
         unknown=unknown,
         retry=retry,
         encode=encoder(encode or []),
+        kept="events" if keep_channel else None,
+        pace=pace,
     )
     return publish(ctx.obj, out, store=False)
 

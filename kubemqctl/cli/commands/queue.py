@@ -42,7 +42,7 @@ DeadLetter = Annotated[
 @group.command("send")
 def send(
     ctx: typer.Context,
-    channel: o.Channel,
+    channel: o.ChannelUnlessKept = None,
     body: o.Body = None,
     file: o.Files = None,
     metadata: o.Metadata = "",
@@ -57,6 +57,8 @@ def send(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    keep_channel: o.KeepChannel = False,
+    pace: o.Pace = None,
     encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
@@ -69,6 +71,9 @@ def send(
     split the input with --lines, -0, --delimiter or --json-lines, or repeat --file. Prints the ID of each
     message (on a terminal, of the first ten). --encode packs the bodies, for instance as gzip.
 
+    With --keep-channel each record goes to the queue that it names, and with --pace records keep the gaps
+    between their times: what `queue peek` or `events sub` has recorded with -o json is replayed.
+
     Examples:
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
       kubemqctl queue send orders -- "$body"  # whatever it begins with
@@ -78,14 +83,16 @@ def send(
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, send_many, send_one
 
-    check_channel(channel)
+    to = o.destination(channel, keep_channel)
+    if not keep_channel:
+        check_channel(to)
     if dead_letter:
         check_channel(dead_letter)
     check_text("--metadata", metadata)
     check_text("--id", id)
     run: Invocation = ctx.obj
     template = Message(
-        channel=channel,
+        channel=to,
         id=id,
         metadata=metadata,
         tags=parse_tags(tag) if tag else NO_TAGS,
@@ -105,6 +112,8 @@ def send(
         unknown=unknown,
         retry=retry,
         encode=encoder(encode or []),
+        kept="queues" if keep_channel else None,
+        pace=pace,
     )
     return (send_many if out.is_many else send_one)(run, out, _outlet)
 

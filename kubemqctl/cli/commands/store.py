@@ -61,7 +61,7 @@ CheckpointFile = Annotated[
 @group.command("pub")
 def pub(
     ctx: typer.Context,
-    channel: o.Channel,
+    channel: o.ChannelUnlessKept = None,
     body: o.Body = None,
     file: o.Files = None,
     metadata: o.Metadata = "",
@@ -72,6 +72,8 @@ def pub(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    keep_channel: o.KeepChannel = False,
+    pace: o.Pace = None,
     encode: o.Encode = None,
     rate: o.Rate = None,
     failed: o.FailedFile = None,
@@ -93,10 +95,12 @@ def pub(
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
-    check_channel(channel, "events_store")
+    to = o.destination(channel, keep_channel)
+    if not keep_channel:
+        check_channel(to, "events_store")
     check_text("--metadata", metadata)
     check_text("--id", id)
-    template = Message(channel=channel, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
     out = SendOptions(
         template,
         body=body,
@@ -111,6 +115,8 @@ def pub(
         unknown=unknown,
         retry=retry,
         encode=encoder(encode or []),
+        kept="events_store" if keep_channel else None,
+        pace=pace,
     )
     return publish(ctx.obj, out, store=True)
 

@@ -6,25 +6,34 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from kubemqctl.messaging.input.splitting import InputBatch
-from kubemqctl.model.channels import check_channel
-from kubemqctl.model.errors import KubemqctlError, TooLarge, UsageError
+from kubemqctl.model import record_parser
+from kubemqctl.model.channels import ChannelType, check_channel
+from kubemqctl.model.errors import KubemqctlError, RecordError, TooLarge, UsageError
 from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.messages import NO_POLICY, Message, Policy
-from kubemqctl.model.record_parser import message_from_line
+from kubemqctl.model.record_parser import message_from_line, time_of
 
 _TOO_LARGE = f"too large: the maximum is {MAX_BODY} bytes"
 
 
 class MessageBatch(NamedTuple):
-    """Messages to send in one request, and where in the input each came from."""
+    """Messages to send in one request, and where in the input each came from.
+
+    `times` are those of their records, in Unix nanoseconds, 0 for none; only where somebody asks for them.
+    """
 
     messages: Sequence[Message]
     lines: Sequence[int]
+    times: Sequence[int] = ()
 
     def portions(self, most: int) -> Iterator[MessageBatch]:
         """The job in parts of at most `most` messages."""
         for at in range(0, len(self.messages), most):
-            yield MessageBatch(self.messages[at : at + most], self.lines[at : at + most])
+            yield self.between(at, at + most)
+
+    def between(self, begin: int, end: int) -> MessageBatch:
+        """The messages from place `begin` to before `end`."""
+        return MessageBatch(self.messages[begin:end], self.lines[begin:end], self.times[begin:end])
 
     def at(self, indexes: Sequence[int]) -> MessageBatch:
         """The messages at these places."""
@@ -58,19 +67,30 @@ def parse_bodies(template: Message) -> Parse:
     return parse
 
 
-def parse_records(template: Message, keep_id: bool) -> Parse:
-    """Each piece is a record; what the template has beats what the record says."""
+def parse_records(
+    template: Message, keep_id: bool, kept: ChannelType | None = None, with_times: bool = False
+) -> Parse:
+    """Each piece is a record; what the template has beats what the record says.
+
+    `kept` is the type of the channels that the records name, where they go there and not to the template's.
+    """
     override = _override(template) if _overrides_more_than_channel(template) else None
     channel = template.channel
+    known: set[str] = set()  # channels whose names have been checked
 
     def parse(batch: InputBatch) -> ParsedBatch:
         messages: list[Message] = []
         lines: list[int] = []
+        times: list[int] = []
         bad = _oversize(batch)
         for line, piece in zip(batch.lines, batch.pieces, strict=True):
             try:
                 message = message_from_line(piece, keep_id)
                 body, to, id, metadata, tags, policy = message
+                if kept and to not in known:
+                    _check_kept(to, kept)
+                    known.add(to)
+                at = time_of(record_parser.parse(piece)) if with_times else 0
                 if len(body) > MAX_BODY:
                     raise TooLarge(_TOO_LARGE)
                 if policy is not NO_POLICY and policy.dead_letter:
@@ -78,15 +98,24 @@ def parse_records(template: Message, keep_id: bool) -> Parse:
             except UsageError as e:
                 bad.append((line, e))
                 continue
+            goes_to = to if kept else channel
             if override:
-                message = override(message)
-            elif to != channel:
-                message = Message(body, channel, id, metadata, tags, policy)
+                message = override(message, goes_to)
+            elif to != goes_to:
+                message = Message(body, goes_to, id, metadata, tags, policy)
             messages.append(message)
             lines.append(line)
-        return ParsedBatch(MessageBatch(messages, lines), bad)
+            if with_times:
+                times.append(at)
+        return ParsedBatch(MessageBatch(messages, lines, times), bad)
 
     return parse
+
+
+def _check_kept(channel: str, kept: ChannelType) -> None:
+    if not channel:
+        raise RecordError("the record names no channel, and --keep-channel sends it where it names one")
+    check_channel(channel, kept)
 
 
 def check_dead_letter(name: str) -> None:
@@ -98,10 +127,10 @@ def check_dead_letter(name: str) -> None:
         raise
 
 
-def _override(template: Message) -> Callable[[Message], Message]:
-    _, channel, _, metadata, tags, policy = template
+def _override(template: Message) -> Callable[[Message, str], Message]:
+    _, _, _, metadata, tags, policy = template
 
-    def whole(message: Message) -> Message:
+    def whole(message: Message, channel: str) -> Message:
         return Message(
             message.body,
             channel,

@@ -10,8 +10,9 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
-from kubemqctl.messaging.input.message_parsers import MessageBatch, ParsedBatch
+from kubemqctl.messaging.input.message_parsers import ParsedBatch
 from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, InputBatch, split_bytes, split_stream
+from kubemqctl.messaging.sending.pace import Pacer
 from kubemqctl.messaging.sending.retry import (
     UNKNOWN,
     Link,
@@ -24,6 +25,7 @@ from kubemqctl.messaging.sending.retry import (
 )
 from kubemqctl.messaging.sending.sender import Sender
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
+from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
 from kubemqctl.model.limits import MAX_BODY, MAX_RECORD
 from kubemqctl.model.messages import Message, SendResult
@@ -56,6 +58,8 @@ class SendOptions(NamedTuple):
     retry: int
     new_id: Callable[[], str] | None = None  # for messages without one; None leaves that to the server
     encode: Callable[[bytes], bytes] | None = None  # what --encode makes of a body
+    kept: ChannelType | None = None  # with --keep-channel, the type of the channels that records name
+    pace: float | None = None
 
     @property
     def is_many(self) -> bool:
@@ -118,8 +122,18 @@ def send_one(run: Invocation, out: SendOptions, opened: Open) -> int:
 def _check_single(out: SendOptions) -> None:
     if out.rate is not None:
         raise UsageError("--rate needs many messages", hint="split the input with --lines, -0 or --delimiter")
-    if out.keep_id:
-        raise UsageError("--keep-id needs --json-lines")
+    _check_records(out)
+
+
+def _check_records(out: SendOptions) -> None:
+    """Refuse what only records can have."""
+    for name, given in (
+        ("--keep-id", out.keep_id),
+        ("--keep-channel", out.kept),
+        ("--pace", out.pace is not None),
+    ):
+        if given and not out.json_lines:
+            raise UsageError(f"{name} needs --json-lines")
 
 
 def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
@@ -142,6 +156,7 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
             unsent,
             most=_most(out.template),
             limiter=RateLimiter(out.rate, stop.wait) if out.rate else None,
+            pacer=Pacer(out.pace, stop.wait) if out.pace else None,
             retry=out.retry,
         )
         # What was imported stays: the collector need not walk it again and again (0.5 of 12 µs a record).
@@ -180,8 +195,9 @@ def _check_many(out: SendOptions) -> None:
         raise UsageError(
             "several --file, a message each, cannot be split by --lines, -0, --delimiter or --json-lines"
         )
-    if out.keep_id and not out.json_lines:
-        raise UsageError("--keep-id needs --json-lines")
+    _check_records(out)
+    if out.pace is not None and out.rate is not None:
+        raise UsageError("--pace and --rate cannot be used together")
     if not out.between:
         raise UsageError("--delimiter is empty")
 
@@ -215,7 +231,7 @@ def _parser(out: SendOptions) -> Parse:
     from kubemqctl.messaging.input import message_parsers
 
     parse = (
-        message_parsers.parse_records(out.template, out.keep_id)
+        message_parsers.parse_records(out.template, out.keep_id, out.kept, out.pace is not None)
         if out.json_lines
         else message_parsers.parse_bodies(out.template)
     )
@@ -224,7 +240,7 @@ def _parser(out: SendOptions) -> Parse:
 
     def parse_and_finish(batch: InputBatch) -> ParsedBatch:
         job, bad = parse(batch)
-        return ParsedBatch(MessageBatch([_finished(m, out) for m in job.messages], job.lines), bad)
+        return ParsedBatch(job._replace(messages=[_finished(m, out) for m in job.messages]), bad)
 
     return parse_and_finish
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.input.message_parsers import MessageBatch, ParsedBatch
 from kubemqctl.messaging.input.splitting import MAX_COUNT, InputBatch
+from kubemqctl.messaging.sending.pace import Due, Pacer
 from kubemqctl.messaging.sending.retry import (
     UNKNOWN,
     Link,
@@ -58,6 +59,7 @@ class Sender:
         *,
         most: int = MAX_COUNT,
         limiter: RateLimiter | None = None,
+        pacer: Pacer | None = None,
         retry: int = 0,
     ) -> None:
         self.summary = SendSummary()
@@ -68,6 +70,7 @@ class Sender:
         self._unsent = unsent
         self._most = most if limiter is None else min(most, limiter.portion)
         self._limiter = limiter
+        self._pacer = pacer
         self._retry = retry
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
@@ -101,15 +104,22 @@ class Sender:
         return self.summary
 
     def _send(self, job: MessageBatch) -> None:
-        """Begin to send `job`, each part once the one before is answered and the rate allows it."""
-        for part in job.portions(self._most):
+        """Begin to send `job`, each part once the one before is answered and its time has come."""
+        for part, due in self._portions(job):
             send = self._link.build(part.messages)
             self._collect()
             if self._limiter and not self.summary.gave_up:
                 self._limiter(len(part.messages))
+            if self._pacer and not self.summary.gave_up:
+                self._pacer.wait(due)
             if self._stop:
                 return
             self._begin(part, send)
+
+    def _portions(self, job: MessageBatch) -> Iterable[Due]:
+        if self._pacer:
+            return self._pacer.portions(job, self._most)
+        return (Due(part, 0.0) for part in job.portions(self._most))
 
     def _begin(self, job: MessageBatch, send: Callable[[], PendingRequest]) -> None:
         if not self._is_up():
