@@ -199,8 +199,8 @@ _kubemqctl_table() {
             arguments='profiles'
             ;;
         'profile set')
-            options='--token-command --default-output --protected --no-protected --unset --current'
-            values='--token-command=- --default-output=words:auto,human,json,yaml,raw --unset=words:address,client_id,token,token_file,token_command,tls,output,protected'
+            options='--token-command --default-output --protected --no-protected --read-only --no-read-only --unset --current'
+            values='--token-command=- --default-output=words:auto,human,json,yaml,raw --unset=words:address,client_id,token,token_file,token_command,tls,output,protected,read_only'
             arguments='profiles'
             ;;
         'profile use')

@@ -483,7 +483,8 @@ function __kubemqctl_table
                 'option|--token-command|-|Run COMMAND, without a shell, to get the token.' \
                 'option|--default-output|words:auto,human,json,yaml,raw|Default output format on terminals.' \
                 'option|--protected --no-protected||Let destructive commands ask for the name of what they delete.' \
-                'option|--unset|words:address,client_id,token,token_file,token_command,tls,output,protected|Remove a setting; repeat for more.' \
+                'option|--read-only --no-read-only||Refuse every command that changes the server.' \
+                'option|--unset|words:address,client_id,token,token_file,token_command,tls,output,protected,read_only|Remove a setting; repeat for more.' \
                 'option|--current||Make this the current profile.'
         case 'profile use'
             printf '%s\n' \

@@ -32,7 +32,10 @@ class Command(TyperCommand):
     prints_metrics = False
 
     def invoke(self, ctx: Any) -> Any:
+        from kubemqctl.cli.read_only import refuse_changes
+
         ctx.obj.check_output(self.prints_metrics)
+        refuse_changes(ctx.obj, tuple(ctx.command_path.split()[1:]), ctx.params)
         return super().invoke(ctx)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

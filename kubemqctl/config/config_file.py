@@ -16,7 +16,17 @@ from kubemqctl.model.errors import ConfigError, NotFound
 from kubemqctl.model.text import quoted
 from kubemqctl.model.values import OUTPUT_FORMS
 
-KEYS = ("address", "client_id", "token", "token_file", "token_command", "tls", "output", "protected")
+KEYS = (
+    "address",
+    "client_id",
+    "token",
+    "token_file",
+    "token_command",
+    "tls",
+    "output",
+    "protected",
+    "read_only",
+)
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
 
 
@@ -106,7 +116,7 @@ class _Reader:
             return self.addresses(node)
         if key == "tls":
             return self.tls(name, node)
-        if key == "protected":
+        if key in ("protected", "read_only"):
             return self.on_or_off(node, key) is True
         text = self.text(node, key)
         if key == "output" and text and text not in OUTPUT_FORMS:

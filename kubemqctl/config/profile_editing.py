@@ -71,6 +71,7 @@ def change(
     token_command: str | None,
     output: str | None,
     protected: bool | None,
+    read_only: bool | None,
     unset: Sequence[str],
 ) -> Profile:
     """`profile` without the keys of `unset`, and then with all that is given; None is "not given".
@@ -93,6 +94,8 @@ def change(
         profile = profile._replace(output=_form(output))
     if protected is not None:
         profile = profile._replace(protected=protected)
+    if read_only is not None:
+        profile = profile._replace(read_only=read_only)
     return profile._replace(tls=_changed_tls(profile.tls, flags))
 
 
@@ -184,6 +187,7 @@ def row(config: Config, profile: Profile) -> Record:
         "tls": bool(profile.tls.enabled),
         "token": bool(profile.token or profile.token_file or profile.token_command),
         "protected": profile.protected,
+        "read_only": profile.read_only,
     }
 
 
@@ -211,6 +215,7 @@ def effective(settings: Settings) -> Record:
         "tls": tls,
         "output": settings.output or "auto",
         "protected": settings.protected,
+        "read_only": settings.read_only,
         "connect_timeout": format_duration(settings.connect_timeout),
         "connect_wait": format_duration(settings.connect_wait),
     }

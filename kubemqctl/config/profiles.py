@@ -97,6 +97,7 @@ class Profile(NamedTuple):
     tls: Tls = Tls()
     output: str = ""
     protected: bool = False
+    read_only: bool = False
 
     def __repr__(self) -> str:
         return f"Profile(name={self.name!r}, addresses={self.addresses!r}, …)"

@@ -36,6 +36,7 @@ class Settings(NamedTuple):
     tls: Tls
     output: str
     protected: bool
+    read_only: bool
     profile: str
     connect_timeout: float
     connect_wait: float
@@ -72,6 +73,7 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
         tls=_tls(found),
         output=found["output"][0],
         protected=found["protected"][0],
+        read_only=found["read_only"][0],
         profile=profile.name if profile else "",
         connect_timeout=found["connect_timeout"][0],
         connect_wait=found["connect_wait"][0],
@@ -92,11 +94,16 @@ def wished_output(flags: Flags, environ: Mapping[str, str]) -> str:
 
     Raises nothing: what is wrong with the file or the name is for resolve() to say, to those who connect.
     """
-    try:
-        profile, _ = _chosen(load_current(environ), flags, environ)
-    except KubemqctlError:
-        return ""
+    profile = profile_in_force(flags, environ)
     return profile.output if profile else ""
+
+
+def profile_in_force(flags: Flags, environ: Mapping[str, str]) -> Profile | None:
+    """The profile that applies. Raises nothing either: None where that cannot be told."""
+    try:
+        return _chosen(load_current(environ), flags, environ)[0]
+    except KubemqctlError:
+        return None
 
 
 def read_token(settings: Settings) -> str:

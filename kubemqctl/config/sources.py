@@ -2,7 +2,7 @@
 
 A source maps a field to (its value, where it was given). Fields are those of Settings, TLS files apart:
 addresses, client_id, token, tls (whether it is on), tls_ca, tls_cert, tls_key, tls_server_name, output,
-protected, connect_timeout, connect_wait.
+protected, read_only, connect_timeout, connect_wait.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ DEFAULTS: Source = {
     "tls_server_name": ("", "default"),
     "output": ("", "default"),
     "protected": (False, "default"),
+    "read_only": (False, "default"),
     "connect_timeout": (CONNECT_TIMEOUT, "default"),
     "connect_wait": (0.0, "default"),
 }
@@ -143,6 +144,7 @@ def of_profile(config: Config, profile: Profile) -> Source:
         "tls_server_name": profile.tls.server_name,
         "output": profile.output,
         "protected": profile.protected,
+        "read_only": profile.read_only,
     }
     given: Source = {field: (value, _place(config, profile, field)) for field, value in said.items() if value}
     if profile.tls.enabled is not None:

@@ -243,16 +243,17 @@ _STORED = {
     "tls": {"type": "object", "properties": _TLS, "additionalProperties": False},
     "output": _TEXT,
     "protected": _FLAG,
+    "read_only": _FLAG,
 }
 _OTHERS: dict[str, Schema] = {
     "profile": _object(
         "A profile in a list.",
         {
-            **{name: _STORED[name] for name in ("name", "current", "address", "protected")},
+            **{name: _STORED[name] for name in ("name", "current", "address", "protected", "read_only")},
             "tls": {**_FLAG, "description": "whether TLS is used"},
             "token": {**_FLAG, "description": "whether a token is set"},
         },
-        ["name", "current", "address", "tls", "token", "protected"],
+        ["name", "current", "address", "tls", "token", "protected", "read_only"],
     ),
     "stored-profile": _object("A profile as its file has it.", _STORED, ["name", "current"]),
     "settings": _object(
@@ -270,6 +271,7 @@ _OTHERS: dict[str, Schema] = {
             "tls",
             "output",
             "protected",
+            "read_only",
             "connect_timeout",
             "connect_wait",
             "sources",

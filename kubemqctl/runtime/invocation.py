@@ -87,6 +87,11 @@ class Invocation:
         from kubemqctl.client.connect import connect
 
         settings = resolve(Flags(profile=profile), without_connection(self.environ))
+        if settings.read_only:
+            raise UsageError(
+                f"the profile {profile} is read-only",
+                hint=f"to allow changes: kubemqctl profile set {profile} --no-read-only",
+            )
         for text in (*settings.notes, *plain_text_warning(settings)):
             self.warn(text)
         with connect(settings, self.warn, pause) as client:

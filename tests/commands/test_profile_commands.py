@@ -53,8 +53,8 @@ def stored(path: Path, name: str) -> Profile:
 
 
 def test_a_list_has_a_line_for_each_profile_and_marks_the_current_one(two: Path, profiles: Profiles) -> None:
-    assert (
-        profiles("list").text == "prod\tyes\ta:1,b:2\tyes\tyes\tyes\ndev\tno\tlocalhost:50000\tno\tyes\tno\n"
+    assert profiles("list").text == (
+        "prod\tyes\ta:1,b:2\tyes\tyes\tyes\tno\ndev\tno\tlocalhost:50000\tno\tyes\tno\tno\n"
     )
     assert profiles("list", "-o", "json").records() == [
         {
@@ -64,6 +64,7 @@ def test_a_list_has_a_line_for_each_profile_and_marks_the_current_one(two: Path,
             "tls": True,
             "token": True,
             "protected": True,
+            "read_only": False,
         },
         {
             "name": "dev",
@@ -72,6 +73,7 @@ def test_a_list_has_a_line_for_each_profile_and_marks_the_current_one(two: Path,
             "tls": False,
             "token": True,
             "protected": False,
+            "read_only": False,
         },
     ]
     assert "NAME" in profiles("list", "-o", "human").text
@@ -140,6 +142,7 @@ def test_effective_tells_what_counts_and_where_it_comes_from(two: Path, profiles
         "tls_ca": "profile prod (config.yaml line 10)",
         "output": "profile prod (config.yaml line 11)",
         "protected": "profile prod (config.yaml line 12)",
+        "read_only": "default",
         "connect_timeout": "default",
         "connect_wait": "default",
         "name": "current profile",
@@ -192,7 +195,9 @@ def test_a_broken_file_is_2_with_its_line(path: Path, profiles: Profiles) -> Non
 def test_set_stores_what_every_option_gives(path: Path, profiles: Profiles, tmp_path: Path) -> None:
     for name in ("ca", "cert", "key"):
         (tmp_path / name).touch()
-    options = "--tls-ca ca --tls-cert cert --tls-key key --tls-server-name n --client-id me --protected"
+    options = (
+        "--tls-ca ca --tls-cert cert --tls-key key --tls-server-name n --client-id me --protected --read-only"
+    )
     more = ["--token-command", "pass 'a b'", "--default-output", "yaml"]
     result = profiles("set", "p", "-a", "a:1", "--address=b:2,c:3", *options.split(), *more)
     assert (result.out, result.err) == (b"", "profile p created, now the current one\n")
@@ -206,6 +211,7 @@ def test_set_stores_what_every_option_gives(path: Path, profiles: Profiles, tmp_
         "pass 'a b'",
         Tls(True, files[0], files[1], files[2], "n"),
         "yaml",
+        True,
         True,
     )
 

@@ -134,6 +134,7 @@ PROFILES = st.builds(
     st.builds(Tls, st.none() | st.booleans(), st.just(""), st.just(""), st.just(""), PRINTABLE),
     st.sampled_from(["", "json", "raw"]),
     protected=st.booleans(),
+    read_only=st.booleans(),
 )
 
 

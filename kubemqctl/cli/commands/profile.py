@@ -96,6 +96,10 @@ def set_(
             help="Let destructive commands ask for the name of what they delete.",
         ),
     ] = None,
+    read_only: Annotated[
+        bool | None,
+        typer.Option("--read-only/--no-read-only", help="Refuse every command that changes the server."),
+    ] = None,
     unset: Annotated[
         list[str] | None, typer.Option("--unset", metavar="KEY", help="Remove a setting; repeat for more.")
     ] = None,
@@ -126,6 +130,7 @@ def set_(
             token_command=token_command,
             output=default_output,
             protected=protected,
+            read_only=read_only,
             unset=unset or (),
         )
         if profile == old and not current:

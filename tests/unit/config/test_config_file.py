@@ -131,6 +131,7 @@ FULL = Profile(
     tls=Tls(True, "/ca", "/cert", "/key", "name"),
     output="yaml",
     protected=True,
+    read_only=True,
 )
 
 

@@ -129,7 +129,7 @@ def test_precedence(case: Case, write: Write) -> None:
 def test_without_a_file_the_defaults_hold(tmp_path: Path) -> None:
     found = settings(tmp_path / "none.yaml")
     assert found._replace(client_id="", sources={}) == Settings(
-        ("localhost:50000",), "", found.token, Tls(False), "", False, "", 5.0, 0.0, {}, ()
+        ("localhost:50000",), "", found.token, Tls(False), "", False, False, "", 5.0, 0.0, {}, ()
     )
     assert set(found.sources.values()) == {"default"}
     assert read_token(found) == ""
