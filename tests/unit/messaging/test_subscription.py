@@ -29,7 +29,8 @@ FAST = Timing(
     sign=0.2, hush=0.05, ping_every=0.2, ping_patience=0.3, first_pause=0.02, longest_pause=0.1, regain=0.5
 )
 
-LIMITS = TimeLimits(lasting=10.0)
+# A bound for a test that goes wrong, far from what a loaded machine takes.
+LIMITS = TimeLimits(lasting=60.0)
 
 
 @pytest.fixture
@@ -143,7 +144,7 @@ def test_held_events_wait_and_come_when_the_hold_ends(broker: Broker, stub: Stub
         assert next(turns) == []
         live.hold = False
         live.due = None
-        assert [event.body for event in next(turns)] == [b"one"]
+        assert [event.body for event in next(filter(None, turns))] == [b"one"]
 
 
 def until_closed(live: LiveSubscription[Event], proxy: Proxy) -> None:
