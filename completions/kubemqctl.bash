@@ -17,7 +17,7 @@ _kubemqctl_table() {
             commands='pub sub'
             ;;
         'store')
-            commands='pub sub'
+            commands='pub sub copy'
             ;;
         'cmd')
             commands='send respond'
@@ -103,6 +103,11 @@ _kubemqctl_table() {
             values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=-'
             arguments='channels:events_store'
             handler='--'
+            ;;
+        'store copy')
+            options='--from --until --follow --checkpoint --where --decode --proto-set --proto-type --rate --to-profile'
+            values='--from=words:new,first,last --until=words:now --checkpoint=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --to-profile=profiles'
+            arguments='channels:events_store channels:events_store'
             ;;
         'cmd send')
             options='--file --timeout --metadata --tag'

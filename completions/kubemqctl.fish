@@ -44,7 +44,8 @@ function __kubemqctl_table
         case 'store'
             printf '%s\n' \
                 'command|pub|Publish one or more events that are stored.' \
-                'command|sub|Read stored events from any position: print them, or run COMMAND for each.'
+                'command|sub|Read stored events from any position: print them, or run COMMAND for each.' \
+                'command|copy|Copy stored events to another channel, in their order; ID, body, metadata and tags stay the same.'
         case 'cmd'
             printf '%s\n' \
                 'command|send|Send a command and wait for its result.' \
@@ -282,6 +283,20 @@ function __kubemqctl_table
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.'
+        case 'store copy'
+            printf '%s\n' \
+                'argument|channels:events_store' \
+                'argument|channels:events_store' \
+                'option|--from|words:new,first,last|Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).' \
+                'option|--until|words:now|End position, inclusive: now, a sequence, a time, or a date (that day included).' \
+                'option|--follow||Keep copying what is published.' \
+                'option|--checkpoint|file|Remember the position in FILE.' \
+                'option|--where|words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--to-profile|profiles|TARGET is on the server of the profile NAME.'
         case 'cmd send'
             printf '%s\n' \
                 'argument|channels:commands' \

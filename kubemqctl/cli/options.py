@@ -13,7 +13,17 @@ import typer
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_QUEUE_SECONDS
 from kubemqctl.model.text import quoted
-from kubemqctl.model.values import parse_delimiter, parse_duration, parse_pace, parse_rate, whole_seconds
+from kubemqctl.model.values import (
+    End,
+    Start,
+    parse_delimiter,
+    parse_duration,
+    parse_end,
+    parse_pace,
+    parse_rate,
+    parse_start,
+    whole_seconds,
+)
 
 T = TypeVar("T")
 
@@ -281,4 +291,33 @@ RequestCount = Annotated[int | None, count("Stop after N requests.")]
 Error = Annotated[
     str | None,
     typer.Option("--error", metavar="TEXT", help="Refuse every request with the error message TEXT."),
+]
+
+
+# Positions in a store
+
+
+def _from(default: str) -> Any:
+    return typer.Option(
+        "--from",
+        metavar="START",
+        help="Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).",
+        show_default=default,
+        parser=valued("--from", parse_start),
+    )
+
+
+From = Annotated[Start | None, _from("new")]
+FromFirst = Annotated[Start | None, _from("first")]
+Until = Annotated[
+    End | None,
+    typer.Option(
+        "--until",
+        metavar="END",
+        help="End position, inclusive: now, a sequence, a time, or a date (that day included).",
+        parser=valued("--until", parse_end),
+    ),
+]
+CheckpointFile = Annotated[
+    str | None, typer.Option("--checkpoint", metavar="FILE", help="Remember the position in FILE.")
 ]

@@ -299,7 +299,7 @@ def test_without_a_command_the_help_is_shown_on_stderr(run: Run, words: tuple[st
 def test_without_a_command_programs_get_an_error(run: Run) -> None:
     result = run("store", "-o", "json", address="")
     assert result.code == 2
-    assert json.loads(result.err)["hint"].startswith("one of pub, sub; see")
+    assert json.loads(result.err)["hint"].startswith("one of pub, sub, copy; see")
 
 
 def test_a_handler_without_its_dashes_is_told_where_it_belongs(capfd: pytest.CaptureFixture[str]) -> None:

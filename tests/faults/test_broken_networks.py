@@ -19,10 +19,11 @@ from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.move import Mover
 from kubemqctl.messaging.queues.move_calls import move_calls
-from kubemqctl.messaging.queues.move_target import MoveOptions, Say
+from kubemqctl.messaging.queues.move_target import MoveOptions
 from kubemqctl.messaging.queues.receive import MessagePrinter
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import Worker
+from kubemqctl.messaging.recovery import Say
 from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup

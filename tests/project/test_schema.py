@@ -143,6 +143,12 @@ def _(bench: Bench) -> list[Result]:
     return [bench.run("store pub C body"), bench.run("store pub C --lines", stdin=b"a\nb\n")]
 
 
+@scenario("store copy")
+def _(bench: Bench) -> list[Result]:
+    bench.store()
+    return [bench.run(f"store copy C {bench.channel}.target")]
+
+
 @scenario("store sub")
 def _(bench: Bench) -> list[Result]:
     bench.store()

@@ -33,6 +33,8 @@ class FakeStore:
         self.refuses = 0  # so many subscriptions from the first on, as a server that is not ready yet does
         self.ends_after: float | None = None  # seconds after which every subscription breaks off by itself
         self.takes = -1  # so many published events, then the connection breaks; -1: all
+        self.answers = -1  # so many of them are answered, the rest is not; -1: all
+        self.keeps = False  # whether what is published is stored
         self.taken: list[pb.Event] = []
         self._events: list[pb.EventReceive] = []
         self._changed = threading.Condition()
@@ -119,9 +121,12 @@ class FakeStore:
             self._break_if_due(context)
             self.takes -= 1
             self.taken.append(event)
+            if self.keeps:
+                self.put(1, EventID=event.EventID, Body=event.Body, Metadata=event.Metadata)
             if event.Body == b"no":
                 yield pb.Result(EventID=event.EventID, Error="Error 110: invalid message, cannot be empty")
-            elif event.Store:
+            elif event.Store and self.answers:
+                self.answers -= 1
                 yield pb.Result(EventID=event.EventID, Sent=True)
         self._break_if_due(context)
 

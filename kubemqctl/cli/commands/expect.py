@@ -8,7 +8,6 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.cli.commands.store import From
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.messages import Event, Received
 from kubemqctl.model.values import Start
@@ -148,7 +147,7 @@ def events(
 def store(
     ctx: typer.Context,
     channel: o.Channel,
-    start: From = None,
+    start: o.From = None,
     where: o.Where = None,
     never: Never = None,
     count: Least = None,

@@ -103,6 +103,7 @@ PRINTS: dict[str, Printed] = {
     "events pub": _RESULT,
     "events sub": Printed(("event", "handled-event"), "the body; with a handler, its stdout"),
     "store pub": _RESULT,
+    "store copy": Printed(("affected",), "the number"),
     "store sub": Printed(("event", "handled-event"), "the body; with a handler, its stdout"),
     "cmd send": Printed(("response",), "nothing"),
     "cmd respond": Printed(("answered-request",), "nothing"),

@@ -1,4 +1,4 @@
-"""`kubemqctl store`: pub, sub."""
+"""`kubemqctl store`: pub, sub; copy has a file of its own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
+from kubemqctl.cli.commands.store_copy import copy
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, Message
@@ -18,43 +19,9 @@ group = command_tree.CommandGroup("store")
 register = group.register
 
 
-def _start(text: str) -> Start:
-    from kubemqctl.model.values import parse_start
-
-    return parse_start(text)
-
-
-def _end(text: str) -> End:
-    from kubemqctl.model.values import parse_end
-
-    return parse_end(text)
-
-
-From = Annotated[
-    Start | None,
-    typer.Option(
-        "--from",
-        metavar="START",
-        help="Start: new, first, last, -10 (the last 10), a sequence, a time, a date, or 2h (ago).",
-        show_default="new",
-        parser=o.valued("--from", _start),
-    ),
-]
-Until = Annotated[
-    End | None,
-    typer.Option(
-        "--until",
-        metavar="END",
-        help="End position, inclusive: now, a sequence, a time, or a date (that day included).",
-        parser=o.valued("--until", _end),
-    ),
-]
 Durable = Annotated[
     str | None,
     typer.Option("--durable", metavar="NAME", help="Let the server remember the position under NAME."),
-]
-CheckpointFile = Annotated[
-    str | None, typer.Option("--checkpoint", metavar="FILE", help="Remember the position in FILE.")
 ]
 
 
@@ -125,11 +92,11 @@ def pub(
 def sub(
     ctx: typer.Context,
     channel: o.Channel,
-    start: From = None,
-    until: Until = None,
+    start: o.From = None,
+    until: o.Until = None,
     group: o.SubscriberGroup = "",
     durable: Durable = None,
-    checkpoint: CheckpointFile = None,
+    checkpoint: o.CheckpointFile = None,
     count: o.Count = None,
     idle: o.Idle = None,
     lasting: o.For = None,
@@ -204,6 +171,9 @@ def sub(
         view=message_view(Event, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn),
     )
     return subscribe_store(run, wish, StoreOptions(begin, until, durable or "", checkpoint))
+
+
+group.command("copy")(copy)
 
 
 def _check_position(

@@ -18,16 +18,8 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.queues.fetch import Expiring, not_given
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
-from kubemqctl.messaging.queues.move_target import (
-    BYTES_AT_ONCE,
-    LOST,
-    MOST_AT_ONCE,
-    MoveOptions,
-    Recovery,
-    Say,
-    Target,
-    in_flight,
-)
+from kubemqctl.messaging.queues.move_target import BYTES_AT_ONCE, MOST_AT_ONCE, MoveOptions, Target
+from kubemqctl.messaging.recovery import LOST, Recovery, Say, in_flight
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.limits import MAX_PEEK
 from kubemqctl.model.messages import Affected, Received

@@ -6,25 +6,20 @@ messages: they are sent again, and it is said that they may be there twice.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from kubemqctl.messaging.queues.move_calls import MoveCalls
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, TimedOut, TooLarge, Unreachable
+from kubemqctl.messaging.recovery import LOST, Recovery, in_flight
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut, TooLarge
 from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
 from kubemqctl.model.messages import Message, Policy, Received, SendResult
-from kubemqctl.model.text import count_text
 from kubemqctl.output.stderr import FirstFew
-from kubemqctl.runtime.waiting import Backoff, RateLimiter, StopSignal
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 Wanted = Callable[[Received], bool]
 MOST_AT_ONCE = 500
 BYTES_AT_ONCE = 8 << 20
-# So long a server that was lost is waited for, and so soon it is tried again: seconds.
-REGAIN = 30.0
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-LOST = (Unreachable, TimedOut, NotReady)
 # What a worker tells of a failure, and a message that is sent back to work has no use for.
 FAILURE_TAGS = ("kubemqctl-error", "kubemqctl-attempts", "kubemqctl-failed-at", "kubemqctl-failed-from")
 
@@ -43,59 +38,6 @@ class MoveOptions(NamedTuple):
     rate: float | None
     dry: bool
     copies: bool = False
-
-
-class Say(NamedTuple):
-    """Where a run says what it has to say: warnings, and notes that -q leaves out."""
-
-    warn: Callable[[str], None]
-    note: Callable[[str], None] = lambda text: None
-
-
-class Recovery:
-    """Waits for servers that were lost. `doubt` is what may be said of the batch in flight meanwhile.
-
-    `sends_again` is whether a batch in doubt goes to the target once more when the server is back.
-    """
-
-    def __init__(self, stop: StopSignal, say: Say) -> None:
-        self.doubt = ""
-        self.sends_again = 0
-        self._stop = stop
-        self._say = say
-
-    def regain(self, error: KubemqctlError, reconnect: Callable[[], None]) -> None:
-        """Connect again; a signal ends that too. Raises `error` when the server is not back in time."""
-        self._say.note(f"{error.message}; trying again for {REGAIN:g} s")
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
-        deadline = time.monotonic() + REGAIN
-        is_back = False
-        try:
-            while not self._stop and not is_back:
-                self._stop.wait(backoff.pause())
-                try:
-                    reconnect()
-                    is_back = True
-                except LOST:
-                    if time.monotonic() >= deadline:
-                        raise error from None
-        finally:
-            self._tell(is_back)
-
-    def _tell(self, is_back: bool) -> None:
-        if is_back:
-            self._say.note("connected again")
-        if self.sends_again and is_back:
-            what = in_flight(self.sends_again)
-            self._say.warn(f"{what} sent again, and may be in the target twice")
-        elif self.doubt and not is_back:
-            self._say.warn(self.doubt)
-        self.doubt, self.sends_again = "", 0
-
-
-def in_flight(count: int) -> str:
-    """How what is said of the batch in flight begins."""
-    return f"{count_text(count, 'message')} of the batch in flight:"
 
 
 class Target:

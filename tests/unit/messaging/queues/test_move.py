@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kubemqctl.client.queues import Depth, HeldBatch
+from kubemqctl.messaging import recovery
 from kubemqctl.messaging.queues import move, move_target
 from kubemqctl.messaging.queues.move import Mover
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences
-from kubemqctl.messaging.queues.move_target import MoveOptions, Say, Wanted
+from kubemqctl.messaging.queues.move_target import MoveOptions, Wanted
+from kubemqctl.messaging.recovery import Say
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Partial, TooLarge, Unreachable
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
@@ -207,7 +209,7 @@ def copier(source: Source, said: list[str], reconnect_target: Callable[[], None]
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(move_target, "FIRST_PAUSE", 0.001)
+    monkeypatch.setattr(recovery, "FIRST_PAUSE", 0.001)
 
 
 def bodies(source: Source) -> list[int]:
@@ -294,7 +296,7 @@ def test_what_was_confirmed_before_its_acknowledgement_was_lost_is_only_acknowle
 
 
 def test_a_server_that_stays_away_ends_it_with_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(move_target, "REGAIN", 0.01)
+    monkeypatch.setattr(recovery, "REGAIN", 0.01)
     source = Source(4, room=100)
     monkeypatch.setattr(source, "send", Losing(source, 1))
 
