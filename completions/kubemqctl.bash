@@ -228,12 +228,12 @@ _kubemqctl_table() {
         'profile path')
             ;;
         'broker run')
-            options='--listen --data --ephemeral --like --ready-file --background --log'
-            values='--listen=- --data=directory --like=- --ready-file=file --log=file'
+            options='--listen --data --ephemeral --fault --fault-seed --like --ready-file --background --log'
+            values='--listen=- --data=directory --fault=- --fault-seed=- --like=- --ready-file=file --log=file'
             ;;
         'broker exec')
-            options='--data --like'
-            values='--data=directory --like=-'
+            options='--data --fault --fault-seed --like'
+            values='--data=directory --fault=- --fault-seed=- --like=-'
             handler='--'
             ;;
         'schema')

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import grpc
 import grpc.aio
 
+from kubemqctl.broker.cutting import Cutting
 from kubemqctl.broker.events.event_store import KIND, Events, Store
 from kubemqctl.broker.queues.state import BrokerState
 from kubemqctl.broker.requests import Requests
@@ -29,6 +30,7 @@ from kubemqctl.model.limits import MAX_MESSAGE
 from kubemqctl.model.text import reason
 
 if TYPE_CHECKING:
+    from kubemqctl.broker.faults import Faults
     from kubemqctl.broker.service.dispatch import Handlers
 
 
@@ -36,6 +38,7 @@ class Patterns:
     """Made when `state` has recovered; `end`, then `close` when nobody calls any more."""
 
     def __init__(self, state: BrokerState, log: EventLog) -> None:
+        self._state = state
         self._community = state.community
         self.events = Events(state.clock)
         self.store = Store(log, state.clock, state.new_number, community=state.community)
@@ -47,7 +50,12 @@ class Patterns:
     def handlers(self) -> Handlers:
         """The method table of all of them."""
         return {
-            **events.event_handlers(self.events, self.store, community=self._community),
+            **events.event_handlers(
+                self.events,
+                self.store,
+                lambda method: self._state.redelivers(method),
+                community=self._community,
+            ),
             **events.request_handlers(self.requests, self.channels, community=self._community),
         }
 
@@ -100,6 +108,7 @@ class BrokerConfig(NamedTuple):
     token: str = ""
     tls: ServerTls | None = None
     community: bool = False
+    faults: Faults | None = None
 
 
 class BrokerEnded(NamedTuple):
@@ -152,31 +161,51 @@ async def _serve(
         **queues.stream_handlers(state),
         **patterns.handlers(),
     }
-    server.add_generic_rpc_handlers([Service(handlers, "" if config.community else config.token)])
-    address = _listen(server, config)
-    await server.start()
+    token = "" if config.community else config.token
+    server.add_generic_rpc_handlers([Service(handlers, token, config.faults)])
+    cutting = _cutting(config.faults)
+    if config.faults is not None:
+        state.redelivers = config.faults.redelivers
     try:
+        address = await _listen(server, config, cutting)
+        await server.start()
         ready(address)
         await stop.wait()
     finally:
         patterns.end("the broker is shutting down")
         await server.stop(GRACE)
+        if cutting is not None:
+            cutting.close()
         await patterns.close()
 
 
-def _listen(server: grpc.aio.Server, config: BrokerConfig) -> str:
+def _cutting(faults: Faults | None) -> Cutting | None:
+    """What connections go through, when they are to be cut."""
+    if faults is None or not faults.cuts:
+        return None
+    cutting = Cutting(faults.connection_lives, faults.connection_cut)
+    faults.cut = cutting.cut
+    return cutting
+
+
+async def _listen(server: grpc.aio.Server, config: BrokerConfig, cutting: Cutting | None) -> str:
     """Bind; returns HOST:PORT with the real port."""
     host, port = _split(config.listen)
     _try_port(host, port)
-    target = config.listen
+    if cutting is None:
+        bound = _bind(server, config, config.listen)
+    else:
+        bound = await cutting.listen(host, port, _bind(server, config, "127.0.0.1:0"))
+    return f"{config.listen.rpartition(':')[0]}:{bound}"
+
+
+def _bind(server: grpc.aio.Server, config: BrokerConfig, target: str) -> int:
     try:
         if config.tls:
-            bound = server.add_secure_port(target, credentials(config.tls, ask_clients=not config.community))
-        else:
-            bound = server.add_insecure_port(target)
+            return server.add_secure_port(target, credentials(config.tls, ask_clients=not config.community))
+        return server.add_insecure_port(target)
     except RuntimeError as e:
         raise _cannot_listen(config.listen, "the address cannot be bound") from e
-    return f"{config.listen.rpartition(':')[0]}:{bound}"
 
 
 def _split(listen: str) -> tuple[str, int]:

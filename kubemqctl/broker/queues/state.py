@@ -57,6 +57,8 @@ class BrokerState:
         self.journal = journal_
         self.clock = clock
         self.community = community  # answer as the community server does where we differ on purpose
+        # Whether a message that a method is done with is to come again: a fault on purpose.
+        self.redelivers: Callable[[str], bool] = lambda method: False
         self.at_close: set[Callable[[], None]] = set()  # streams that have something to put back
         self.queues: dict[str, Queue] = {}
         # Channels of the other types, by type and name.
@@ -185,6 +187,12 @@ class BrokerState:
             lambda: queue.removed(entries),
             lambda: queue.give_back(entries, self.clock()),
         )
+
+    def acknowledge(self, queue: Queue, entries: Sequence[Entry], method: str) -> asyncio.Future[None]:
+        """Settle what a client that used `method` is done with."""
+        again = [entry for entry in entries if self.redelivers(method)]
+        queue.give_back(again, self.clock())
+        return self.remove(queue, [entry for entry in entries if entry not in again])
 
     def drop_expired(self, queue: Queue, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """Let go of messages that nobody came for in time."""

@@ -146,7 +146,7 @@ class Transaction:
             self.close()
 
     async def _remove(self, entries: list[Entry]) -> None:
-        await self._state.remove(self._queue, entries)
+        await self._state.acknowledge(self._queue, entries, "QueuesDownstream")
 
     async def _reject(self, entries: list[Entry]) -> None:
         successors = map(enqueue.rejected, self._bodies(entries))

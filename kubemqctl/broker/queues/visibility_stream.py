@@ -211,7 +211,7 @@ class VisibilityStream:
         # Not held any more while it is written: a stream that is cut off now must not put it back.
         self._held = None
         if request.StreamRequestTypeData == pb.AckMessage:
-            await self._state.remove(queue, [entry])
+            await self._state.acknowledge(queue, [entry], "StreamQueueMessage")
         elif request.StreamRequestTypeData == pb.RejectMessage:
             await self._reject(queue, entry)
         elif await self._state.exchange(queue, entry, self._replacement(request)):
@@ -286,7 +286,7 @@ class PlainCalls:
     def _acknowledge(self, queue: Queue, taker: Taker) -> asyncio.Future[None]:
         if taker.expired:
             self._state.drop_expired(queue, taker.expired)
-        return self._state.remove(queue, taker.taken)
+        return self._state.acknowledge(queue, taker.taken, "ReceiveQueueMessages")
 
     async def ack_all(self, name: str, wait: float) -> int:
         """Drop all that is ready or comes within the next `wait` seconds; returns how many that were."""

@@ -17,6 +17,8 @@ from google.protobuf.message import DecodeError, Message
 from kubemqctl.model.limits import MAX_MESSAGE
 
 if TYPE_CHECKING:
+    from kubemqctl.broker.faults import Faults
+
     Context = grpc.aio.ServicerContext[Any, Any]
     Handler = grpc.RpcMethodHandler[Any, Any]
     Handlers = Mapping[str, Handler]
@@ -77,8 +79,10 @@ async def too_large(context: Context, error: Exception) -> NoReturn:
 class Service(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """All methods of the service; everything else is refused in the real server's words."""
 
-    def __init__(self, handlers: Handlers, token: str = "") -> None:
+    def __init__(self, handlers: Handlers, token: str = "", faults: Faults | None = None) -> None:
         self._handlers = handlers
+        if faults is not None:
+            self._handlers = {name: faults.wrapped(name, handler) for name, handler in handlers.items()}
         self._token = token.encode()
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:

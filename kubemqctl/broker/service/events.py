@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import grpc
@@ -46,7 +47,7 @@ async def pour(buffer: MessageBuffer, context: Context, *, sign: bool) -> None:
         await gone(context, e)
 
 
-async def pour_stored(member: Member, context: Context, *, sign: bool) -> None:
+async def pour_stored(member: Member, context: Context, *, sign: bool, again: Callable[[], bool]) -> None:
     """The same with stored events; one that the client's end overtook counts as delivered.
 
     The number of events that are stored already goes ahead of them: a client that is to read up to now
@@ -59,6 +60,8 @@ async def pour_stored(member: Member, context: Context, *, sign: bool) -> None:
             stored = await member.next()
             try:
                 await context.write(stored.event)
+                if again():
+                    await context.write(stored.event)
             finally:
                 member.sent()
     except SubscriptionEnded as e:
@@ -80,9 +83,11 @@ _UNANSWERED = 1_000  # events of one stream; with more the broker reads no furth
 _UNANSWERED_IDS = 1024 * 1024  # bytes, likewise, of their ids; one alone may be longer
 
 
-def event_handlers(events: Events, store: Store, *, community: bool = False) -> Handlers:
-    """The method table of events."""
-    calls = EventCalls(events, store, community=community)
+def event_handlers(
+    events: Events, store: Store, redelivers: Callable[[str], bool], *, community: bool = False
+) -> Handlers:
+    """The method table of events; `redelivers` says which stored event is sent twice."""
+    calls = EventCalls(events, store, redelivers, community=community)
     return {
         "SendEvent": unary(pb.Event, calls.send),
         "SendEventsStream": stream(pb.Event, calls.send_many),
@@ -124,9 +129,12 @@ class _Outcomes:
 class EventCalls:
     """One method a call, named after it."""
 
-    def __init__(self, events: Events, store: Store, *, community: bool) -> None:
+    def __init__(
+        self, events: Events, store: Store, redelivers: Callable[[str], bool], *, community: bool
+    ) -> None:
         self._events = events
         self._store = store
+        self._again = partial(redelivers, "SubscribeToEvents")
         self._community = community
 
     async def send(self, event: pb.Event, context: Context) -> bytes:
@@ -193,7 +201,7 @@ class EventCalls:
         except JournalError as e:
             await refuse(context, f"cannot subscribe, the journal failed: {e}")
         try:
-            await pour_stored(member, context, sign=not self._community)
+            await pour_stored(member, context, sign=not self._community, again=self._again)
         finally:
             self._store.leave(member, s.ClientID)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -18,6 +19,7 @@ from kubemqctl.runtime.background import Detached, Launched, check_log, detach
 from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
+    from kubemqctl.broker.faults import Faults
     from kubemqctl.broker.server import BrokerConfig, BrokerEnded
     from kubemqctl.broker.tls import ServerTls
 
@@ -42,6 +44,14 @@ Log = Annotated[
 ]
 
 
+FaultOptions = Annotated[
+    list[str] | None,
+    typer.Option("--fault", metavar="SPEC", help="Fail on purpose, such as error=1%; repeatable."),
+]
+FaultSeed = Annotated[
+    int | None,
+    typer.Option("--fault-seed", metavar="N", help="Draw the same faults again.", show_default="random"),
+]
 Like = Annotated[
     str | None,
     typer.Option(
@@ -59,6 +69,8 @@ def run_broker(
     ] = "127.0.0.1:50000",
     data: KeptData = None,
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Keep messages in memory only.")] = False,
+    fault: FaultOptions = None,
+    fault_seed: FaultSeed = None,
     like: Like = None,
     ready_file: o.ReadyFile = None,
     background: Background = False,
@@ -100,6 +112,19 @@ def run_broker(
     - Messages are not discarded after 24 hours.
     - Text that is not UTF-8 is refused.
 
+    With --fault it fails on purpose, so that clients can be tested with that. Each SPEC can end in @METHOD,
+    and then holds for that method of the KubeMQ protocol alone. What is drawn is repeated by --fault-seed,
+    and counted on stderr at the end:
+
+    \b
+    - latency=50ms..200ms   Wait so long before a call, or a request of a two-way stream.
+    - error=1%:UNAVAILABLE  Refuse it with this gRPC status, and do nothing.
+    - cut=2%                Cut the client's connection instead.
+    - cut=30s               Cut each connection 30 s after it was made; with @METHOD, 30 s after
+                            a call of it began.
+    - lose-answer=1%        Do what was asked, and end the call as UNAVAILABLE without the answer.
+    - redeliver=1%          Deliver a message again that was acknowledged, or a stored event twice.
+
     With --like community-2.4 it behaves as KubeMQ community 2.4 does in most of this, so that what a client
     must survive there can be tested:
 
@@ -124,6 +149,7 @@ def run_broker(
     Examples:
       kubemqctl broker run --listen 127.0.0.1:0 --ephemeral --background
       kubemqctl broker run --data ./messages
+      kubemqctl broker run --ephemeral --fault latency=20ms..80ms --fault lose-answer=1%@SendQueueMessage
       kubemqctl broker run --listen '[::1]:50000' --token-file token
     """
     run: Invocation = ctx.obj
@@ -139,21 +165,28 @@ def run_broker(
         if not detached.code:
             run.write(f"{detached.pid} {detached.text}\n".encode())
         return detached.code
-    ended = _serve(run, lambda: _config(run, listen, directory, like), ready_file, detached)
+    tested = ForTests(tuple(fault or ()), fault_seed, like)
+    ended = _serve(run, lambda: _config(run, listen, directory, tested), ready_file, detached)
     waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
     run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
     return 128 + ended.signum
 
 
 @group.command("exec", handler=True)
-def execute(ctx: typer.Context, data: Data = None, like: Like = None) -> int:
+def execute(
+    ctx: typer.Context,
+    data: Data = None,
+    fault: FaultOptions = None,
+    fault_seed: FaultSeed = None,
+    like: Like = None,
+) -> int:
     """Run a command together with a temporary broker.
 
     The broker listens on a free port; the command finds its address in KUBEMQ_ADDRESS. Other KUBEMQ_*
     variables are removed, and no profile applies. Messages are discarded at the end, unless --data is
     given. Signals are passed on to the command, and its exit code becomes that of `broker exec`. What it
-    leaves running is ended. With --token-file and --tls-cert, --tls-key and --tls-ca the broker checks
-    clients as `broker run` does. See `kubemqctl broker run --help` for how the broker behaves.
+    leaves running is ended. Tokens, TLS, --fault and --like are those of `broker run`; see
+    `kubemqctl broker run --help` for how the broker behaves.
 
     Examples:
       kubemqctl broker exec -- sh -c 'kubemqctl queue send jobs one && kubemqctl queue receive jobs'
@@ -167,7 +200,18 @@ def execute(ctx: typer.Context, data: Data = None, like: Like = None) -> int:
     from kubemqctl.broker.exec import run_command
 
     directory = Path(data) if data is not None else None
-    return run_command(run.words, run.environ, lambda: _config(run, "127.0.0.1:0", directory, like))
+    tested = ForTests(tuple(fault or ()), fault_seed, like)
+    made: list[BrokerConfig] = []
+
+    def config() -> BrokerConfig:
+        made.append(_config(run, "127.0.0.1:0", directory, tested))
+        return made[0]
+
+    try:
+        return run_command(run.words, run.environ, config)
+    finally:
+        for found in made:
+            _tell_faults(run, found)
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
@@ -197,15 +241,43 @@ def _serve(
         data = serves.data
         run.note(f"listening on {address}, keeping messages {f'in {data}' if data else 'in memory only'}")
 
-    return server.run(serves, ready)
+    try:
+        return server.run(serves, ready)
+    finally:
+        _tell_faults(run, serves)
 
 
-def _config(run: Invocation, listen: str, data: Path | None, like: str | None) -> BrokerConfig:
+def _tell_faults(run: Invocation, config: BrokerConfig) -> None:
+    for line in config.faults.summary() if config.faults is not None else ():
+        run.note(line)
+
+
+class ForTests(NamedTuple):
+    """The options for tests of clients: `--fault`, `--fault-seed` and `--like`."""
+
+    faults: tuple[str, ...] = ()
+    seed: int | None = None
+    like: str | None = None
+
+    def made_faults(self) -> Faults | None:
+        """The faults, or None without any. Raises UsageError."""
+        if not self.faults:
+            if self.seed is not None:
+                raise UsageError("--fault-seed needs --fault")
+            return None
+        from kubemqctl.broker.faults import Faults, parse
+
+        seed = random.randrange(1 << 32) if self.seed is None else self.seed
+        return Faults([parse(text) for text in self.faults], seed)
+
+
+def _config(run: Invocation, listen: str, data: Path | None, tested: ForTests) -> BrokerConfig:
     """What the options ask for. Warns of a token or key that others can read."""
     from kubemqctl.broker import server
 
-    if like not in (None, COMMUNITY):
-        raise UsageError(f"there is no server {like!r} to be like", hint=f"there is {COMMUNITY}")
+    if tested.like not in (None, COMMUNITY):
+        raise UsageError(f"there is no server {tested.like!r} to be like", hint=f"there is {COMMUNITY}")
+    faults = tested.made_faults()
     flags = run.common.flags
     for field in ("token_file", "tls_ca", "tls_cert", "tls_key"):
         files.refuse_dash("--" + field.replace("_", "-"), getattr(flags, field))
@@ -217,7 +289,7 @@ def _config(run: Invocation, listen: str, data: Path | None, like: str | None) -
         run.warn(
             "clients of other machines send the token in plain text; --tls-cert and --tls-key protect it"
         )
-    return server.BrokerConfig(listen, data, secret, tls, community=like is not None)
+    return server.BrokerConfig(listen, data, secret, tls, tested.like is not None, faults)
 
 
 def _token(flags: Flags) -> str:
