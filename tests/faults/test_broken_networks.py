@@ -14,13 +14,13 @@ from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import handler_options
 from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
-from kubemqctl.messaging.queues.fetch import ReceiveOptions, printer_calls
 from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.move import Mover
 from kubemqctl.messaging.queues.move_calls import move_calls
 from kubemqctl.messaging.queues.move_target import MoveOptions
 from kubemqctl.messaging.queues.receive import MessagePrinter
+from kubemqctl.messaging.queues.receive_options import ReceiveOptions, printer_calls
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.messaging.recovery import Say

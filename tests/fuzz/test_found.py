@@ -16,7 +16,7 @@ from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.handlers.options import find
 from kubemqctl.messaging.handlers.pool import HandlerPool, Task
 from kubemqctl.messaging.handlers.process import HandlerProcess
-from kubemqctl.messaging.queues import fetch
+from kubemqctl.messaging.queues import receive_options
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz import inprocess
@@ -190,14 +190,14 @@ def test_a_store_whose_clock_is_beyond_all_time_can_be_asked(server: HostileServ
 def test_a_server_that_gives_nothing_at_once_for_ever_is_not_asked_for_ever(
     server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "LONGEST", 0.2)
+    monkeypatch.setattr(receive_options, "LONGEST", 0.2)
     assert run(server, Plan({}), "queue", "receive", "q", "--wait", "100ms", "--", "true").code == 6
 
 
 def test_a_move_from_a_server_that_gives_nothing_at_once_for_ever_ends(
     server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "LONGEST", 0.2)
+    monkeypatch.setattr(receive_options, "LONGEST", 0.2)
     lacking = [Move("status", status=grpc.StatusCode.UNIMPLEMENTED)]
     assert run(server, Plan({"QueuesInfo": lacking}), "queue", "move", "q", "r", "--all").code == 0
 

@@ -19,7 +19,7 @@ from kubemqctl.messaging.expect.command import StopWithCommand, WatchedCommand
 from kubemqctl.messaging.expect.expectation import Expectation, Wanted
 from kubemqctl.messaging.handlers.message_input import Executable
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
+from kubemqctl.messaging.queues.receive_options import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
 from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
 from kubemqctl.model.errors import ExpectationFailed, Partial, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.limits import MAX_PEEK

@@ -6,8 +6,14 @@ import math
 import time
 from collections import deque
 
-from kubemqctl.messaging.queues.fetch import LONGEST_PAUSE, ROUND, SHORTEST_PAUSE, Expiring, ReceiveOptions
 from kubemqctl.messaging.queues.held_messages import EmptyGet
+from kubemqctl.messaging.queues.receive_options import (
+    LONGEST_PAUSE,
+    ROUND,
+    SHORTEST_PAUSE,
+    Expiring,
+    ReceiveOptions,
+)
 from kubemqctl.model.messages import Received
 
 MOST_IN_HAND = 500

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from kubemqctl.messaging.queues.fetch import (
+from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     LONGEST_PAUSE,
     MOST_AT_ONCE,

@@ -7,8 +7,8 @@ from contextlib import closing
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.queues.decisions import Settlement
-from kubemqctl.messaging.queues.fetch import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.held_messages import worker_calls
+from kubemqctl.messaging.queues.receive_options import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.text import count_text

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.queues.decisions import Settlement
-from kubemqctl.messaging.queues.fetch import ROUND
+from kubemqctl.messaging.queues.receive_options import ROUND
 from kubemqctl.model.errors import KubemqctlError, Partial, TooLarge
 from kubemqctl.model.messages import Received
 

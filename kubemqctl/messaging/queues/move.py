@@ -16,9 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.queues.fetch import Expiring, not_given
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
 from kubemqctl.messaging.queues.move_target import BYTES_AT_ONCE, MOST_AT_ONCE, MoveOptions, Target
+from kubemqctl.messaging.queues.receive_options import Expiring, not_given
 from kubemqctl.messaging.recovery import LOST, Recovery, Say, in_flight
 from kubemqctl.model.errors import Partial, TooLarge
 from kubemqctl.model.limits import MAX_PEEK

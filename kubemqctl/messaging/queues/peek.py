@@ -12,8 +12,14 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING
 
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.queues.fetch import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK, not_given
 from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
+from kubemqctl.messaging.queues.receive_options import (
+    BYTES_AT_ONCE,
+    MOST_AT_ONCE,
+    ROUND,
+    SHORTEST_PEEK,
+    not_given,
+)
 from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
 from kubemqctl.model.limits import MAX_MESSAGE, MAX_PEEK
 from kubemqctl.model.messages import Received

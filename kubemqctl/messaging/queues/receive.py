@@ -13,8 +13,8 @@ from contextlib import closing
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from kubemqctl.messaging.queues.fetch import PASSING, ReceiveOptions, printer_calls
 from kubemqctl.messaging.queues.fetcher import Fetcher
+from kubemqctl.messaging.queues.receive_options import PASSING, ReceiveOptions, printer_calls
 from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text

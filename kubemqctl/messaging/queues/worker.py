@@ -16,14 +16,6 @@ from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
 from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
-from kubemqctl.messaging.queues.fetch import (
-    BYTES_AT_ONCE,
-    LONGEST_PAUSE,
-    PASSING,
-    ROUND,
-    SHORTEST_PAUSE,
-    ReceiveOptions,
-)
 from kubemqctl.messaging.queues.handled_output import HandledOutput, failure_text
 from kubemqctl.messaging.queues.held_messages import (
     RETURN,
@@ -32,6 +24,14 @@ from kubemqctl.messaging.queues.held_messages import (
     HeldMessage,
     HeldMessages,
     WorkerCalls,
+)
+from kubemqctl.messaging.queues.receive_options import (
+    BYTES_AT_ONCE,
+    LONGEST_PAUSE,
+    PASSING,
+    ROUND,
+    SHORTEST_PAUSE,
+    ReceiveOptions,
 )
 from kubemqctl.messaging.queues.settlements import SettlementQueue
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone

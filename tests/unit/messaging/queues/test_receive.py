@@ -12,8 +12,8 @@ import pytest
 
 from kubemqctl.cli.main import main
 from kubemqctl.client import queues
-from kubemqctl.messaging.queues.fetch import ReceiveOptions
 from kubemqctl.messaging.queues.receive import ReceiveSummary, UnackedOutput, receive_options
+from kubemqctl.messaging.queues.receive_options import ReceiveOptions
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import Abort, fake_server, unimplemented

@@ -13,8 +13,8 @@ import pytest
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.queues import budget, worker
 from kubemqctl.messaging.queues.decisions import Settlement
-from kubemqctl.messaging.queues.fetch import ReceiveOptions
 from kubemqctl.messaging.queues.held_messages import worker_calls
+from kubemqctl.messaging.queues.receive_options import ReceiveOptions
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal, Wakeup

@@ -1,4 +1,4 @@
-"""What is to be taken from a queue, the calls that take it, and when a worker has had enough."""
+"""What a run that receives may take, the client calls that it takes with, and limits of all receivers."""
 
 from __future__ import annotations
 
