@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -358,6 +359,52 @@ def test_an_end_at_the_prompt_without_a_decision_gives_it_back(
         terminal.wait_for_text("given back")
         assert terminal.end() == 2
     assert rest(stub, channel)[0].Attributes.ReceiveCount == 2
+
+
+def test_a_line_at_the_prompt_can_be_edited_and_help_and_quit_are_understood(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.fill(channel, 2)
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("help,")
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"help\n")
+        terminal.wait_for_text("return it to the end of its queue")
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"ak\x1b[Dc\n")
+        terminal.wait_for_text("acked")
+        terminal.wait_for_text("next, or Ctrl-D to end> ")
+        terminal.type(b"quit\n")
+        assert terminal.end() == 0
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"quit\n")
+        terminal.wait_for_text("given back")
+        assert terminal.end() == 2
+    assert [m.Body for m in rest(stub, channel)] == [b"2"]
+
+
+def test_what_is_typed_when_the_visibility_runs_out_does_not_go_to_the_shell(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "a")
+    with prompt(tmp_path, broker, channel, "--visibility", "1s") as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"rejec")
+        terminal.wait_for_text("press Enter to end> ")
+        assert terminal.process.poll() is None
+        terminal.type(b"t\n")
+        terminal.wait_for_text("ran out: it is at the end of")
+        assert terminal.end() == 6
+        assert select.select([terminal.slave], [], [], 0)[0] == [], "nothing is left to read"
+
+
+def test_a_signal_ends_the_wait_for_enter(broker: Broker, stub: Stub, channel: str, tmp_path: Path) -> None:
+    stub.send(channel, "a")
+    with prompt(tmp_path, broker, channel, "--visibility", "1s") as terminal:
+        terminal.wait_for_text("press Enter to end> ")
+        terminal.type(b"\x03")
+        assert terminal.end() == 6
 
 
 def test_a_terminal_that_may_not_be_asked_is_2_and_takes_nothing(

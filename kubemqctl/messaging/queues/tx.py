@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
@@ -13,7 +14,7 @@ from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome, 
 from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
 from kubemqctl.messaging.queues.handled_output import HandledOutput
-from kubemqctl.messaging.queues.tx_lines import WORDS, LineReader, decision
+from kubemqctl.messaging.queues.tx_lines import HELP, WORDS, LineReader, decision
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
 from kubemqctl.model.errors import (
     HandlerFailed,
@@ -22,10 +23,13 @@ from kubemqctl.model.errors import (
     Partial,
     ReaderGone,
     Stopped,
+    TimedOut,
+    Unreachable,
     UsageError,
 )
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.model.text import count_text
+from kubemqctl.output.line_editor import LineEditor
 from kubemqctl.output.stderr import FirstFew, say
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
@@ -125,7 +129,9 @@ class ControlLineSession:
         self._render = render
         self._answer = answer
         self._prompting = prompting
-        self._lines = LineReader(0)
+        edits = prompting and session.run.environ.get("TERM") != "dumb"
+        self._editor = LineEditor(0) if edits else None
+        self._lines = self._editor or LineReader(0)
         self._asked = False
         self._bad = 0
         self._name_bad = FirstFew(session.run.report)
@@ -133,16 +139,17 @@ class ControlLineSession:
 
     def run(self) -> int:
         """Until the input or the queue runs out."""
-        try:
-            self._take()
-            while (line := self._next_line()) is not None:
-                if not self._obey(line):
-                    break
-            if self._lines.cut_short:
-                self._name_cut_short()
-            self._check_decided()
-        finally:
-            self._name_rest()
+        with self._editor or nullcontext():
+            try:
+                self._take()
+                while (line := self._next_line()) is not None:
+                    if not (self._explain(line) or self._obey(line)):
+                        break
+                if self._lines.cut_short:
+                    self._name_cut_short()
+                self._check_decided()
+            finally:
+                self._name_rest()
         if self._bad:
             raise self._ending()
         return 0
@@ -163,7 +170,12 @@ class ControlLineSession:
             if self._lines.over:
                 return None
             self._ask()
-            if self._hold.wait([self._lines.fd]):
+            try:
+                typed = self._hold.wait([self._lines.fd])
+            except (TimedOut, Unreachable):
+                self._wait_for_enter()
+                raise
+            if typed:
                 self._lines.read()
             self._session.stop.check()
         self._asked = False
@@ -171,15 +183,46 @@ class ControlLineSession:
 
     def _ask(self) -> None:
         if self._prompting and not self._asked:
-            words = WORDS.removesuffix(", next") if self._hold.held else "next"
-            # All the words are nearly as wide as a terminal, and the answer wants room.
-            between = "\n" if self._hold.held else " "
-            sys.stderr.write(f"{words},{between}or Ctrl-D to end> ")
-            sys.stderr.flush()
+            if self._hold.held:
+                # All the words are nearly as wide as a terminal, and the answer wants room.
+                say(f"{WORDS.removesuffix(', next')}, help,")
+            self._prompt("or Ctrl-D to end> " if self._hold.held else "next, or Ctrl-D to end> ")
             self._asked = True
 
+    def _prompt(self, text: str) -> None:
+        if self._editor:
+            self._editor.ask(text)
+        else:
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def _wait_for_enter(self) -> None:
+        """The message is lost while somebody types: what they type on must not go to their shell."""
+        if not self._editor:
+            return
+        self._editor.forget()
+        say("\nthe message is no longer held")
+        self._editor.ask("press Enter to end> ")
+        poll = select.poll()
+        poll.register(self._editor.fd, select.POLLIN)
+        poll.register(self._session.stop.fd, select.POLLIN)
+        entered = self._editor.entered
+        while self._editor.entered == entered and not self._editor.over and not self._session.stop:
+            poll.poll()
+            if not self._session.stop:
+                self._editor.read()
+
+    def _explain(self, line: bytes) -> bool:
+        """Answer `help` at a prompt; whether that was asked for."""
+        asked = self._prompting and line.strip() in (b"help", b"?")
+        if asked:
+            say(HELP)
+        return asked
+
     def _obey(self, line: bytes) -> bool:
-        """Do what `line` says; False when nothing more can be taken."""
+        """Do what `line` says; False when nothing more can be taken, or is wanted at a prompt."""
+        if self._prompting and line.strip() in (b"quit", b"exit", b"q"):
+            return False
         held = self._hold.held
         try:
             said = decision(line, held)

@@ -18,6 +18,14 @@ from kubemqctl.model.text import escaped, reason
 from kubemqctl.model.values import whole_seconds
 
 WORDS = "ack, reject, extend 30s, resend CHANNEL, modify {record}, next"
+HELP = """\
+ack              acknowledge the message: it is done
+reject           return it to the end of its queue; the delivery counts
+extend 30s       hide it from other consumers for so long from now on
+resend CHANNEL   put it into another queue
+modify {record}  send it with these fields changed: modify {"body":"new","channel":"orders.later"}
+next             receive another message
+quit, Ctrl-D     end; a message without a decision is returned to its queue"""
 _CHUNK = 64 << 10
 
 
