@@ -37,15 +37,17 @@ BESIDE_SDK = tests/interop tests/project/test_generated_code.py tests/conformanc
 ON_THE_DOUBLE = tests/conformance tests/commands/test_queue_worker.py tests/commands/test_queue_move.py \
 	tests/commands/test_queue_receive.py
 
+KUBEMQ_JS_VERSION = 1.2.3
+
 # The oldest protobuf whose generated code we read is 4.25, and this is the grpcio-tools that writes it.
 PROTOC_VERSION = 1.62.3
 
-.PHONY: demo test fuzz check bench completions proto clean
+.PHONY: node-client demo test fuzz check bench completions proto clean
 
 demo: .venv/made
 	@PATH="$$PWD/.venv/bin:$$PATH" sh tests/demo/demo.sh
 
-test: check .venv-sdk/made
+test: check .venv-sdk/made node-client
 	$(VENV) -m pytest -n $(JOBS) --dist loadgroup
 	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS) --dist loadgroup -q $(ON_THE_DOUBLE)
 	KUBEMQ_TEST_FRESH=1 $(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
@@ -70,7 +72,7 @@ proto: .venv-proto/made
 	$(PROTO) -m grpc_tools.protoc -Iproto --python_out=kubemqctl/wire --pyi_out=kubemqctl/wire proto/kubemq.proto
 
 clean:
-	rm -rf .venv .venv-sdk .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-sdk .venv-node .venv-proto .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 # A stamp is written last, so an environment that was broken off is made again.
 .venv/made: pyproject.toml
@@ -85,6 +87,17 @@ clean:
 	$(PYTHON) -m venv --clear .venv-sdk
 	$(SDK) -m pip install --quiet --upgrade 'pip>=25.1'
 	$(SDK) -m pip install --quiet --editable . 'kubemq==$(SDK_VERSION)' 'pytest>=9' 'pytest-timeout>=2.3' 'pytest-xdist>=3.6'
+	@touch $@
+
+# Another client, of another gRPC stack: its tests are skipped, and say so, where it cannot be had.
+node-client:
+	@if ! command -v npm >/dev/null; then echo "there is no npm: the tests beside kubemq-js are skipped" >&2; \
+	else $(MAKE) --no-print-directory .venv-node/made || \
+	echo "kubemq-js cannot be installed: the tests beside it are skipped" >&2; fi
+
+.venv-node/made: Makefile
+	@mkdir -p .venv-node
+	@npm install --prefix .venv-node --silent --no-audit --no-fund --ignore-scripts kubemq-js@$(KUBEMQ_JS_VERSION)
 	@touch $@
 
 .venv-proto/made: Makefile
