@@ -147,7 +147,8 @@ def test_an_acknowledgement_that_takes_longer_than_an_answer_may_is_counted_once
         def offsets(self, request: Any) -> Answers:
             if not self.open.is_set():
                 self.open.set()
-                time.sleep(0.5)
+                # Far longer than CALL_TIMEOUT below, so that a loaded machine sees it run out too.
+                time.sleep(1.5)
             yield pb.QueuesDownstreamResponse(
                 RefRequestId=request.RequestID, RequestTypeData=pb.ActiveOffsets, ActiveOffsets=[]
             )
@@ -354,7 +355,7 @@ def test_an_outage_leaves_no_thread_behind(channel: str, capfd: pytest.CaptureFi
     queue = Refusing(channel, 3)
     with served(queue) as address:
         main(["-a", address, "queue", "receive", channel, "--follow", "--for", "1s"])
-        assert len(queue.asked) > 2
+        assert len(queue.asked) >= 2
     until(lambda: threading.active_count() <= before, "every thread has ended")
 
 
