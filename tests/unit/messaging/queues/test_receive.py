@@ -147,8 +147,7 @@ def test_an_acknowledgement_that_takes_longer_than_an_answer_may_is_counted_once
         def offsets(self, request: Any) -> Answers:
             if not self.open.is_set():
                 self.open.set()
-                # Far longer than CALL_TIMEOUT below, so that a loaded machine sees it run out too.
-                time.sleep(1.5)
+                time.sleep(0.5)
             yield pb.QueuesDownstreamResponse(
                 RefRequestId=request.RequestID, RequestTypeData=pb.ActiveOffsets, ActiveOffsets=[]
             )
