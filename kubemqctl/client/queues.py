@@ -142,6 +142,8 @@ class Depth(NamedTuple):
     bytes: int
     last_sequence: int
     is_sure: bool
+    is_clean: bool = False
+    """Whether nothing is kept but what waits."""
 
 
 class Gauge:
@@ -161,14 +163,15 @@ class Gauge:
         except Unsupported:
             self._is_blind = True
             return None
-        if not found:
-            return Depth(0, 0, 0, 0, True)
-        if len(found) > 1:
+        if len(found) != 1:
+            # One that is not told may be there all the same.
             return None
         (q,) = found
         total = q.bytes or 0
         size = total // max(1, q.messages or 0)
-        return Depth(q.waiting or 0, size, total, q.last_sequence or 0, q.name == self._channel)
+        waiting = q.waiting or 0
+        is_sure = q.name == self._channel
+        return Depth(waiting, size, total, q.last_sequence or 0, is_sure, waiting == q.messages)
 
 
 class HeldBatch(NamedTuple):

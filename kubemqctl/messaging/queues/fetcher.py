@@ -20,6 +20,7 @@ from kubemqctl.messaging.queues.receive_options import (
     PASSING,
     ROUND,
     SHORTEST_PAUSE,
+    Expiring,
     QueueCalls,
     ReceiveOptions,
     not_given,
@@ -38,6 +39,8 @@ BYTES_AT_RISK = 64 << 20
 REGAIN = 30.0
 # For a reader that is slow with what many Gets have brought: each further stream costs a thread.
 MOST_STREAMS = 3
+# Of a queue whose first messages have expired so many are asked for: those do not come, but count.
+MOST_EXPIRED = 100_000
 
 
 class Settler(Protocol):
@@ -150,7 +153,9 @@ class LinkBudget:
         if seconds > ROUND:
             self._bytes = max(self.LEAST, min(self._bytes, delivered))
         else:
-            self._bytes = max(self._bytes, min(self._bytes * 4, delivered, BYTES_AT_ONCE))
+            # What came quickly may be little for other reasons.
+            bound = BYTES_AT_ONCE if seconds < ROUND / 4 else delivered
+            self._bytes = max(self._bytes, min(self._bytes * 4, bound, BYTES_AT_ONCE))
 
 
 class Fetcher:
@@ -170,7 +175,10 @@ class Fetcher:
         self._last_sequence: int | None = None
         self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._trouble_since: float | None = None
-        self._looked = False
+        self._unseen = 0  # bytes of what waits, where that is known
+        self._expired: Expiring | None = None
+        self._waited = math.inf
+        self._skim = MOST_EXPIRED
         self._over = False
         self._expects = True
         self.lost = 0
@@ -200,8 +208,9 @@ class Fetcher:
                 continue
             if held is None or not held.messages:
                 continue
-            self._looked = False
+            self._expired = None
             self._patience.came()
+            self._unseen -= sum(len(m.body) + len(m.metadata) for m in held.messages)
             if self._left is not None:
                 self._left -= len(held.messages)
             yield held
@@ -213,6 +222,7 @@ class Fetcher:
         if depth.is_sure:
             # That there is nothing is for a Get to say.
             self._left = max(depth.waiting, taken) or None
+            self._unseen = depth.bytes if depth.is_clean else 0
             self._last_sequence = depth.last_sequence
         return True
 
@@ -233,12 +243,14 @@ class Fetcher:
         except TooLarge:
             if ask == 1:
                 raise
-            self._most = ask // 2
+            self._most = self._skim = ask // 2
             self.down.close_stream()
             self.down = self._calls.open()
             return None
         if ask == self._most:
             self._most = min(self._most * 2, MOST_AT_ONCE)
+        if self._left is not None and len(held.messages) > self._left:
+            return self._without_newer(self._again(held, self._left))
         # Until it is settled, a Get that was not filled goes on taking what comes, for nobody.
         if holder.is_late and 0 < len(held.messages) < ask:
             held = self._again(held, len(held.messages))
@@ -259,8 +271,9 @@ class Fetcher:
     def _how_many(self, holder: Settler) -> int:
         """As many as are there, so that the answer comes at once; one where none is known to be; 0 to end."""
         want = self._most if self._left is None else min(self._left, self._most)
+        skims = self._expired is not None and not self._options.auto_ack
         self._expects = True
-        if want == 1 and not self._options.everything:
+        if want == 1 and not self._options.everything and not skims:
             return 1
         holder.all_settled()
         depth = self._calls.depth()
@@ -272,7 +285,11 @@ class Fetcher:
             return 0 if self._patience.answered else 1
         if holder.held and len(self._older) >= MOST_STREAMS:
             return 1
-        return max(1, min(want, waiting, self._link.count(depth.size)))
+        if skims:
+            return max(1, min(waiting, self._skim))
+        # What was not seen yet may be greater than what was, and an answer that does not fit is in vain.
+        size = max(depth.size, self._unseen // (self._left or 1))
+        return max(1, min(want, waiting, self._link.count(size)))
 
     def _choose_stream(self, ask: int, holder: Settler) -> None:
         """A stream for a Get of so many; those that hold nothing any more are ended."""
@@ -304,17 +321,20 @@ class Fetcher:
         return held
 
     def _empty_at_once(self, took: float) -> None:
-        """Expired messages fill a Get too. A peek takes all of them out of the way, up to one that has not.
+        """Expired messages fill a Get too: the next is for all that are there, of which the rest goes back.
 
-        Where it finds one, the silence begins anew; but once only, whatever a strange server says.
+        That is no silence as long as they become fewer. With --ack auto nothing can go back: there a peek
+        takes them out of the way, up to one that has not expired.
         """
-        found = self._calls.look() and not self._looked
-        # Also then: what a look had is with server 2.4.0 for a moment, and would come after newer messages.
+        self._expired = self._expired or Expiring()
+        depth = self._calls.depth()
+        before, self._waited = self._waited, depth.waiting if depth else 0
+        if 0 < self._waited < before and not self._expired.is_too_long(time.monotonic()):
+            if self._options.auto_ack:
+                self._calls.look()
+            return
         self._stop.wait(SHORTEST_PAUSE)
-        if found:
-            self._looked = True
-        else:
-            self._patience.was_empty(took + SHORTEST_PAUSE)
+        self._patience.was_empty(took + SHORTEST_PAUSE)
 
     def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
         """Give `held` back and take its first `ask` messages, so that they fill their transaction."""

@@ -132,7 +132,8 @@ class Looker:
         depth = self._depth()
         if depth is None:
             return min(count or MAX_PEEK, MAX_PEEK), 0, 0
-        return depth.waiting if count is None else min(depth.waiting, count), depth.size, depth.bytes
+        total = depth.bytes if depth.is_clean else depth.waiting * depth.size
+        return depth.waiting if count is None else min(depth.waiting, count), depth.size, total
 
     def _peek(self, ask: int, wait: float) -> list[Received]:
         """The first `ask` messages; where there are none, the first that comes within `wait` seconds."""
