@@ -110,8 +110,8 @@ _kubemqctl_table() {
             arguments='channels:events_store channels:events_store'
             ;;
         'cmd send')
-            options='--file --timeout --metadata --tag'
-            values='--file=file --timeout=- --metadata=- --tag=-'
+            options='--file --timeout --metadata --tag --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --concurrency'
+            values='--file=file --timeout=- --metadata=- --tag=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --concurrency=-'
             arguments='channels:commands -'
             ;;
         'cmd respond')
@@ -121,8 +121,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'query send')
-            options='--file --timeout --metadata --tag --cache-key --cache-ttl'
-            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=-'
+            options='--file --timeout --metadata --tag --cache-key --cache-ttl --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --concurrency'
+            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --concurrency=-'
             arguments='channels:queries -'
             ;;
         'query respond')

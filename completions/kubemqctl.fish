@@ -304,7 +304,15 @@ function __kubemqctl_table
                 'option|--file|file|Read the body from PATH.' \
                 'option|--timeout|-|Wait up to D for the response.' \
                 'option|--metadata|-|Set the metadata text.' \
-                'option|--tag|-|Set a tag; repeat for more tags.'
+                'option|--tag|-|Set a tag; repeat for more tags.' \
+                'option|--lines||Send each line of the input as a message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
+                'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--concurrency|-|Send up to N requests at the same time.'
         case 'cmd respond'
             printf '%s\n' \
                 'argument|channels:commands' \
@@ -330,7 +338,15 @@ function __kubemqctl_table
                 'option|--metadata|-|Set the metadata text.' \
                 'option|--tag|-|Set a tag; repeat for more tags.' \
                 'option|--cache-key|-|Let the server answer from its cache, under the key K.' \
-                'option|--cache-ttl|-|How long the server caches the response.'
+                'option|--cache-ttl|-|How long the server caches the response.' \
+                'option|--lines||Send each line of the input as a message.' \
+                'option|-0 --null||Separate messages by NUL instead of newline.' \
+                'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
+                'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
+                'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
+                'option|--rate|-|Limit the rate, for example to 100/s.' \
+                'option|--concurrency|-|Send up to N requests at the same time.'
         case 'query respond'
             printf '%s\n' \
                 'argument|channels:queries' \

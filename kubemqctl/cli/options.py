@@ -16,6 +16,7 @@ from kubemqctl.model.text import quoted
 from kubemqctl.model.values import (
     End,
     Start,
+    check_timeout,
     parse_delimiter,
     parse_duration,
     parse_end,
@@ -79,6 +80,13 @@ def between(nul: bool, delimiter: bytes | None, *, exact: bool) -> bytes | None:
 def count(help: str) -> Any:
     """The option that limits how many messages, requests or the like a run takes."""
     return typer.Option("-n", "--count", metavar="N", min=1, help=help)
+
+
+def asked(timeout: float | None) -> float:
+    """A request's timeout in seconds, 0 for one that was not given. Raises UsageError."""
+    if timeout is not None:
+        check_timeout(timeout)
+    return timeout or 0.0
 
 
 def destination(channel: str | None, keep_channel: bool) -> str:
@@ -286,7 +294,19 @@ HandlerOutput = Annotated[
 Grace = Annotated[
     float | None, duration("--grace", "When stopping, wait up to D for running handlers.", "10s")
 ]
+AskConcurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency",
+        metavar="N",
+        min=1,
+        max=1024,
+        help="Send up to N requests at the same time.",
+        show_default="1",
+    ),
+]
 RequestTimeout = Annotated[float, duration("--timeout", "Wait up to D for the response.", "10s")]
+AskTimeout = Annotated[float | None, duration("--timeout", "Wait up to D for the response.", "10s")]
 RequestCount = Annotated[int | None, count("Stop after N requests.")]
 Error = Annotated[
     str | None,

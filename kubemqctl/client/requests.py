@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Literal, TypeVar
 
 from kubemqctl.client.connection import Client
@@ -25,11 +26,50 @@ ANSWER_TIMEOUT = 30.0
 
 def send(client: Client, request: Request, kind: Kind) -> Response:
     """Ask, and wait for the answer, also one with `executed` false. Raises TimedOut when nobody answers."""
-    wire_kind = pb.Request.Command if kind == "commands" else pb.Request.Query
-    out = convert.outgoing_request(request, wire_kind, client.client_id)
+    out = _outgoing(client, request, kind)
     began = time.monotonic_ns()
-    try:
+    with _explained(request):
         answer = client.call("SendRequest", out, request.timeout + MARGIN)
+    return convert.response(answer, request.channel, time.monotonic_ns() - began)
+
+
+class PendingResponse:
+    """A request under way; `notify` is called, in another thread, when it is answered."""
+
+    def __init__(self, client: Client, request: Request, kind: Kind, notify: Callable[[], None]) -> None:
+        self._request = request
+        self._began = time.monotonic_ns()
+        self._elapsed = 0
+
+        def answered() -> None:
+            self._elapsed = time.monotonic_ns() - self._began
+            notify()
+
+        out = _outgoing(client, request, kind)
+        self._pending = client.start("SendRequest", out, request.timeout + MARGIN, answered)
+
+    def done(self) -> bool:
+        """Whether `result` need not wait."""
+        return self._pending.done()
+
+    def result(self) -> Response:
+        """Wait for the answer; raises as `send` does."""
+        with _explained(self._request):
+            answer = self._pending.result()
+        elapsed = self._elapsed or time.monotonic_ns() - self._began
+        return convert.response(answer, self._request.channel, elapsed)
+
+
+def _outgoing(client: Client, request: Request, kind: Kind) -> pb.Request:
+    wire_kind = pb.Request.Command if kind == "commands" else pb.Request.Query
+    return convert.outgoing_request(request, wire_kind, client.client_id)
+
+
+@contextmanager
+def _explained(request: Request) -> Iterator[None]:
+    """Says of errors what they mean for a request."""
+    try:
+        yield
     except ConnectionLost as e:
         e.message += ": whether it was carried out is unknown"
         raise
@@ -37,7 +77,6 @@ def send(client: Client, request: Request, kind: Kind) -> Response:
         e.message = f"nobody answered on {request.channel} within {request.timeout:g} s"
         e.hint = "is there a responder? One that needs longer wants a longer --timeout"
         raise
-    return convert.response(answer, request.channel, time.monotonic_ns() - began)
 
 
 def subscription(

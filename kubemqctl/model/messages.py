@@ -155,7 +155,7 @@ class Response(NamedTuple):
     """The answer to a command or a query; `id` is the request's, `client_id` the responder's.
 
     `reply_channel`, which only a responder knows, is the way back to the one who asked. `elapsed` is from
-    asking to the answer, in nanoseconds.
+    asking to the answer, in nanoseconds; `line` is that of the request, where many were sent.
     """
 
     channel: str
@@ -170,6 +170,7 @@ class Response(NamedTuple):
     client_id: str = ""
     reply_channel: str = ""
     elapsed: int = 0
+    line: int = 0
 
 
 class Reply(NamedTuple):

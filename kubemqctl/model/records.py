@@ -244,7 +244,7 @@ COLUMNS = {
         SendResult: "id channel sent_at expires_at delayed_to error",
         Request: "id channel metadata client_id body tags received_at timeout reply_channel cache_key"
         " cache_ttl",
-        Response: "id channel metadata client_id body tags timestamp elapsed executed error cache_hit",
+        Response: "id channel metadata client_id body tags timestamp elapsed executed error cache_hit line",
         AnsweredRequest: "id channel metadata client_id body tags received_at elapsed executed error timeout"
         " reply_channel cache_key cache_ttl handler_exit",
         Affected: "channel affected target",

@@ -23,26 +23,43 @@ def send(
     channel: o.Channel,
     body: o.Body = None,
     file: o.File = None,
-    timeout: o.RequestTimeout = 10.0,
+    timeout: o.AskTimeout = None,
     metadata: o.Metadata = "",
     tag: o.Tags = None,
+    lines: o.Lines = False,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    json_lines: o.JsonLines = False,
+    keep_id: o.KeepId = False,
+    encode: o.Encode = None,
+    rate: o.Rate = None,
+    concurrency: o.AskConcurrency = None,
 ) -> int:
     """Send a command and wait for its result.
 
     The exit code is 9 if the responder refuses the command (its reason is printed to stderr), and 6 if
     nobody responds in time. In a pipe nothing is printed; -o json prints the response.
 
+    To send many commands, split the input with --lines, -0, --delimiter or --json-lines. Results come in the
+    order of the input; if only some commands were carried out, the exit code is 7.
+
     Examples:
       kubemqctl cmd send lights.kitchen on --timeout 2s
       kubemqctl cmd send lights.kitchen --file /etc/hosts --tag by=ci && echo done
       kubemqctl cmd send lights.kitchen off -o json
+      seq 100 | kubemqctl cmd send jobs.start --lines --concurrency 8 -o json
     """
+    from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.requests.ask import AskOptions, ask
+    from kubemqctl.messaging.requests.ask_many import ManyOptions
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)
-    request = Request(channel, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS, timeout=timeout)
-    return ask(ctx.obj, "commands", AskOptions(request, body, file))
+    request = Request(
+        channel, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS, timeout=o.asked(timeout)
+    )
+    many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
+    return ask(ctx.obj, "commands", AskOptions(request, body, file, many))
 
 
 @group.command("respond", handler=True)

@@ -37,11 +37,19 @@ def send(
     channel: o.Channel,
     body: o.Body = None,
     file: o.File = None,
-    timeout: o.RequestTimeout = 10.0,
+    timeout: o.AskTimeout = None,
     metadata: o.Metadata = "",
     tag: o.Tags = None,
     cache_key: CacheKey = "",
     cache_ttl: CacheTtl = 0,
+    lines: o.Lines = False,
+    nul: o.Nul = False,
+    delimiter: o.Delimiter = None,
+    json_lines: o.JsonLines = False,
+    keep_id: o.KeepId = False,
+    encode: o.Encode = None,
+    rate: o.Rate = None,
+    concurrency: o.AskConcurrency = None,
 ) -> int:
     """Send a query and print the response.
 
@@ -49,12 +57,18 @@ def send(
     exit code is 9 if the responder refuses the query (its reason is printed to stderr), and 6 if nobody
     responds in time.
 
+    To send many queries, split the input with --lines, -0, --delimiter or --json-lines. Responses come in the
+    order of the input; if only some queries were answered, the exit code is 7.
+
     Examples:
       kubemqctl query send price.tea 100g
       kubemqctl query send report --metadata 2024-05 --timeout 1m > report.pdf
       kubemqctl query send price.tea 100g --cache-key tea-100 --cache-ttl 30s -o json
+      kubemqctl query send price.tea --lines --concurrency 8 < orders.txt
     """
+    from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.requests.ask import AskOptions, ask
+    from kubemqctl.messaging.requests.ask_many import ManyOptions
 
     check_channel(channel, "queries")
     check_text("--metadata", metadata)
@@ -62,8 +76,9 @@ def send(
     if bool(cache_key) != bool(cache_ttl):
         raise UsageError("--cache-key and --cache-ttl must be used together")
     tags = parse_tags(tag) if tag else NO_TAGS
-    request = Request(channel, b"", metadata, tags, timeout, cache_key, cache_ttl)
-    return ask(ctx.obj, "queries", AskOptions(request, body, file))
+    request = Request(channel, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
+    many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
+    return ask(ctx.obj, "queries", AskOptions(request, body, file, many))
 
 
 @group.command("respond", handler=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.messaging.requests.ask_many import DEFAULT_TIMEOUT, ManyOptions, ask_many
 from kubemqctl.model.errors import Refused
 from kubemqctl.model.messages import Request, Response
-from kubemqctl.model.values import check_timeout
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.invocation import Invocation
 
@@ -16,25 +16,35 @@ if TYPE_CHECKING:
 
 
 class AskOptions(NamedTuple):
-    """A request to send: everything but its body, and where that comes from."""
+    """A request to send: everything but its body, and where that comes from.
+
+    A timeout of 0 is one that was not given.
+    """
 
     request: Request
     body: str | None
     file: str | None
+    many: ManyOptions = ManyOptions()
 
 
 def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     """Send the request, print the answer. Raises Refused for `executed=false`, TimedOut for silence."""
-    check_timeout(asking.request.timeout)
+    request, many = asking.request, asking.many
+    many.check()
+    if many.is_many:
+        return ask_many(run, kind, request, asking.body, asking.file, many)
+    request = request._replace(timeout=request.timeout or DEFAULT_TIMEOUT)
     form = run.form().name
     render = run.renderer(Response, None)
-    has_metadata = bool(asking.request.metadata)
+    has_metadata = bool(request.metadata)
     files = [] if asking.file is None else [asking.file]
     body = single_body(asking.body, files, stdin_is_terminal=is_terminal(0), has_metadata=has_metadata)
+    if many.encode:
+        body = many.encode(body)
     with run.client() as client:
         from kubemqctl.client import requests
 
-        response = requests.send(client, asking.request._replace(body=body), kind)
+        response = requests.send(client, request._replace(body=body), kind)
     # People read why on stderr; and a command carries no body, whatever the server lets through.
     unseen = form == "human" and not response.executed
     if not unseen and not (form == "raw" and kind == "commands"):

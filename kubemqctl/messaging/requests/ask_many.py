@@ -1,0 +1,373 @@
+"""`cmd send` and `query send` with many requests: some at a time, answers in the order of the input.
+
+A request whose answer was lost is neither answered nor refused, and is not sent again. While the input is
+silent nothing is unanswered: a live pipe gets its answers as they come.
+"""
+
+from __future__ import annotations
+
+import select
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from kubemqctl.messaging.input.bodies import body_source
+from kubemqctl.messaging.input.splitting import InputBatch, split_bytes, split_stream
+from kubemqctl.model.errors import (
+    ConnectionLost,
+    KubemqctlError,
+    Partial,
+    RecordError,
+    Refused,
+    TimedOut,
+    TooLarge,
+    Unreachable,
+    UsageError,
+)
+from kubemqctl.model.limits import MAX_BODY, MAX_RECORD, MAX_WIRE_SECONDS
+from kubemqctl.model.messages import Request, Response
+from kubemqctl.model.record_parser import message_from_record, parse
+from kubemqctl.model.values import check_timeout, parse_duration, whole_seconds
+from kubemqctl.output.stderr import FirstFew, is_terminal
+from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.invocation import Invocation
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal, Wakeup
+
+if TYPE_CHECKING:
+    from kubemqctl.client.requests import Kind, PendingResponse
+
+UNKNOWN = "outcome-unknown"
+DEFAULT_TIMEOUT = 10.0
+"""Seconds."""
+MOST_HELD = 1_000
+"""So many answers wait at most for one that comes before them in the input."""
+
+
+class ManyOptions(NamedTuple):
+    """How the input is split into requests, and how they are sent. `timeout` is None where none was given."""
+
+    lines: bool = False
+    nul: bool = False
+    delimiter: bytes | None = None
+    json_lines: bool = False
+    keep_id: bool = False
+    rate: float | None = None
+    concurrency: int | None = None
+    encode: Callable[[bytes], bytes] | None = None
+
+    @property
+    def is_many(self) -> bool:
+        """Whether the input is split at all."""
+        return self.lines or self.nul or self.delimiter is not None or self.json_lines
+
+    @property
+    def between(self) -> bytes:
+        """What separates requests in the input, and bodies in the output."""
+        return b"\0" if self.nul else b"\n" if self.delimiter is None else self.delimiter
+
+    def check(self) -> None:
+        """Refuse what does not fit together. Raises UsageError."""
+        if sum((self.lines, self.nul, self.delimiter is not None, self.json_lines)) > 1:
+            raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
+        if self.keep_id and not self.json_lines:
+            raise UsageError("--keep-id needs --json-lines")
+        if not self.between:
+            raise UsageError("--delimiter is empty")
+        for name, value in (("--rate", self.rate), ("--concurrency", self.concurrency)):
+            if value is not None and not self.is_many:
+                hint = "split the input with --lines, -0 or --delimiter"
+                raise UsageError(f"{name} needs many requests", hint=hint)
+
+
+class Ask(NamedTuple):
+    """One request of many, under way."""
+
+    line: int
+    request: Request
+    pending: PendingResponse
+
+
+def ask_many(
+    run: Invocation, kind: Kind, template: Request, body: str | None, file: str | None, many: ManyOptions
+) -> int:
+    """Send what the input brings; raises what became of it, or returns a signal's exit code.
+
+    `template` has everything but the bodies; a timeout of 0 is one that was not given.
+    """
+    with (
+        StopSignal() as stop,
+        closing(Stdout(1, stop.fd)) as stdout,
+        _batches(body, file, many, stop) as batches,
+        run.client() as client,
+    ):
+        from kubemqctl.client.requests import PendingResponse
+
+        asker = Asker(
+            lambda request, notify: PendingResponse(client, request, kind, notify),
+            client.reconnect,
+            _emitter(run, stdout, kind, many.between),
+            run.report,
+            stop,
+            many,
+        )
+        asker.run(batches, _parser(template, kind, many))
+    if stop:
+        run.note(f"stopped after line {asker.last_line}: {asker.summary()}")
+        return stop.exit_code
+    if error := asker.ending():
+        raise error
+    run.note(asker.summary())
+    return 0
+
+
+@contextmanager
+def _batches(
+    body: str | None, file: str | None, many: ManyOptions, stop: StopSignal
+) -> Iterator[Iterator[InputBatch]]:
+    longest = MAX_RECORD if many.json_lines else MAX_BODY
+    files = [] if file is None else [file]
+    with body_source(body, files, stdin_is_terminal=is_terminal(0)) as source:
+        if isinstance(source, bytes):
+            yield split_bytes(source, many.between, longest)
+        else:
+            yield split_stream(source, many.between, max_piece=longest, stop_fd=stop.fd, name=file or "stdin")
+
+
+Emit = Callable[[int, Response], None]
+
+
+def _emitter(run: Invocation, stdout: Stdout, kind: Kind, between: bytes) -> Emit:
+    """Prints answers; a refusal is printed where records are, and named on stderr."""
+    render = run.renderer(Response, between).one
+    form = run.form().name
+
+    def emit(line: int, response: Response) -> None:
+        if form in ("human", "raw") and not response.executed:
+            return
+        if form == "raw" and kind == "commands":
+            return
+        stdout.write(render(response._replace(line=line)))
+
+    return emit
+
+
+# --- requests from pieces ---
+
+Parse = Callable[[bytes], Request]
+
+
+def _parser(template: Request, kind: Kind, many: ManyOptions) -> Parse:
+    def from_body(piece: bytes) -> Request:
+        return template._replace(body=piece, timeout=template.timeout or DEFAULT_TIMEOUT)
+
+    def from_record(piece: bytes) -> Request:
+        return _of_record(piece, template, kind, many.keep_id)
+
+    parsed = from_record if many.json_lines else from_body
+    encode = many.encode
+    if encode is None:
+        return parsed
+
+    def encoded(piece: bytes) -> Request:
+        request = parsed(piece)
+        return request._replace(body=encode(request.body))
+
+    return encoded
+
+
+def _of_record(line: bytes, template: Request, kind: Kind, keep_id: bool) -> Request:
+    """The request that a record describes; what the template has goes first. Raises UsageError."""
+    record = parse(line)
+    message = message_from_record(record, keep_id)
+    if len(message.body) > MAX_BODY:
+        raise TooLarge(f"too large: the maximum is {MAX_BODY} bytes")
+    assert type(record) is dict
+    timeout = template.timeout or _timeout(record.get("timeout", ""))
+    key, ttl = template.cache_key, template.cache_ttl
+    if kind == "queries" and not key:
+        key = record.get("cache_key", "")
+        if given := record.get("cache_ttl", ""):
+            ttl = whole_seconds(given, "cache_ttl", minimum=1, maximum=MAX_WIRE_SECONDS)
+        if bool(key) != bool(ttl):
+            raise RecordError("cache_key and cache_ttl must be used together")
+    return Request(
+        template.channel,
+        message.body,
+        template.metadata or message.metadata,
+        {**message.tags, **template.tags} if template.tags else message.tags,
+        timeout,
+        key,
+        ttl,
+        message.id,
+    )
+
+
+def _timeout(text: str) -> float:
+    if not text:
+        return DEFAULT_TIMEOUT
+    seconds = parse_duration(text)
+    try:
+        check_timeout(seconds)
+    except UsageError as e:
+        raise RecordError(e.message.replace("--timeout", "timeout"), hint=e.hint) from None
+    return seconds
+
+
+# --- asking ---
+
+
+class Asker:
+    """One run: what was asked, answered, refused and not answered. `last_line` is the last one dealt with."""
+
+    def __init__(
+        self,
+        begin: Callable[[Request, Callable[[], None]], PendingResponse],
+        reconnect: Callable[[], None],
+        emit: Emit,
+        complain: Callable[[KubemqctlError], None],
+        stop: StopSignal,
+        many: ManyOptions,
+    ) -> None:
+        self.answered = self.refused = self.unanswered = self.unknown = self.bad = self.skipped = 0
+        self.last_line = 0
+        self.gave_up: KubemqctlError | None = None
+        self._begin = begin
+        self._reconnect = reconnect
+        self._emit = emit
+        self._name = FirstFew(complain)
+        self._complain = complain
+        self._stop = stop
+        self._concurrency = many.concurrency or 1
+        self._limiter = RateLimiter(many.rate, stop.wait) if many.rate else None
+        self._asked: deque[Ask] = deque()
+        self._wakeup = Wakeup()
+
+    def run(self, batches: Iterator[InputBatch], parse: Parse) -> None:
+        """Ask all of it; ends early on a signal, and when the server is gone for good."""
+        try:
+            for batch in batches:
+                self.skipped += batch.skipped
+                for line in batch.oversize:
+                    self._refuse_line(line, TooLarge(f"too large: the maximum is {MAX_BODY} bytes"))
+                for line, piece in zip(batch.lines, batch.pieces, strict=True):
+                    self._take(line, piece, parse)
+                if batch.idle:
+                    self._settle(0)
+                if self._is_over:
+                    break
+            self._settle(0)
+        finally:
+            self._wakeup.close()
+        if self._name.more:
+            self._complain(Partial(f"{self._name.more} more"))
+
+    @property
+    def _is_over(self) -> bool:
+        return bool(self._stop) or self.gave_up is not None
+
+    def _take(self, line: int, piece: bytes, parse: Parse) -> None:
+        if self._is_over:
+            return
+        try:
+            request = parse(piece)
+        except UsageError as e:
+            self._refuse_line(line, e)
+            return
+        self._settle(self._concurrency - 1)
+        if self._limiter:
+            self._limiter(1)
+        if not self._is_over:
+            self._asked.append(Ask(line, request, self._begin(request, self._wakeup.notify)))
+
+    def _refuse_line(self, line: int, error: KubemqctlError) -> None:
+        self.bad += 1
+        self._complain_of(line, error)
+
+    def _settle(self, most: int) -> None:
+        """Wait until at most `most` requests are unanswered; print what has been answered, in order."""
+        while True:
+            self._wakeup.clear()
+            while self._asked and self._asked[0].pending.done():
+                self._finish(self._asked.popleft())
+            unanswered = sum(not ask.pending.done() for ask in self._asked)
+            if unanswered <= most and len(self._asked) <= most + MOST_HELD:
+                return
+            # Signals are seen by the one who takes the next line: what is under way has an answer first.
+            select.select([self._wakeup.fd], [], [])
+
+    def _finish(self, ask: Ask) -> None:
+        try:
+            response = self._result(ask)
+        except KubemqctlError as e:
+            self._failed(ask, e)
+        else:
+            if response.executed:
+                self.answered += 1
+            else:
+                self.refused += 1
+                why = response.error or f"{response.channel} refused the request without a reason"
+                self._complain_of(ask.line, Refused(why, server_message=response.error))
+            self._emit(ask.line, response)
+        self.last_line = ask.line
+
+    def _result(self, ask: Ask) -> Response:
+        """The answer. One that never left is sent again, once, over a new connection."""
+        try:
+            return ask.pending.result()
+        except ConnectionLost:
+            raise
+        except Unreachable as e:
+            try:
+                self._reconnect()
+            except Unreachable:
+                self.gave_up = e
+                raise e from None
+            return self._begin(ask.request, lambda: None).result()
+
+    def _failed(self, ask: Ask, error: KubemqctlError) -> None:
+        told = error.message
+        if isinstance(error, TimedOut):
+            self.unanswered += 1
+        elif isinstance(error, ConnectionLost):
+            self.unknown += 1
+            told = UNKNOWN
+        else:
+            self.refused += 1
+        self._complain_of(ask.line, error)
+        self._emit(ask.line, Response(ask.request.channel, ask.request.id, executed=False, error=told))
+
+    def _complain_of(self, line: int, error: KubemqctlError) -> None:
+        self.last_line = max(line, self.last_line)
+        error.message = f"line {line}: {error.message}"
+        self._name(error)
+
+    # --- how it ended ---
+
+    def summary(self) -> str:
+        """One line for people: `3 answered, 1 refused`."""
+        parts: Sequence[tuple[int, str]] = (
+            (self.refused, "refused"),
+            (self.unanswered, "not answered"),
+            (self.unknown, "with unknown outcome"),
+            (self.bad, "invalid"),
+            (self.skipped, "empty skipped"),
+        )
+        return ", ".join([f"{self.answered:,} answered", *(f"{n:,} {what}" for n, what in parts if n)])
+
+    def ending(self) -> KubemqctlError | None:
+        """None when every request was carried out; else the error that has the exit code."""
+        failed = (self.refused, self.unanswered, self.unknown, self.bad)
+        if self.gave_up and not (self.answered or self.unanswered or self.unknown or self.refused > 1):
+            return self.gave_up
+        if not any(failed):
+            return None
+        if self.answered or sum(map(bool, failed)) > 1 or self.gave_up:
+            return Partial(self.summary())
+        if self.refused:
+            return Refused(self.summary())
+        if self.unanswered:
+            return TimedOut(self.summary())
+        if self.unknown:
+            return ConnectionLost(self.summary())
+        return UsageError("nothing was sent: no line is a valid record")

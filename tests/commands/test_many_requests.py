@@ -1,0 +1,244 @@
+"""`cmd send` and `query send` with many requests: order, how many at a time, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.fake_server import Abort, fake_server
+from tests.support.program import Run, Start
+from tests.support.raw_grpc import Stub, responder
+from tests.support.waiting import until
+
+QUERIES, COMMANDS = pb.Subscribe.Queries, pb.Subscribe.Commands
+Answer = Callable[[pb.Request], "pb.Response | None"]
+
+
+def echo(request: pb.Request) -> pb.Response | None:
+    """Itself; `no` is refused, `silence` not answered."""
+    if request.Body == b"silence":
+        return None
+    return pb.Response(
+        Executed=request.Body != b"no", Body=request.Body, Error="no such" * (request.Body == b"no")
+    )
+
+
+def record_lines(*records: object) -> bytes:
+    return b"".join(json.dumps(r).encode() + b"\n" for r in records)
+
+
+def test_answers_come_in_the_order_of_the_input(run: Run, stub: Stub, channel: str) -> None:
+    with responder(stub, QUERIES, channel, echo):
+        done = run("query", "send", channel, "--lines", stdin=b"a\n\nb\nc")
+    assert (done.code, done.out, done.err) == (0, b"a\nb\nc\n", "3 answered, 1 empty skipped\n")
+
+
+def test_separators_hold_for_input_and_output(run: Run, stub: Stub, channel: str) -> None:
+    with responder(stub, QUERIES, channel, echo):
+        assert run("query", "send", channel, "-0", stdin=b"a\nb\0c\0").out == b"a\nb\0c\0"
+        assert run("query", "send", channel, "--delimiter", "|", "x|y").out == b"x|y|"
+
+
+def test_records_have_the_line_that_they_answer(run: Run, stub: Stub, channel: str) -> None:
+    with responder(stub, QUERIES, channel, echo):
+        done = run(
+            *("query", "send", channel, "--lines", "--timeout", "200ms", "-o", "json"),
+            stdin=b"a\n\nno\nsilence\n",
+        )
+    assert done.code == 7
+    found = [(r["line"], r["executed"], r["body"], r.get("error", "")) for r in done.records()]
+    assert found == [
+        (1, True, "a", ""),
+        (3, False, "no", "no such"),
+        (4, False, "", f"nobody answered on {channel} within 0.2 s"),
+    ]
+    errors = [json.loads(line) for line in done.err.splitlines()]
+    assert [(e["message"].partition(":")[0], e["exit_code"]) for e in errors] == [
+        ("line 3", 9),
+        ("line 4", 6),
+        ("1 answered, 1 refused, 1 not answered, 1 empty skipped", 7),
+    ]
+
+
+def test_records_say_what_is_theirs_and_the_command_line_beats_them(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    lines = record_lines(
+        {"body": "a", "timeout": "7s", "cache_key": "k", "cache_ttl": "30s", "tags": {"t": "theirs"}},
+        {"body": "b", "metadata": "m", "id": "own", "elapsed": "3ms", "executed": True, "line": 4},
+    )
+    with responder(stub, QUERIES, channel, echo) as got:
+        assert run("query", "send", channel, "--json-lines", "--keep-id", stdin=lines).code == 0
+        words = ("--timeout", "3s", "--tag", "t=mine", "--cache-key", "mine", "--cache-ttl", "5s")
+        assert run("query", "send", channel, "--json-lines", *words, stdin=lines).code == 0
+    first, second, third = got  # the fourth is answered from the cache
+    assert (first.Timeout, first.CacheKey, first.CacheTTL, first.Tags["t"]) == (7000, "k", 30, "theirs")
+    assert (second.Timeout, second.CacheKey, second.Metadata, second.RequestID) == (10_000, "", "m", "own")
+    assert (third.Timeout, third.CacheKey, third.CacheTTL, third.Tags["t"]) == (3000, "mine", 5, "mine")
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (b"", 0),
+        (b"no\nno\n", 9),
+        (b"silence\nsilence\n", 6),
+        (b"no\nsilence\n", 7),
+        (b"a\nno\n", 7),
+    ],
+)
+def test_the_exit_code_says_whether_all_ended_alike(
+    run: Run, stub: Stub, channel: str, lines: bytes, code: int
+) -> None:
+    with responder(stub, COMMANDS, channel, echo):
+        done = run("cmd", "send", channel, "--lines", "--timeout", "100ms", stdin=lines)
+    assert (done.code, done.out) == (code, b"")
+
+
+def test_a_line_that_is_no_record_is_named_and_the_others_go_on(run: Run, stub: Stub, channel: str) -> None:
+    bad = [b"{", b'{"body":"x","timeout":"0s"}', b'{"body":"x","cache_key":"k"}', b'{"body":1}']
+    with responder(stub, QUERIES, channel, echo):
+        done = run(
+            *("query", "send", channel, "--json-lines"), stdin=b"\n".join([b'{"body":"good"}', *bad, b""])
+        )
+        only_bad = run("query", "send", channel, "--json-lines", stdin=b"{\n")
+    assert (done.code, done.out, only_bad.code) == (7, b"good\n", 2)
+    assert [line[:13] for line in done.err.splitlines() if line.startswith("error: line")] == [
+        f"error: line {n}" for n in (2, 3, 4, 5)
+    ]
+    assert done.err.endswith("error: 1 answered, 4 invalid\n")
+
+
+class Held:
+    """Answers nothing until it is let go; `most` is how many requests were unanswered at a time."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+        self.release = threading.Event()
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Any) -> pb.Response:
+        with self._lock:
+            self._now += 1
+            self.most = max(self.most, self._now)
+        # The first one last: its answer is printed before the others all the same.
+        assert self.release.wait(10)
+        with self._lock:
+            self._now -= 1
+        return pb.Response(RequestID=request.RequestID, Executed=True, Body=request.Body)
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_so_many_are_under_way_at_a_time(start: Start, channel: str, concurrency: int) -> None:
+    held = Held()
+    with fake_server(SendRequest=held) as address:
+        words = ("query", "send", channel, "--lines", "--concurrency", str(concurrency))
+        asking = start(*words, stdin=subprocess.PIPE, address=address)
+        asking.stdin.write(b"".join(b"%d\n" % n for n in range(9)))
+        asking.stdin.close()
+        until(lambda: held.most == concurrency, "so many are under way")
+        held.release.set()
+        done = asking.wait()
+    assert (done.code, done.out.split()) == (0, [b"%d" % n for n in range(9)])
+    assert held.most == concurrency
+
+
+def test_an_answer_that_is_late_is_printed_before_those_behind_it(start: Start, channel: str) -> None:
+    first = threading.Event()
+    came: list[bytes] = []
+
+    def answer(request: Any) -> pb.Response:
+        if request.Body == b"0":
+            assert first.wait(10)
+        came.append(request.Body)
+        return pb.Response(Executed=True, Body=request.Body)
+
+    with fake_server(SendRequest=answer) as address:
+        words = ("query", "send", channel, "--lines", "--concurrency", "2")
+        asking = start(*words, stdin=subprocess.PIPE, address=address)
+        asking.stdin.write(b"0\n1\n2\n3\n")
+        asking.stdin.close()
+        until(lambda: len(came) == 3, "the others were answered")
+        assert asking.out == b""
+        first.set()
+        assert asking.wait().out == b"0\n1\n2\n3\n"
+
+
+def test_a_live_pipe_is_answered_line_by_line(start: Start, stub: Stub, channel: str) -> None:
+    with responder(stub, QUERIES, channel, echo):
+        asking = start("query", "send", channel, "--lines", "--concurrency", "4", stdin=subprocess.PIPE)
+        for line in (b"one\n", b"two\n"):
+            asking.stdin.write(line)
+            asking.stdin.flush()
+            asking.wait_for_stdout(line)
+        asking.stdin.close()
+        assert asking.wait().code == 0
+
+
+def test_a_signal_waits_for_what_is_under_way(start: Start, channel: str) -> None:
+    held = Held()
+    with fake_server(SendRequest=held) as address:
+        asking = start("query", "send", channel, "--lines", stdin=subprocess.PIPE, address=address)
+        asking.stdin.write(b"a\nb\n")
+        asking.stdin.flush()
+        until(lambda: held.most, "one is under way")
+        asking.send(signal.SIGINT)
+        held.release.set()
+        done = asking.wait()
+    assert (done.code, done.out) == (130, b"a\n")
+    assert "stopped after line 1: 1 answered" in done.err
+
+
+def lost(_: Any) -> Iterator[Any]:
+    import grpc
+
+    raise Abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+
+
+def test_an_answer_that_was_lost_is_neither_answered_nor_refused_nor_asked_again(
+    run: Run, channel: str
+) -> None:
+    bodies: list[bytes] = []
+
+    def answer(request: Any) -> Any:
+        bodies.append(request.Body)
+        return lost(request) if request.Body == b"b" else pb.Response(Executed=True, Body=request.Body)
+
+    with fake_server(SendRequest=answer) as address:
+        done = run("query", "send", channel, "--lines", "-o", "json", stdin=b"a\nb\nc\n", address=address)
+    assert (done.code, bodies) == (7, [b"a", b"b", b"c"])
+    assert [r.get("error") for r in done.records()] == [None, "outcome-unknown", None]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--lines", "--json-lines"],
+        ["--lines", "--retry", "1"],
+        ["body", "--rate", "5/s"],
+        ["body", "--concurrency", "2"],
+        ["body", "--keep-id"],
+        ["--lines", "--timeout", "0s"],
+        ["--delimiter", ""],
+    ],
+)
+def test_options_that_do_not_fit_are_2(run: Run, words: list[str]) -> None:
+    assert run("query", "send", "q", *words, stdin=b"a\n", address="127.0.0.1:1").code == 2
+
+
+def test_a_server_that_is_not_there_is_5(run: Run) -> None:
+    done = run("query", "send", "q", "--lines", stdin=b"a\n", address="127.0.0.1:1")
+    assert (done.code, done.out) == (5, b"")
+
+
+def test_a_rate_takes_its_time(run: Run, stub: Stub, channel: str) -> None:
+    with responder(stub, QUERIES, channel, echo):
+        done = run("query", "send", channel, "--lines", "--rate", "10/s", "-o", "json", stdin=b"a\nb\nc\n")
+    assert (done.code, len(done.records())) == (0, 3)
