@@ -148,6 +148,7 @@ def _withhold(said: Source, sources: tuple[Source, ...]) -> str:
     if address is said or address is DEFAULTS:
         return ""
     token = next(source for source in sources if "token" in source)
+    # `said` is one of the sources that settings are looked up in: what it lacks, nobody finds.
     for field in ("token", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name"):
         said.pop(field, None)
     return address["addresses"][1].removeprefix("flag ") if token is said else ""

@@ -382,6 +382,7 @@ class LiveSubscription(Generic[T]):
         poll.register(self._wakeup.fd, select.POLLIN)
         poll.register(self._stop.fd, select.POLLIN)
         if self._out_fd is not None:
+            # Asked for no events, poll(2) still tells that the reader has hung up.
             poll.register(self._out_fd, 0)
         news = poll.poll(milliseconds(min(dues) - time.monotonic()) if dues else None)
         if any(fd == self._out_fd for fd, _ in news):

@@ -37,6 +37,8 @@ class Expiring:
 # Seconds that one Get waits: servers wait at least one, and a stream must not end before its Get has
 # answered, so this is also how long a first Ctrl-C may take.
 ROUND = 1.0
+# Of a Get: the more, the fewer round trips; beyond 5,000 nothing is gained. A move takes 500, as a crash may
+# double what it has under way.
 MOST_AT_ONCE = 5_000
 BYTES_AT_ONCE = 8 << 20
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0

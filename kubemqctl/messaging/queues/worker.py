@@ -134,9 +134,11 @@ class Worker:
     def _wait(self) -> None:
         poll = select.poll()
         poll.register(self._wakeup.fd, select.POLLIN)
+        # Once the grace runs the stop is known: its descriptor stays readable, and would wake us at once.
         if self._grace_until == math.inf:
             poll.register(self._stop.fd, select.POLLIN)
         if self._stdout.watch_fd is not None and not self._error:
+            # Asked for no events, poll(2) still tells that the reader has hung up.
             poll.register(self._stdout.watch_fd, 0)
         due = [self.budget.pause or ROUND, self._delay.left]
         if self._running:

@@ -41,6 +41,7 @@ class ArrivedRequest(NamedTuple):
     @property
     def margin(self) -> float:
         """Seconds that stopping a handler and answering may take."""
+        # A fifth leaves most of a short time-out to the handler; a second is long for any network.
         return min(1.0, self.request.timeout / 5)
 
     @property

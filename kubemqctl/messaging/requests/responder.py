@@ -26,7 +26,10 @@ from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
 MOST_BYTES_WAITING = 128 << 20
-"""Of all that requests hold; beyond it, and beyond MOST_WAITING, they are refused."""
+"""Of all that requests hold; beyond it, and beyond MOST_WAITING, they are refused.
+
+Whoever asks waits for an answer: a refusal at once is worth more than a place in a long queue.
+"""
 LAST_ANSWERS = 5.0
 """Seconds that the last answers may take when the run ends."""
 
