@@ -158,11 +158,15 @@ class Client:
         return partial(self._credentials.judged, sent=sent)
 
     def listen(self, method: str, request: Any) -> Any:
-        """One request, many answers: gRPC's own call, whose errors are still to be translated."""
+        """One request, many answers, each with the bytes that it took on the wire.
+
+        It is gRPC's own call, whose errors are still to be translated.
+        """
+        decode = self._decoder(method)
         rpc = self._channel.unary_stream(
             f"/kubemq.kubemq/{method}",
             request_serializer=_serialize,
-            response_deserializer=self._decoder(method),
+            response_deserializer=lambda data: (decode(data), len(data)),
         )
         with translated(self.address):
             return rpc(request, metadata=self.metadata())

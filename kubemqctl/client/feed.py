@@ -81,8 +81,9 @@ class Feed(Generic[T]):
             self.stored = _stored(self._call.initial_metadata())
             self.signed = time.monotonic()
             self._notify()
-            for answer in self._call:
-                if not self._put(self._convert(answer), answer.ByteSize()):
+            convert, put = self._convert, self._put
+            for answer, size in self._call:
+                if not put(convert(answer), size):
                     return
             end: Exception = ConnectionLost(f"{self._address} ended the subscription")
         except grpc.RpcError as e:

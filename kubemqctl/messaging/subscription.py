@@ -135,6 +135,9 @@ NO_LIMITS = TimeLimits()
 class LiveSubscription(Generic[T]):
     """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
 
+    With `gather`, what comes close behind something else is waited for so long (seconds), since a turn for
+    each costs more than all the rest.
+
     Ends on a signal and when the time is up. Raises what cannot be regained, and ReaderGone when the reader
     of `out` has left. A context manager.
     """
@@ -154,6 +157,7 @@ class LiveSubscription(Generic[T]):
         timing: Timing = TIMING,
         is_filtered: bool = False,
         connect_wait: float = 0.0,
+        gather: float = 0.0,
     ) -> None:
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
@@ -177,6 +181,8 @@ class LiveSubscription(Generic[T]):
         self._last = 0.0  # when something last came; monotonic seconds
         self._is_filtered = is_filtered
         self._connect_wait = connect_wait
+        self._gather = gather
+        self._flows = False  # the last list was not empty
         self._last_match = 0.0  # likewise, something that counts for --idle
         self._error: KubemqctlError | None = None
         self._drained = False
@@ -276,6 +282,7 @@ class LiveSubscription(Generic[T]):
                 self._try_again()
                 return []
             items = [] if self._hold else self._feed.take()
+            self._flows = bool(items)
             self._came += len(items)
             now = time.monotonic()
             if items or self._hold or self.busy:
@@ -377,6 +384,8 @@ class LiveSubscription(Generic[T]):
 
     def _wait(self) -> None:
         """Wait for news, a signal, or the next thing that is due."""
+        if self._flows and self._gather:
+            self._stop.wait(self._gather)
         dues = [at for at in (*self._next_steps(), self._end(), self.due) if at is not None]
         poll = select.poll()
         poll.register(self._wakeup.fd, select.POLLIN)

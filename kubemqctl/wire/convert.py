@@ -130,7 +130,8 @@ def event(e: pb.EventReceive, received_at: int = 0) -> Event:
     """A delivered event. Raises KubemqctlError as `received` does."""
     if (sequence := e.Sequence) >= LARGEST:
         raise _no_sequence(sequence)
-    tags = dict(e.Tags) if e.Tags else NO_TAGS
+    found = e.Tags
+    tags = dict(found) if found else NO_TAGS
     return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, sequence, received_at)
 
 

@@ -202,6 +202,49 @@ def bulk_receive(bench: Bench) -> Iterator[Row]:
         yield Row("the official SDK receiving and acknowledging, a message", figures[2], figures[1], "µs", 0)
 
 
+def events(bench: Bench) -> Iterator[Row]:
+    """Many events of 1 KiB out, and those of a store in."""
+    from tests.benchmarks.bare_client import BODY
+
+    for count in (SHORT, LONG):
+        (bench.directory / f"events.{count}").write_bytes((BODY + b"\n") * count)
+    filled: dict[int, str] = {}
+
+    def ours(group: str) -> Callable[[int], float]:
+        def run(count: int) -> float:
+            argv = [*PROGRAM, "-q", group, "pub", bench.fresh(), "--lines"]
+            return bench.cpu(argv, bench.directory / f"events.{count}")
+
+        return run
+
+    def theirs(group: str) -> Callable[[int], float]:
+        return lambda count: bench.cpu([*BARE, bench.address, group, bench.fresh(), str(count)])
+
+    for group in ("events", "store"):
+        runs = [bench.a_message(side(group)) for side in (ours, theirs)]
+        figure, yardstick = bench.medians(*runs)
+        yield Row(f"{group} pub --lines, an event", figure, yardstick, "µs", 1.05)
+
+    def store(count: int) -> str:
+        if count not in filled:
+            filled[count] = bench.fresh()
+            bench.cpu([*BARE, bench.address, "store", filled[count], str(count)])
+        return filled[count]
+
+    target = bench.directory / "read"
+
+    def read(count: int) -> float:
+        options = ["--from", "first", "--count", str(count)]
+        return bench.cpu([*PROGRAM, "-q", "store", "sub", store(count), *options], None, target)
+
+    def bare(count: int) -> float:
+        return bench.cpu([*BARE, bench.address, "subscribe", store(count), str(count)], None, target)
+
+    runs = [bench.a_message(run) for run in (read, bare)]
+    figure, yardstick = bench.medians(*runs)
+    yield Row("store sub --from first, an event", figure, yardstick, "µs", 1.05)
+
+
 def broker(bench: Bench, bare_address: str) -> Iterator[Row]:
     """The built-in broker's side: durable messages of 1 KiB a second, in batches of 1,000."""
 
@@ -236,7 +279,7 @@ def table(rows: list[Row]) -> str:
     """The rows for people."""
     lines = [f"{'':<68} {'ours':>10} {'theirs':>10}      {'ratio':>6}  {'at most':>7}"]
     for row in rows:
-        most = f"{row.most:.1f}" if row.most else ""
+        most = f"{row.most:g}" if row.most else ""
         lines.append(
             f"{row.what:<68} {row.ours:>10,.1f} {row.theirs:>10,.1f} {row.unit:<4}"
             f" {row.ratio:>6.2f}  {most:>7}"
@@ -261,7 +304,13 @@ def main() -> None:
             serving(bare, bare_ready, environ) as bare_address,
         ):
             bench = Bench(address, directory, options.rounds, options.sdk_python)
-            rows = [*start_up(bench), *bulk_send(bench), *bulk_receive(bench), *broker(bench, bare_address)]
+            rows = [
+                *start_up(bench),
+                *bulk_send(bench),
+                *bulk_receive(bench),
+                *events(bench),
+                *broker(bench, bare_address),
+            ]
     if options.json:
         for row in rows:
             print(json.dumps({**row._asdict(), "ratio": row.ratio}))

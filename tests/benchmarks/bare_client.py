@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import queue
 import sys
 from pathlib import Path
@@ -96,6 +97,41 @@ def receive_many(channel: grpc.Channel, name: str, count: int) -> None:
     call.cancel()
 
 
+def publish_many(channel: grpc.Channel, name: str, count: int, store: bool) -> None:
+    call: Any = channel.stream_stream(
+        "/kubemq.kubemq/SendEventsStream",
+        request_serializer=pb.Event.SerializeToString,
+        response_deserializer=pb.Result.FromString,
+    )
+    events = (pb.Event(ClientID="bare", Channel=name, Body=BODY, Store=store) for _ in range(count))
+    answered = 0
+    for result in call(events):
+        assert result.Sent, result.Error
+        answered += 1
+    assert answered == (count if store else 0)
+
+
+def subscribe(channel: grpc.Channel, name: str, count: int) -> None:
+    """All events of a store, from the first."""
+    call: Any = channel.unary_stream(
+        "/kubemq.kubemq/SubscribeToEvents",
+        request_serializer=pb.Subscribe.SerializeToString,
+        response_deserializer=pb.EventReceive.FromString,
+    )
+    request = pb.Subscribe(
+        SubscribeTypeData=pb.Subscribe.EventsStore,
+        ClientID=f"bare-{os.getpid()}",
+        Channel=name,
+        EventsStoreTypeData=pb.Subscribe.StartFromFirst,
+    )
+    came = call(request)
+    out = sys.stdout.buffer
+    for _, event in zip(range(count), came, strict=False):
+        out.write(event.Body + b"\n")
+    out.flush()
+    came.cancel()
+
+
 def main(address: str, what: str, name: str, count: str = "0") -> None:
     with grpc.insecure_channel(address, OPTIONS) as channel:
         if what == "send-one":
@@ -104,6 +140,10 @@ def main(address: str, what: str, name: str, count: str = "0") -> None:
             peek_one(channel, name)
         elif what == "send":
             send_many(channel, name, int(count))
+        elif what in ("events", "store"):
+            publish_many(channel, name, int(count), what == "store")
+        elif what == "subscribe":
+            subscribe(channel, name, int(count))
         else:
             receive_many(channel, name, int(count))
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 # Plain events that wait for a handler.
 MOST_WAITING = 10_000
+# What is printed may wait so long for more that comes at the same time: seconds.
+GATHER = 0.002
 # How often bytes that the reader of a pipe has not taken yet are looked after: seconds.
 LOOK = 0.1
 # How long a server that dropped something for a slow reader may be silent until it is asked: seconds.
@@ -243,6 +245,7 @@ class Subscriber:
             timing=timing,
             is_filtered=options.is_filtered,
             connect_wait=run.settings().connect_wait,
+            gather=0.0 if options.handler else GATHER,
         )
         self._passed_over = 0
         self._delivery = deliver(self._live)

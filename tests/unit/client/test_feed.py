@@ -34,8 +34,8 @@ class Call:
     def initial_metadata(self) -> tuple[()]:
         return ()
 
-    def __iter__(self) -> Iterator[pb.EventReceive]:
-        yield pb.EventReceive(EventID="1", Channel="c", Body=b"last", Sequence=1)
+    def __iter__(self) -> Iterator[tuple[pb.EventReceive, int]]:
+        yield pb.EventReceive(EventID="1", Channel="c", Body=b"last", Sequence=1), 14
         raise Lost
 
     def cancel(self) -> None:
@@ -65,7 +65,7 @@ class Late(Call):
     def __init__(self) -> None:
         self.come = threading.Event()
 
-    def __iter__(self) -> Iterator[pb.EventReceive]:
+    def __iter__(self) -> Iterator[tuple[pb.EventReceive, int]]:
         assert self.come.wait(10)
         return super().__iter__()
 

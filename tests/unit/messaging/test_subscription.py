@@ -133,6 +133,20 @@ def test_wake_brings_an_empty_list_from_any_thread(broker: Broker, channel: str)
         assert next(turns) == []
 
 
+def test_what_comes_close_together_is_gathered(broker: Broker, stub: Stub, channel: str) -> None:
+    with client_of(broker.address) as client, listening(client, channel, [], gather=0.1) as live:
+        lists: list[int] = []
+        for events in live:
+            if live.live_since and not lists:
+                lists.append(0)
+                for n in range(100):
+                    publish(stub, channel, str(n))
+            lists += [len(events)] if events else []
+            if sum(lists) == 100:
+                break
+    assert len(lists) < 50
+
+
 def test_held_events_wait_and_come_when_the_hold_ends(broker: Broker, stub: Stub, channel: str) -> None:
     with client_of(broker.address) as client, listening(client, channel, []) as live:
         turns = iter(live)
