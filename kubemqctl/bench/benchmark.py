@@ -40,7 +40,7 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
         with BenchChannel(
             client, TYPE_OF_GROUP[work.pattern], work.channel, given, run.note
         ) as bench_channel:
-            run.note(_announced(work))
+            run.note(_announced(work, client.address))
             with ProgressLine(2 if run.is_watched else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)
             bench_channel.was_used = not isinstance(measured.failure, (AuthError, Unsupported))
@@ -86,9 +86,9 @@ def _measurable(assertions: list[Assertion], work: Workload) -> list[Assertion]:
     return assertions
 
 
-def _announced(work: Workload) -> str:
+def _announced(work: Workload, address: str) -> str:
     end = f"{work.total:,} messages" if work.total is not None else f"{work.duration:g} s"
-    return f"bench {work.pattern} on {work.channel}: {end}"
+    return f"bench {work.pattern} at {address} on {work.channel}: {end}"
 
 
 def _judge(

@@ -7,10 +7,11 @@ it imports nothing that takes time.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.text import quoted
 
 if TYPE_CHECKING:
     from kubemqctl.runtime.invocation import Invocation
@@ -108,6 +109,8 @@ def arguments_for_typer(words: list[str], tree: Any, run: Invocation) -> list[st
         for name in _option_names(p)
     }
     known = OptionArity(own)
+    for text in given_twice(words, [*tree.params, *found.params], known):
+        run.warn(text)
     arguments = move_common_options_first(words, known)
     if run.words is None:
         return arguments
@@ -120,6 +123,27 @@ def arguments_for_typer(words: list[str], tree: Any, run: Invocation) -> list[st
             "the command after -- is missing", hint="write it like: -- ./handle --its-own options"
         )
     return [*arguments, "--", name] if name else arguments
+
+
+def given_twice(words: list[str], params: Iterable[Any], known: OptionArity) -> Iterator[str]:
+    """What to warn of: an option that takes one value, or a switch and its opposite, given several times."""
+    of = {name: p for p in params if p.param_type_name == "option" for name in _option_names(p)}
+    said: dict[str, list[str]] = {}
+    left = iter(words)
+    for word in left:
+        for option in known.apart(word) if word.startswith("-") else ():
+            name, _, value = (
+                option.partition("=") if option.startswith("--") else (option[:2], "", option[2:])
+            )
+            p = of.get(name)
+            if p is None or p.multiple:
+                continue
+            if not p.is_flag:
+                value = value or (next(left, "") if known.takes_next(option) else "")
+            said.setdefault(p.opts[-1], []).append(name if p.is_flag else value)
+    for name, values in said.items():
+        if len(set(values)) > 1:
+            yield f"{name} is given {len(values)} times: the last one counts, {quoted(values[-1])}"
 
 
 def _dashed_argument(found: Any, given: int, run: Invocation) -> str:

@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.cli import main
-from kubemqctl.cli.arguments import SWITCHES, VALUED, OptionArity, move_common_options_first, split
+from kubemqctl.cli.arguments import (
+    SWITCHES,
+    VALUED,
+    OptionArity,
+    given_twice,
+    move_common_options_first,
+    split,
+)
 from kubemqctl.cli.command_tree import COMMANDS, build
 from tests.support.program import Run, environment
 from tests.support.raw_grpc import Stub
@@ -349,3 +356,45 @@ def test_the_help_is_the_same_where_python_leaves_docstrings_out() -> None:
     ]
     assert schemas[0]
     assert schemas[0] == schemas[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-p", "a", "-p", "b"], "--profile is given 2 times: the last one counts, b"),
+        (["-p", "a", "--profile=b"], "--profile is given 2 times: the last one counts, b"),
+        (["-pa", "-qpb"], "--profile is given 2 times: the last one counts, b"),
+        (["--tls", "--no-tls"], "--tls is given 2 times: the last one counts, --no-tls"),
+        (["--wait", "1s", "--wait", "2s", "--wait=3s"], "--wait is given 3 times: the last one counts, 3s"),
+        (["-n", "1", "--count", "2"], "--count is given 2 times: the last one counts, 2"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_said(words: list[str], said: str) -> None:
+    tree = build(["queue"], "peek")
+    peek = tree.commands["queue"].commands["peek"]
+    own = {name: not p.is_flag for p in peek.params if p.param_type_name == "option" for name in p.opts}
+    (found,) = given_twice(["queue", "peek", *words, "c"], [*tree.params, *peek.params], OptionArity(own))
+    assert found.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-a", "h:1", "-a", "h:2"],
+        ["--where", "a=1", "--where", "b=2"],
+        ["-q", "-q"],
+        ["-p", "a", "-pa"],
+        ["--format", "-p", "-p", "a"],
+    ],
+)
+def test_what_may_be_repeated_and_what_says_the_same_is_not(words: list[str]) -> None:
+    tree = build(["queue"], "peek")
+    peek = tree.commands["queue"].commands["peek"]
+    own = {name: not p.is_flag for p in peek.params if p.param_type_name == "option" for name in p.opts}
+    assert not [*given_twice(["queue", "peek", *words, "c"], [*tree.params, *peek.params], OptionArity(own))]
+
+
+def test_a_profile_that_is_named_twice_is_said_on_stderr(run: Run) -> None:
+    result = run("queue", "peek", "c", "-p", "a", "-p", "b", address="")
+    assert result.err.startswith("warning: --profile is given 2 times: the last one counts, b\n")
+    assert result.code == 3
