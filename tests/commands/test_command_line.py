@@ -284,7 +284,7 @@ def test_a_package_that_is_missing_is_said_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "usage"),
     [
-        ("queue send", "[OPTIONS] CHANNEL [BODY]"),
+        ("queue send", "[OPTIONS] [CHANNEL] [BODY]"),
         ("queue receive", "[OPTIONS] CHANNEL [-- COMMAND ARG…]"),
         ("queue list", "[OPTIONS]"),
     ],
