@@ -6,7 +6,7 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import EACCES, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
@@ -168,6 +168,66 @@ def readable_by_others(path: str) -> bool:
 
 
 _KEPT: dict[str, bytes] = {}
+
+
+def changeable(path: str) -> dict[str, str]:
+    """What lets others change the file at `path`, each with the command that mends it, or an empty text.
+
+    That is the file itself, and every directory that leads to it: whoever may write there can put another
+    file in its place. Those of root are trusted; in a sticky directory others cannot touch what is ours.
+    """
+    found: dict[str, str] = {}
+    places = {os.path.abspath(path), os.path.realpath(path)}
+    for file in sorted(places):
+        found.update(_weakness(file, stat.S_ISREG))
+        folder = os.path.dirname(file)
+        while True:
+            found.update(_weakness(folder, stat.S_ISDIR))
+            if folder == os.path.dirname(folder):
+                break
+            folder = os.path.dirname(folder)
+    return found
+
+
+def _weakness(path: str, is_kind: Callable[[int], bool]) -> dict[str, str]:
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return {}
+    if not is_kind(status.st_mode):
+        return {}  # a link is as good as its directories; a pipe or a device is no file of ours
+    if status.st_uid not in (0, os.geteuid()):
+        return {f"{path} belongs to another user, {_user(status.st_uid)}": ""}
+    open_to = status.st_mode & 0o022
+    is_shared = is_kind is stat.S_ISDIR and (
+        status.st_mode & stat.S_ISVTX or (open_to == 0o020 and _is_of_one(status.st_gid))
+    )
+    if not open_to or is_shared:
+        return {}
+    from shlex import quote
+
+    return {f"others can change {path}": f"chmod go-w {quote(path)}"}
+
+
+def _is_of_one(group: int) -> bool:
+    """Whether a group is this user's own, as many systems make one for each: umask 002 is theirs."""
+    import grp
+    import pwd
+
+    try:
+        name, members = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
+    except KeyError:
+        return False
+    return members.gr_name == name and not set(members.gr_mem) - {name}
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def read_file(path: str, what: str = "file") -> bytes:

@@ -13,8 +13,8 @@ from collections import ChainMap
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kubemqctl.config.config_file import load_current
-from kubemqctl.config.files import readable_by_others
+from kubemqctl.config.config_file import config_path, load_current
+from kubemqctl.config.files import changeable, readable_by_others
 from kubemqctl.config.profiles import Config, Profile, Tls, find, refusal
 from kubemqctl.config.sources import DEFAULTS, Flags, Source, of_environment, of_flags, of_profile
 from kubemqctl.config.token import Token, expanded, fetch
@@ -78,7 +78,7 @@ def resolve(flags: Flags, environ: Mapping[str, str]) -> Settings:
         connect_timeout=found["connect_timeout"][0],
         connect_wait=found["connect_wait"][0],
         sources={**{field: found[field][1] for field in DEFAULTS}, "profile": why},
-        notes=tuple(_notes(profile, token, withheld, kept)),
+        notes=tuple(_notes(profile, token, withheld, kept, environ)),
     )
 
 
@@ -186,7 +186,9 @@ def _tls(found: Mapping[str, tuple[Any, str]]) -> Tls:
     return tls
 
 
-def _notes(profile: Profile | None, token: Token, withheld: str, kept: str) -> list[str]:
+def _notes(
+    profile: Profile | None, token: Token, withheld: str, kept: str, environ: Mapping[str, str]
+) -> list[str]:
     notes = []
     if profile and kept:
         notes.append(f"{kept} is ignored: without TLS the token of profile {profile.name} could be read")
@@ -195,6 +197,11 @@ def _notes(profile: Profile | None, token: Token, withheld: str, kept: str) -> l
             f"the token of profile {profile.name} is withheld: it is only for that profile's address, "
             f"and {withheld} gives a different one"
         )
+    if token.command:
+        # Whoever can change the file has a command of theirs run by us.
+        notes += [
+            f"{weak}, and a token_command is run from there" for weak in changeable(config_path(environ))
+        ]
     if readable_by_others(token.file):
         notes.append(f"others can read the token file {token.file}; to fix it: chmod 600 {token.file}")
     return notes

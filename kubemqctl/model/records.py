@@ -150,6 +150,12 @@ def put_latency(record: Record, name: str, value: int | None) -> None:
         record[name] = f"{value / 1e6:.3f}ms"
 
 
+def put_span(record: Record, name: str, value: int | None) -> None:
+    """Seconds, which may be negative; none where nothing was measured."""
+    if value is not None:
+        record[name] = f"{value}s"
+
+
 def put_elapsed(record: Record, name: str, value: int) -> None:
     """Nanoseconds, to the millisecond, or below a second to the microsecond."""
     record[name] = f"{value / 1e9:.3f}s" if value >= 999_999_500 else f"{value / 1e6:.3f}ms"
@@ -220,7 +226,8 @@ _PUT: dict[str, Callable[..., None]] = {
     "target_rate": put_target,
     "rate_in": put_measured,
     "rate_out": put_measured,
-    **dict.fromkeys(("min", "mean", "p50", "p90", "p95", "p99", "p999", "max"), put_latency),
+    "clock_ahead": put_span,
+    **dict.fromkeys(("connect_time", "min", "mean", "p50", "p90", "p95", "p99", "p999", "max"), put_latency),
     "busy": put_share,
     "histogram": put_histogram,
 }
@@ -250,7 +257,8 @@ COLUMNS = {
         Affected: "channel affected target",
         ChannelInfo: "name type messages bytes waiting subscribers first_sequence last_sequence active"
         " last_activity rate_in rate_out",
-        Check: "name status found advice",
+        Check: "name status found advice connect_time min p50 max clock_ahead expires_at host version"
+        " started_at",
         HealthCheck: "name status waiting messages bytes subscribers oldest round_trip reason",
         BenchResult: "pattern channel producers consumers size batch in_flight target_rate elapsed sent"
         " received send_rate rate byte_rate loss doubles disorder errors min mean p50 p90 p95 p99 p999 max"

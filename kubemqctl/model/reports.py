@@ -8,7 +8,9 @@ from typing import Literal, NamedTuple
 class Check(NamedTuple):
     """One thing that was looked at: what was found, and what to do about it where that is known.
 
-    `error` is why it failed, as it would have ended a command.
+    `error` is why it failed, as it would have ended a command. What was measured or read comes last, each
+    where a step has it: nanoseconds, `started_at` Unix seconds, `expires_at` Unix nanoseconds, `clock_ahead`
+    seconds by which the server's clock is ahead of ours.
     """
 
     name: str
@@ -16,6 +18,15 @@ class Check(NamedTuple):
     found: str
     advice: str = ""
     error: Exception | None = None
+    connect_time: int | None = None
+    min: int | None = None
+    p50: int | None = None
+    max: int | None = None
+    clock_ahead: int | None = None
+    expires_at: int | None = None
+    host: str = ""
+    version: str = ""
+    started_at: int = 0
 
 
 class Pong(NamedTuple):

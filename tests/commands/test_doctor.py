@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,12 @@ def test_a_healthy_server_is_0_and_all_checks_are_ok(run: Run) -> None:
     assert f"kubemqctl {__version__}" in found["versions"]["found"]
     assert "KUBEMQ_ADDRESS" in found["configuration"]["found"]
     assert "5 round trips" in found["ping"]["found"]
-    assert set(found["ping"]) == {"name", "status", "found"}
+    assert set(found["ping"]) == {"name", "status", "found", "min", "p50", "max"}
+    assert found["ping"]["min"].endswith("ms")
+    assert found["tcp"]["connect_time"].endswith("ms")
+    assert found["server"]["started_at"].endswith("Z")
+    assert abs(int(found["clock"]["clock_ahead"].removesuffix("s"))) <= 3
+    assert run("doctor", "--format", "{name} {p50}").text.count("ms\n") == 1
 
 
 @pytest.mark.builtin
@@ -133,7 +139,64 @@ def test_a_configuration_that_others_can_change_is_a_warning(run: Run, home: Pat
     file.chmod(0o666)
     check = checks(run("doctor", "-o", "json", address=""))["permissions"]
     assert check["status"] == "warning"
-    assert check["advice"] == f"to fix it: chmod o-w {file}"
+    assert check["advice"] == f"to fix it: chmod go-w {file}"
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o660, 0o602])
+def test_a_file_of_ours_that_others_can_change_is_a_warning(mode: int, run: Run, home: Path) -> None:
+    token = home / "token"
+    token.write_text(SECRET)
+    token.chmod(0o600)
+    run("profile", "set", "dev", "-a", "127.0.0.1:1", "--token-file", token, address="")
+    config = home / ".config" / "kubemqctl" / "config.yaml"
+    for file in (config, token):
+        file.chmod(mode)
+        check = checks(run("doctor", "-o", "json", address=""))["permissions"]
+        assert check["status"] == "warning"
+        assert f"others can change {file}" in check["found"]
+        assert f"chmod go-w {file}" in check["advice"]
+        file.chmod(0o600)
+    assert outcomes(run("doctor", "-o", "json", address=""))["permissions"] == "ok"
+
+
+def test_a_directory_above_that_others_can_change_is_a_warning_unless_it_is_sticky(
+    run: Run, home: Path
+) -> None:
+    run("profile", "set", "dev", "-a", "127.0.0.1:1", address="")
+    (home / ".config").chmod(0o777)
+    check = checks(run("doctor", "-o", "json", address=""))["permissions"]
+    assert check["found"] == f"others can change {home / '.config'}"
+    (home / ".config").chmod(0o1777)
+    assert outcomes(run("doctor", "-o", "json", address=""))["permissions"] == "ok"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_belongs_to_somebody_else_is_a_warning(run: Run, home: Path) -> None:
+    run("profile", "set", "dev", "-a", "127.0.0.1:1", address="")
+    config = home / ".config" / "kubemqctl" / "config.yaml"
+    os.chown(config, 54321, -1)
+    check = checks(run("doctor", "-o", "json", address=""))["permissions"]
+    assert check["found"] == f"{config} belongs to another user, 54321"
+
+
+def test_a_link_is_followed_to_what_it_leads_to(run: Run, home: Path, tmp_path: Path) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open").chmod(0o777)
+    ca = tmp_path / "open" / "ca.pem"
+    ca.touch()
+    (home / "ca.pem").symlink_to(ca)
+    run("profile", "set", "dev", "-a", "127.0.0.1:1", "--tls-ca", home / "ca.pem", address="")
+    check = checks(run("doctor", "-o", "json", address=""))["permissions"]
+    assert check["found"] == f"others can change {tmp_path / 'open'}"
+
+
+def test_a_token_command_that_others_can_change_runs_with_a_warning(run: Run, home: Path) -> None:
+    run("profile", "set", "dev", "-a", "127.0.0.1:1", "--token-command", "echo t", address="")
+    config = home / ".config" / "kubemqctl" / "config.yaml"
+    assert "token_command" not in run("ping", address="").err
+    config.chmod(0o666)
+    said = run("ping", address="").err
+    assert f"warning: others can change {config}, and a token_command is run from there\n" in said
 
 
 def test_a_token_withheld_is_a_warning(run: Run, home: Path) -> None:

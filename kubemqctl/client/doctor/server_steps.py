@@ -6,12 +6,14 @@ import time
 from typing import TYPE_CHECKING
 
 from kubemqctl.client.doctor import steps
-from kubemqctl.client.doctor.steps import DiagnosisRun, Step, StepResult
+from kubemqctl.client.doctor.steps import NO_FIGURES, DiagnosisRun, Figures, Step, StepResult
 from kubemqctl.client.doctor.tls_probe import ProbeTarget, look, speaks_plainly, speaks_tls
+from kubemqctl.client.endpoint import host_of, look_up, probe, why
 from kubemqctl.config.settings import read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
-from kubemqctl.model.text import escaped, reason, second_text, span_text
+from kubemqctl.model.limits import SECOND
+from kubemqctl.model.text import escaped, second_text, span_text
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -30,13 +32,14 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
     found, failures = [], []
     timeout = diagnosis.settings.connect_timeout
     for address in diagnosis.settings.addresses:
-        host = ProbeTarget(address, timeout).host
+        host = host_of(address)
         try:
-            numbers = _looked_up(host, timeout)
+            endpoints = look_up(address, timeout, diagnosis.pause)
         except OSError as e:
-            failures.append(f"{host}: {_why(e, timeout)}")
+            failures.append(f"{host}: {why(e, timeout)}")
             continue
-        diagnosis.resolved += (address,)
+        diagnosis.resolved[address] = endpoints
+        numbers = [endpoint.number for endpoint in endpoints]
         found.append(host if numbers == [host] else f"{host} is {', '.join(numbers)}")
     if not found:
         hint = "check the name, and that this machine can reach its name server"
@@ -44,60 +47,31 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
     return _some(found, failures)
 
 
-def _looked_up(host: str, timeout: float) -> list[str]:
-    """The numeric addresses of `host`; the system's own look-up knows no limit, so it runs aside."""
-    import socket
-    import threading
-
-    answer: list[list[str] | OSError] = []
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            answer.append(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
-        except (OSError, UnicodeError) as e:
-            answer.append(e if isinstance(e, OSError) else OSError(f"not a valid host name: {e}"))
-
-    aside = threading.Thread(target=look_up, daemon=True)
-    aside.start()
-    aside.join(timeout)
-    if not answer:
-        raise TimeoutError
-    if isinstance(answer[0], OSError):
-        raise answer[0]
-    return answer[0]
-
-
 def tcp(diagnosis: DiagnosisRun) -> StepResult:
     """Whether something takes connections; the first address that does is looked at from here on."""
     failures = []
     timeout = diagnosis.settings.connect_timeout
-    for address in diagnosis.resolved:
-        at = ProbeTarget(address, timeout)
-        began = time.monotonic()
+    for address, endpoints in diagnosis.resolved.items():
+        began = time.monotonic_ns()
         try:
-            with at.connect() as connection:
-                peer = connection.getpeername()[0]
+            at = probe(endpoints, timeout, diagnosis.pause)
         except OSError as e:
-            failures.append(f"{address}: {_why(e, timeout)}")
+            failures.append(f"{address}: {why(e, timeout)}")
             continue
-        diagnosis.endpoint = at
-        took = (time.monotonic() - began) * 1000
-        return _some([f"{address} ({peer}) accepts connections, within {took:.1f} ms"], failures)
+        took = time.monotonic_ns() - began
+        diagnosis.endpoint = ProbeTarget(address, timeout, at)
+        said = f"{address} ({at.number}) accepts connections, within {took / 1e6:.1f} ms"
+        return _some([said], failures, {"connect_time": took})
     hint = "check that the server is running, that this is its gRPC port (50000 by default), and firewalls"
     raise Unreachable("; ".join(failures), hint=hint)
 
 
-def _why(error: OSError, timeout: float) -> str:
-    return f"no answer within {timeout:g} s" if isinstance(error, TimeoutError) else reason(error)
-
-
-def _some(found: list[str], failures: list[str]) -> StepResult:
+def _some(found: list[str], failures: list[str], figures: Figures = NO_FIGURES) -> StepResult:
     """A finding where one address is enough, but every one is worth a word."""
     if not failures:
-        return StepResult("; ".join(found))
+        return StepResult("; ".join(found), figures=figures)
     advice = "remove or correct this address: it is tried first each time"
-    return StepResult("; ".join([*failures, *found]), advice, warning=True)
+    return StepResult("; ".join([*failures, *found]), advice, True, figures)
 
 
 def tls(diagnosis: DiagnosisRun) -> StepResult:
@@ -114,7 +88,8 @@ def tls(diagnosis: DiagnosisRun) -> StepResult:
         found += f" (until {second_text(peer.issuer_until)})"
     ends = min(until for until in (peer.until, peer.issuer_until) if until) if peer.until else 0
     is_soon = 0 < ends < now + SOON * DAY
-    return StepResult(found, "renew it" if is_soon else "", warning=is_soon)
+    figures = {"expires_at": ends * SECOND} if ends else {}
+    return StepResult(found, "renew it" if is_soon else "", is_soon, figures)
 
 
 def _left(until: int, now: int) -> str:
@@ -180,7 +155,11 @@ def ping(diagnosis: DiagnosisRun) -> StepResult:
     trips.sort()
     return StepResult(
         f"{PINGS} round trips: at least {trips[0]:.3f} ms, at most {trips[-1]:.3f} ms,"
-        f" median {trips[PINGS // 2]:.3f} ms"
+        f" median {trips[PINGS // 2]:.3f} ms",
+        figures={
+            name: round(trip * 1e6)
+            for name, trip in (("min", trips[0]), ("p50", trips[PINGS // 2]), ("max", trips[-1]))
+        },
     )
 
 
@@ -190,13 +169,15 @@ def clock(diagnosis: DiagnosisRun) -> StepResult:
         return StepResult("the server does not report its time")
     # Each of the two whole seconds has lost half a second on average.
     ahead = round(diagnosis.pong.started_at + diagnosis.pong.uptime + 1 - diagnosis.pinged_at)
+    figures = {"clock_ahead": ahead}
     if abs(ahead) <= CLOCK:
-        return StepResult("the server's clock agrees with this one, to the second")
+        return StepResult("the server's clock agrees with this one, to the second", figures=figures)
     where = "ahead of" if ahead > 0 else "behind"
     return StepResult(
         f"the server's clock is {span_text(abs(ahead))} {where} this one, give or take a second",
         "synchronize both by NTP: `--from 5m`, expiry and certificates depend on them",
-        warning=True,
+        True,
+        figures,
     )
 
 
@@ -209,7 +190,8 @@ def server(diagnosis: DiagnosisRun) -> StepResult:
         else "version not reported, as with community builds"
     )
     return StepResult(
-        f"{escaped(pong.host) or 'an unnamed host'}, {version}, up {span_text(max(0, pong.uptime))}"
+        f"{escaped(pong.host) or 'an unnamed host'}, {version}, up {span_text(max(0, pong.uptime))}",
+        figures={"host": pong.host, "version": pong.version, "started_at": pong.started_at},
     )
 
 

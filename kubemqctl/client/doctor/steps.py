@@ -8,13 +8,17 @@ shown.
 from __future__ import annotations
 
 import os
-import stat
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
+from shlex import quote
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kubemqctl.client.endpoint import Endpoint, Pause
 from kubemqctl.client.tls import context
 from kubemqctl.config.config_file import config_path
+from kubemqctl.config.files import changeable, readable_by_others
 from kubemqctl.config.settings import Settings, plain_text_addresses, read_token, resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.config.token import Token
@@ -26,27 +30,35 @@ if TYPE_CHECKING:
     from kubemqctl.client.doctor.tls_probe import ProbeTarget
 
 
+Figures = Mapping[str, Any]
+"""Fields of Check, by their names."""
+NO_FIGURES: Figures = MappingProxyType({})
+
+
 class StepResult(NamedTuple):
-    """What a step found, and what to do about it."""
+    """What a step found, what to do about it, and the figures of it for programs."""
 
     found: str
     advice: str = ""
     warning: bool = False
+    figures: Figures = NO_FIGURES
 
 
 class DiagnosisRun:
     """What is known so far; a context manager, for the connection that it opens."""
 
     settings: Settings
-    resolved: tuple[str, ...] = ()
     endpoint: ProbeTarget
     client: Client
     pong: Pong
     pinged_at: float
 
-    def __init__(self, flags: Flags, environ: Mapping[str, str]) -> None:
+    def __init__(self, flags: Flags, environ: Mapping[str, str], pause: Pause = time.sleep) -> None:
+        """`pause` as in Client."""
         self.flags = flags
         self.environ = environ
+        self.pause = pause
+        self.resolved: dict[str, list[Endpoint]] = {}
         self.has_queues_info = True
         self._open = ExitStack()
 
@@ -90,12 +102,12 @@ def run_steps(diagnosis: DiagnosisRun, steps: Sequence[Step]) -> Iterator[Check]
             yield Check(name, "skipped", f"{failed} failed")
             continue
         try:
-            found, advice, warning = step(diagnosis)
+            found, advice, warning, figures = step(diagnosis)
         except KubemqctlError as e:
             failed = name
             yield Check(name, "failed", e.message, e.hint, e)
         else:
-            yield Check(name, "warning" if warning else "ok", found, advice)
+            yield Check(name, "warning" if warning else "ok", found, advice, **figures)
 
 
 PACKAGES = ("grpcio", "protobuf", "typer", "rich", "PyYAML")
@@ -139,28 +151,19 @@ def _from(where: str) -> str:
 
 def permissions(diagnosis: DiagnosisRun) -> StepResult:
     """Whether others can read or change what is for us alone."""
+    settings = diagnosis.settings
+    tls = settings.tls
     path = config_path(diagnosis.environ)
-    key = diagnosis.settings.tls.key
-    weak = {
-        f"others can change {file}": f"chmod o-w {file}"
-        for file in (path, os.path.dirname(path))
-        if _mode(file) & 0o002
-    }
-    if key and _mode(key) & 0o044:
-        weak[f"others can read the key {key}"] = f"chmod 600 {key}"
+    weak: dict[str, str] = {}
+    for file in filter(None, (path, settings.token.file, tls.ca, tls.cert, tls.key)):
+        weak.update(changeable(file))
+    for file in filter(None, (settings.token.file, tls.key)):
+        if readable_by_others(file):
+            weak[f"others can read {file}"] = f"chmod 600 {quote(file)}"
     if weak:
-        return StepResult("; ".join(weak), f"to fix it: {' && '.join(weak.values())}", warning=True)
+        mending = " && ".join(dict.fromkeys(filter(None, weak.values())))
+        return StepResult("; ".join(weak), f"to fix it: {mending}" if mending else "", warning=True)
     return StepResult("no file of this program can be changed by others")
-
-
-def _mode(path: str) -> int:
-    """The permissions of a file or directory; none of one that is not there, or where only owners delete."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return 0
-    is_open_to_owners = stat.S_ISDIR(mode) and not mode & stat.S_ISVTX
-    return stat.S_IMODE(mode) if stat.S_ISREG(mode) or is_open_to_owners else 0
 
 
 def token(diagnosis: DiagnosisRun) -> StepResult:

@@ -6,8 +6,10 @@ import socket
 import ssl
 import time
 from contextlib import suppress
+from shlex import quote
 from typing import Any, NamedTuple
 
+from kubemqctl.client.endpoint import Endpoint, host_of
 from kubemqctl.client.tls import context, openssl_words
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import KubemqctlError, Unreachable
@@ -34,18 +36,19 @@ class Peer(NamedTuple):
 
 
 class ProbeTarget(NamedTuple):
-    """Where to look, within `timeout` seconds."""
+    """Where to look, within `timeout` seconds; `at` is the number of it that took a connection."""
 
     address: str
     timeout: float
+    at: Endpoint
 
     @property
     def host(self) -> str:
-        return self.address.rpartition(":")[0].strip("[]")
+        return host_of(self.address)
 
     def connect(self) -> socket.socket:
         """Raises OSError."""
-        return socket.create_connection((self.host, int(self.address.rpartition(":")[2])), self.timeout)
+        return self.at.connect(self.timeout)
 
 
 def look(at: ProbeTarget, tls: Tls) -> Peer:
@@ -167,7 +170,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: ProbeTarget, tls: Tls, n
     seen = _seen(at, name)
     if error.verify_code in _WRONG_NAME:
         names = ", ".join(map(escaped, seen.names[:8])) if seen else "another name"
-        hint = f"connect by that name, or use --tls-server-name {names.partition(',')[0]}"
+        hint = "check the address"
+        if seen:
+            hint += (
+                f"; only if you expect this server there: --tls-server-name {quote(escaped(seen.names[0]))}"
+            )
         return _failure(f"the certificate is for {names}, not for {escaped(name)}", hint)
     if error.verify_code == _EXPIRED:
         return _expired(seen)
@@ -176,7 +183,10 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: ProbeTarget, tls: Tls, n
         return _failure(f"the certificate is not valid {when}", "check the clock of this machine")
     signed = f"the certificate is signed by {seen.issuer}" if seen else "the certificate is signed by a CA"
     trusted = f"which {tls.ca} does not contain" if tls.ca else "which gRPC does not know"
-    return _failure(f"{signed}, {trusted}", "give the certificate of the server's CA with --tls-ca")
+    return _failure(
+        f"{signed}, {trusted}",
+        "ask whoever runs the server for the certificate of its CA, and give that with --tls-ca",
+    )
 
 
 def _expired(seen: Peer | None) -> Unreachable:

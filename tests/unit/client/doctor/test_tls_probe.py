@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.client.doctor.tls_probe import Peer, ProbeTarget, look, speaks_plainly, speaks_tls
+from kubemqctl.client.endpoint import Endpoint
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import Unreachable
 from tests.support.certificates import Certificates, issue, trusting
@@ -56,7 +57,9 @@ def serve() -> Iterator[Serve]:
                     assert not thread.is_alive(), "a server that does not end"
 
             stack.callback(end)
-            return ProbeTarget(f"localhost:{listener.getsockname()[1]}", 5.0)
+            address = f"localhost:{listener.getsockname()[1]}"
+            at = Endpoint(address, socket.AF_INET, listener.getsockname())
+            return ProbeTarget(address, 5.0, at)
 
         yield begin
 
