@@ -328,6 +328,8 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--background||Start it detached, and return when it is live.' \
+                'option|--log|file|With --background: append its output to FILE.' \
                 'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'query send'
             printf '%s\n' \
@@ -365,6 +367,8 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--background||Start it detached, and return when it is live.' \
+                'option|--log|file|With --background: append its output to FILE.' \
                 'option|--no-reconnect||Exit with code 5 instead of reconnecting.'
         case 'expect queue'
             printf '%s\n' \

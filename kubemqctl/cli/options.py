@@ -246,6 +246,13 @@ ReadyFile = Annotated[
     str | None,
     typer.Option("--ready-file", metavar="PATH", help="Create the file PATH once messages can arrive."),
 ]
+Background = Annotated[
+    bool, typer.Option("--background", help="Start it detached, and return when it is live.")
+]
+Log = Annotated[
+    str | None,
+    typer.Option("--log", metavar="FILE", help="With --background: append its output to FILE."),
+]
 SubscriberGroup = Annotated[
     str,
     typer.Option(

@@ -1,7 +1,7 @@
 """`--background`: a run that goes on by itself, begun by a process that ends when the run is live.
 
-The new process is forked before any thread is there. Until it is live it keeps the stderr of whoever began
-it, so that why it could not start is said where somebody reads it; then its output goes to a log or nowhere.
+The new process is forked before any thread is there. Its output goes to a log or nowhere, but until it is
+live it keeps the stderr of whoever began it: why it cannot start is said where somebody reads it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ class Detached:
 
     def live(self, text: str = "live") -> None:
         """Let the other process end: from now on nobody reads what is printed here but the log."""
-        os.dup2(self._log, 1)
         os.dup2(self._log, 2)
         os.close(self._log)
         with suppress(BrokenPipeError):
@@ -60,6 +59,7 @@ def detach(log: str | None) -> Launched | Detached:
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
+    os.dup2(out, 1)
     return Detached(report, out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import QUERY, Stub, ask, asking
+from tests.support.waiting import until
 
 
 def query(stub: Stub, channel: str, body: bytes = b"x", **fields: object) -> pb.Response:
@@ -210,3 +212,29 @@ def test_two_of_ours_speak_to_each_other(start: Start, run: Run, channel: str) -
     script = "import sys; sys.stdout.write(sys.stdin.read().upper())"
     start("query", "respond", channel, "--", sys.executable, "-c", script, ready=True)
     assert run("query", "send", channel, stdin=b"tea").out == b"TEA"
+
+
+# --- in the background ---
+
+
+def test_in_the_background_it_is_live_when_its_parent_ends(
+    run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    started = run("query", "respond", channel, "--count", "1", "--background", "--log", log, "--", "cat")
+    assert (started.code, started.err) == (0, "")
+    assert os.getsid(int(started.text)) == int(started.text)
+    assert query(stub, channel, b"at once").Body == b"at once"
+    until(lambda: log.read_text() == "1 received, 1 executed\n", "the log has its summary")
+
+
+def test_a_background_responder_that_cannot_connect_says_why(run: Run, channel: str) -> None:
+    words = ["query", "respond", channel, "--echo", "--background", "--connect-timeout", "1s"]
+    result = run(*words, address="127.0.0.1:1")
+    assert (result.code, result.out) == (5, b"")
+    assert result.err.startswith("error: cannot connect to 127.0.0.1:1")
+
+
+def test_a_log_needs_the_background(run: Run, channel: str, tmp_path: Path) -> None:
+    assert run("query", "respond", channel, "--echo", "--log", tmp_path / "log").code == 2
+    assert not (tmp_path / "log").exists()

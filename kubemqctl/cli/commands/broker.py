@@ -35,15 +35,6 @@ KeptData = Annotated[
 ]
 
 
-Background = Annotated[
-    bool, typer.Option("--background", help="Start it detached, and return when it is live.")
-]
-Log = Annotated[
-    str | None,
-    typer.Option("--log", metavar="FILE", help="With --background: append its output to FILE."),
-]
-
-
 FaultOptions = Annotated[
     list[str] | None,
     typer.Option("--fault", metavar="SPEC", help="Fail on purpose, such as error=1%; repeatable."),
@@ -73,8 +64,8 @@ def run_broker(
     fault_seed: FaultSeed = None,
     like: Like = None,
     ready_file: o.ReadyFile = None,
-    background: Background = False,
-    log: Log = None,
+    background: o.Background = False,
+    log: o.Log = None,
 ) -> int:
     """Run a broker that KubeMQ clients can use, until SIGINT or SIGTERM.
 

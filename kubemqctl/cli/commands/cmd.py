@@ -77,6 +77,8 @@ def respond(
     handler_timeout: o.HandlerTimeout = None,
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
+    background: o.Background = False,
+    log: o.Log = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
     """Respond to commands: with a fixed response, or by running COMMAND.
@@ -86,7 +88,7 @@ def respond(
     executed; otherwise it is refused with the last line of the handler's stderr. Responses to commands
     have no body, so its stdout goes to stderr. A handler is stopped shortly before the sender's time-out,
     or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for all
-    following words.
+    following words. With --background it goes on by itself, and its process ID is printed once it is live.
 
     Examples:
       kubemqctl cmd respond lights.kitchen --ok
@@ -96,6 +98,7 @@ def respond(
     from kubemqctl.messaging.requests.respond import (
         AnswerChoice,
         HandlerFlags,
+        InBackground,
         ResponderSubscription,
         respond,
     )
@@ -107,4 +110,5 @@ def respond(
         HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace),
         tags=tag or (),
         count=count or 0,
+        background=InBackground(background, log),
     )

@@ -108,6 +108,8 @@ def respond(
     handler_timeout: o.HandlerTimeout = None,
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
+    background: o.Background = False,
+    log: o.Log = None,
     no_reconnect: o.NoReconnect = False,
 ) -> int:
     """Respond to queries: with a fixed response, or with what COMMAND prints.
@@ -117,7 +119,8 @@ def respond(
     --handler-output json it is a record with body, metadata, tags and error. If it does not exit with 0,
     the query is refused with the last line of its stderr. A handler is stopped shortly before the sender's
     time-out, or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for
-    all following words.
+    all following words. With --background it goes on by itself, and its process ID is printed once it is
+    live.
 
     Examples:
       kubemqctl query respond price.tea --reply '4.20'
@@ -127,6 +130,7 @@ def respond(
     from kubemqctl.messaging.requests.respond import (
         AnswerChoice,
         HandlerFlags,
+        InBackground,
         ResponderSubscription,
         respond,
     )
@@ -139,4 +143,5 @@ def respond(
         metadata=metadata,
         tags=tag or (),
         count=count or 0,
+        background=InBackground(background, log),
     )

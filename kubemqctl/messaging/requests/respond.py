@@ -18,6 +18,7 @@ from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Stdout
+from kubemqctl.runtime.background import Detached, Launched, check_log, detach
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
 
@@ -35,6 +36,13 @@ class ResponderSubscription(NamedTuple):
     group: str
     reconnect: bool
     ready_file: str | None
+
+
+class InBackground(NamedTuple):
+    """The options of a run that goes on by itself, as given."""
+
+    wanted: bool = False
+    log: str | None = None
 
 
 class AnswerChoice(NamedTuple):
@@ -66,12 +74,22 @@ def respond(
     metadata: str = "",
     tags: Sequence[str] = (),
     count: int = 0,
+    background: InBackground,
 ) -> int:
-    """Answer requests until a signal comes or `count` of them are answered; returns the exit code."""
+    """Answer requests until a signal comes or `count` of them are answered; returns the exit code.
+
+    In the background another process does, and 0 is returned when it is live.
+    """
+    check_log(background.log, background=background.wanted)
     _check(subscription, choice, metadata, run.words)
     given = Reply(metadata=metadata, tags=parse_tags(tags) if tags else NO_TAGS)
     options = _options(run, subscription.kind, choice, flags, given, count)
-    return _serve(run, subscription, options, GRACE if flags.grace is None else flags.grace)
+    detached = detach(background.log) if background.wanted else None
+    if isinstance(detached, Launched):
+        if not detached.code:
+            run.write(f"{detached.pid}\n".encode())
+        return detached.code
+    return _serve(run, subscription, options, GRACE if flags.grace is None else flags.grace, detached)
 
 
 def _check(
@@ -123,7 +141,11 @@ def _rule(choice: AnswerChoice, given: Reply) -> answers.Rule:
 
 
 def _serve(
-    run: Invocation, subscription: ResponderSubscription, options: RespondOptions, grace: float
+    run: Invocation,
+    subscription: ResponderSubscription,
+    options: RespondOptions,
+    grace: float,
+    detached: Detached | None,
 ) -> int:
     render = run.renderer(AnsweredRequest, None)
     with StopWithHandlers() as stop:
@@ -138,7 +160,7 @@ def _serve(
                     run.note,
                     stop,
                 )
-                _listen(run, client, subscription, responder, stop, stdout, grace)
+                _listen(run, client, subscription, responder, stop, stdout, grace, detached)
         finally:
             stdout.close()
     if responder.failure:
@@ -154,6 +176,7 @@ def _listen(
     stop: StopSignal,
     stdout: Stdout,
     grace: float,
+    detached: Detached | None,
 ) -> None:
     """Take requests as long as they are wanted, then settle those that were taken."""
     from kubemqctl.client import requests
@@ -172,7 +195,7 @@ def _listen(
             run.note,
             reconnect=reconnect,
             ready_file=ready_file,
-            on_live=lambda: run.note_on_terminal(f"responding on {channel}; press Ctrl-C to stop"),
+            on_live=lambda: _say_live(run, channel, detached),
             out=out,
             connect_wait=run.settings().connect_wait,
         )
@@ -187,6 +210,13 @@ def _listen(
     finally:
         responder.finish(stop, grace)
         run.note(responder.summary.summary())
+
+
+def _say_live(run: Invocation, channel: str, detached: Detached | None) -> None:
+    if detached is not None:
+        detached.live()
+    else:
+        run.note_on_terminal(f"responding on {channel}; press Ctrl-C to stop")
 
 
 def _sender(
