@@ -24,6 +24,7 @@ from kubemqctl.messaging.queues.receive_options import (
     QueueCalls,
     ReceiveOptions,
     not_given,
+    round_for,
 )
 from kubemqctl.model.errors import KubemqctlError, TooLarge
 from kubemqctl.model.messages import Received
@@ -179,6 +180,7 @@ class Fetcher:
         self._expired: Expiring | None = None
         self._waited = math.inf
         self._skim = MOST_EXPIRED
+        self._round = ROUND
         self._over = False
         self._expects = True
         self.lost = 0
@@ -270,6 +272,7 @@ class Fetcher:
 
     def _how_many(self, holder: Settler) -> int:
         """As many as are there, so that the answer comes at once; one where none is known to be; 0 to end."""
+        self._round = ROUND
         want = self._most if self._left is None else min(self._left, self._most)
         skims = self._expired is not None and not self._options.auto_ack
         self._expects = True
@@ -289,7 +292,9 @@ class Fetcher:
             return max(1, min(waiting, self._skim))
         # What was not seen yet may be greater than what was, and an answer that does not fit is in vain.
         size = max(depth.size, self._unseen // (self._left or 1))
-        return max(1, min(want, waiting, self._link.count(size)))
+        ask = max(1, min(want, waiting, self._link.count(size)))
+        self._round = round_for(ask, size if waiting > 0 else 0)
+        return ask
 
     def _choose_stream(self, ask: int, holder: Settler) -> None:
         """A stream for a Get of so many; those that hold nothing any more are ended."""
@@ -303,7 +308,7 @@ class Fetcher:
     def _get(self, ask: int) -> HeldBatch:
         options, patience = self._options, self._patience
         patience.asks()
-        began, wait = time.monotonic(), min(patience.left, ROUND)
+        began, wait = time.monotonic(), self._round if self._round > ROUND else min(patience.left, ROUND)
         try:
             held = self.down.get(options.channel, ask, wait, options.auto_ack)
         except PASSING:
@@ -314,7 +319,7 @@ class Fetcher:
         self._there_again()
         if held.messages:
             self._link.saw(held.messages, ask, took)
-        elif took < ROUND * 0.9:
+        elif took < self._round * 0.9:
             self._empty_at_once(took)
         else:
             patience.was_empty(max(took, ROUND))

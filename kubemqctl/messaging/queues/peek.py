@@ -19,6 +19,7 @@ from kubemqctl.messaging.queues.receive_options import (
     ROUND,
     SHORTEST_PEEK,
     not_given,
+    round_for,
 )
 from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
 from kubemqctl.model.limits import MAX_MESSAGE, MAX_PEEK
@@ -191,7 +192,7 @@ class Looker:
                 ask = max(1, min(portion, left, BYTES_AT_ONCE // max(1, size)))
                 began = time.monotonic()
                 try:
-                    got = down.get(self._channel, ask, ROUND)
+                    got = down.get(self._channel, ask, round_for(ask, size))
                 except TooLarge:
                     if ask == 1:
                         raise

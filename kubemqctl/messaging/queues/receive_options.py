@@ -37,6 +37,8 @@ class Expiring:
 # Seconds that one Get waits: servers wait at least one, and a stream must not end before its Get has
 # answered, so this is also how long a first Ctrl-C may take.
 ROUND = 1.0
+# A message of so many bytes is great, and a server comes up with so many a second.
+GREAT, SLOWEST_SERVER = 1 << 20, 5e6
 # Of a Get: the more, the fewer round trips; beyond 5,000 nothing is gained. A move takes 500, as a crash may
 # double what it has under way.
 MOST_AT_ONCE = 5_000
@@ -87,6 +89,14 @@ class QueueCalls(NamedTuple):
     depth: Callable[[], Depth | None]
     reconnect: Callable[[], None]
     look: Callable[[], bool] = lambda: False
+
+
+def round_for(ask: int, size: int) -> float:
+    """Seconds for a Get of `ask` messages of about `size` bytes.
+
+    A busy server may take longer than a round to come up with a single great one.
+    """
+    return ROUND + size / SLOWEST_SERVER if ask == 1 and size > GREAT else ROUND
 
 
 def not_given(count: int) -> str:
