@@ -190,12 +190,12 @@ _kubemqctl_table() {
             values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --warm-up=- --assert=- --channel=-'
             ;;
         'bench cmd')
-            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel --existing'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=-'
             ;;
         'bench query')
-            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel'
-            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=-'
+            options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel --existing'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=-'
             ;;
         'profile list')
             ;;

@@ -485,7 +485,7 @@ function __kubemqctl_table
         case 'bench cmd'
             printf '%s\n' \
                 'option|--producers|-|Number of sending processes.' \
-                'option|--consumers|-|Number of receiving processes.' \
+                'option|--consumers|-|Number of responding processes.' \
                 'option|--size|-|Size of a message body, at least 32B.' \
                 'option|-n --count|-|Measure N messages, instead of --duration.' \
                 'option|--duration|-|How long to measure.' \
@@ -494,11 +494,12 @@ function __kubemqctl_table
                 'option|--timeout|-|Wait up to D for the response.' \
                 'option|--warm-up|-|How long to send before the measurement begins.' \
                 'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel instead of a new one.'
+                'option|--channel|-|Use this channel instead of a new one.' \
+                'option|--existing|-|Measure the responders that are there on CHANNEL, instead of own ones.'
         case 'bench query'
             printf '%s\n' \
                 'option|--producers|-|Number of sending processes.' \
-                'option|--consumers|-|Number of receiving processes.' \
+                'option|--consumers|-|Number of responding processes.' \
                 'option|--size|-|Size of a message body, at least 32B.' \
                 'option|-n --count|-|Measure N messages, instead of --duration.' \
                 'option|--duration|-|How long to measure.' \
@@ -507,7 +508,8 @@ function __kubemqctl_table
                 'option|--timeout|-|Wait up to D for the response.' \
                 'option|--warm-up|-|How long to send before the measurement begins.' \
                 'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
-                'option|--channel|-|Use this channel instead of a new one.'
+                'option|--channel|-|Use this channel instead of a new one.' \
+                'option|--existing|-|Measure the responders that are there on CHANNEL, instead of own ones.'
         case 'profile show'
             printf '%s\n' \
                 'argument|profiles' \

@@ -27,11 +27,17 @@ class BenchChannel:
     """A context manager around a run. `given`: the name is a user's, so that it may be in use.
 
     Raises UsageError for a channel in which there is something, or that somebody listens to. One that was
-    there before is left there.
+    there before is left there, and one that is to be used as it is (`existing`) is not even looked at.
     """
 
     def __init__(
-        self, client: Client, kind: ChannelType, channel: str, given: bool, note: Callable[[str], None]
+        self,
+        client: Client,
+        kind: ChannelType,
+        channel: str,
+        given: bool,
+        note: Callable[[str], None],
+        existing: bool = False,
     ) -> None:
         self._client = client
         self._kind = kind
@@ -39,15 +45,16 @@ class BenchChannel:
         self._given = given
         self._note = note
         self._was_there = False
+        self._existing = existing
         self.was_used = True  # False once it is known that the server has let us do nothing there
 
     def __enter__(self) -> BenchChannel:
-        if self._given:
+        if self._given and not self._existing:
             self._check()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not self.was_used:
+        if not self.was_used or self._existing:
             return
         try:
             self._clean()

@@ -37,9 +37,8 @@ def benchmark(run: Invocation, work: Workload, assertions: Sequence[str]) -> int
     latencies = Latencies()
     with run.client() as client, StopSignal() as stop:
         ping(client)  # before there is anything that could be left behind
-        with BenchChannel(
-            client, TYPE_OF_GROUP[work.pattern], work.channel, given, run.note
-        ) as bench_channel:
+        kind = TYPE_OF_GROUP[work.pattern]
+        with BenchChannel(client, kind, work.channel, given, run.note, work.existing) as bench_channel:
             run.note(_announced(work, client.address))
             with ProgressLine(2 if run.is_watched else None) as line:
                 measured = measure(client, run.settings(), work, stop, line.watch)

@@ -25,7 +25,8 @@ WARM, MEASURED = 0, 1
 class Workload(NamedTuple):
     """`total` and `rate` (a second) are of all producers together; `duration` and `warm_up` are seconds.
 
-    Either `total` or `duration` ends it. `timeout` is seconds that a request may take.
+    Either `total` or `duration` ends it. `timeout` is seconds that a request may take. With `existing`, the
+    requests are answered by somebody who is there already, and there are no consumers.
     """
 
     pattern: Pattern
@@ -40,6 +41,7 @@ class Workload(NamedTuple):
     batch: int = 0
     in_flight: int = 0
     timeout: float = 0.0
+    existing: bool = False
 
     @property
     def is_asking(self) -> bool:

@@ -16,7 +16,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.support.fake_server import fake_server
 from tests.support.program import Result, Run, Start, Started
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import Stub, responder
 from tests.support.server import Broker
 from tests.support.waiting import until
 
@@ -213,3 +213,26 @@ def test_what_asking_has_not_cannot_be_asserted_of_it(capfd: pytest.CaptureFixtu
 def test_without_a_server_it_is_exit_5(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "events", "-a", "127.0.0.1:1"]) == 5
     assert "cannot connect" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "kind"), [("query", pb.Subscribe.Queries), ("cmd", pb.Subscribe.Commands)]
+)
+def test_a_responder_that_is_there_is_measured_and_left_there(
+    run: Run, stub: Stub, channel: str, pattern: str, kind: pb.Subscribe.SubscribeType
+) -> None:
+    with responder(stub, kind, channel, lambda _: pb.Response(Executed=True, Body=b"its own")) as got:
+        words = ("bench", pattern, "--existing", channel, "--count", "5", *BRIEF, "--assert", "errors=0")
+        done = run(*words, "-o", "json")
+        assert (done.code, len(got)) == (0, 5)
+        (result,) = done.records()
+        assert (result["channel"], result["received"], result.get("consumers")) == (channel, 5, None)
+        assert run("query" if pattern == "query" else "cmd", "send", channel, "still there").code == 0
+
+
+def test_nobody_on_an_existing_channel_is_6_and_own_responders_contradict_it(run: Run, channel: str) -> None:
+    words = ("bench", "query", "--existing", channel, *BRIEF)
+    done = run(*words, "--count", "1", "--timeout", "50ms")
+    assert (done.code, "nobody answered" in done.err) == (6, True)
+    for more in (["--consumers", "1"], ["--channel", "c"]):
+        assert run(*words, *more, address="127.0.0.1:1").code == 2

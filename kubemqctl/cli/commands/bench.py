@@ -10,6 +10,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.cli.command_tree import F
+from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import docstring
 from kubemqctl.model.values import parse_rate, parse_size
 
@@ -29,6 +30,26 @@ Producers = Annotated[
 Consumers = Annotated[
     int,
     typer.Option("--consumers", metavar="N", min=1, max=MOST_WORKERS, help="Number of receiving processes."),
+]
+Responders = Annotated[
+    int | None,
+    typer.Option(
+        "--consumers",
+        metavar="N",
+        min=1,
+        max=MOST_WORKERS,
+        help="Number of responding processes.",
+        show_default="1",
+    ),
+]
+Existing = Annotated[
+    str,
+    typer.Option(
+        "--existing",
+        metavar="CHANNEL",
+        help="Measure the responders that are there on CHANNEL, instead of own ones.",
+        show_default=False,
+    ),
 ]
 Size = Annotated[
     int,
@@ -197,7 +218,7 @@ def store(
 def cmd(
     ctx: typer.Context,
     producers: Producers = 1,
-    consumers: Consumers = 1,
+    consumers: Responders = None,
     size: Size = 1024,
     count: Count = None,
     duration: Duration = None,
@@ -207,15 +228,18 @@ def cmd(
     warm_up: WarmUp = 1.0,
     check: Assert = None,
     channel: Own = "",
+    existing: Existing = "",
 ) -> int:
     """Measure commands: requests that are sent and confirmed.
 
     Latency is the round-trip time. Consumers are the responders; each request goes to one of them. A
-    request that is not answered within --timeout is an error.
+    request that is not answered within --timeout is an error. With --existing there are no consumers: what
+    is measured is the responder of somebody else, who gets random bytes in the body.
 
     Examples:
       kubemqctl bench cmd
       kubemqctl bench cmd --in-flight 16 --consumers 2
+      kubemqctl bench cmd --existing price.tea --duration 10s
       kubemqctl bench cmd --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
     from kubemqctl.bench.benchmark import benchmark
@@ -223,9 +247,9 @@ def cmd(
 
     work = Workload(
         "cmd",
-        channel,
+        existing or channel,
         producers,
-        consumers,
+        _own_responders(consumers, channel, existing),
         size,
         count,
         duration,
@@ -233,6 +257,7 @@ def cmd(
         warm_up,
         in_flight=in_flight,
         timeout=timeout,
+        existing=bool(existing),
     )
     return benchmark(ctx.obj, work, check or [])
 
@@ -241,7 +266,7 @@ def cmd(
 def query(
     ctx: typer.Context,
     producers: Producers = 1,
-    consumers: Consumers = 1,
+    consumers: Responders = None,
     size: Size = 1024,
     count: Count = None,
     duration: Duration = None,
@@ -251,15 +276,18 @@ def query(
     warm_up: WarmUp = 1.0,
     check: Assert = None,
     channel: Own = "",
+    existing: Existing = "",
 ) -> int:
     """Measure queries: requests that are answered with their own body.
 
     Latency is the round-trip time. Consumers are the responders; each request goes to one of them. A
-    request that is not answered within --timeout is an error.
+    request that is not answered within --timeout is an error. With --existing there are no consumers: what
+    is measured is the responder of somebody else, who gets random bytes in the body.
 
     Examples:
       kubemqctl bench query
       kubemqctl bench query --in-flight 16 --consumers 2
+      kubemqctl bench query --existing price.tea --duration 10s
       kubemqctl bench query --rate 100/s --duration 30s --assert 'p99<50ms,errors=0'
     """
     from kubemqctl.bench.benchmark import benchmark
@@ -267,9 +295,9 @@ def query(
 
     work = Workload(
         "query",
-        channel,
+        existing or channel,
         producers,
-        consumers,
+        _own_responders(consumers, channel, existing),
         size,
         count,
         duration,
@@ -277,5 +305,16 @@ def query(
         warm_up,
         in_flight=in_flight,
         timeout=timeout,
+        existing=bool(existing),
     )
     return benchmark(ctx.obj, work, check or [])
+
+
+def _own_responders(consumers: int | None, channel: str, existing: str) -> int:
+    """How many responders of its own a benchmark has. Raises UsageError for options that contradict."""
+    if not existing:
+        return consumers or 1
+    for option, is_given in (("--consumers", consumers is not None), ("--channel", bool(channel))):
+        if is_given:
+            raise UsageError(f"--existing and {option} cannot be used together")
+    return 0

@@ -30,7 +30,7 @@ def draw_bench(result: BenchResult, view: ViewOptions) -> str:
 
 def _heading(result: BenchResult, view: ViewOptions) -> list[str]:
     said = [
-        f"{count_text(result.producers, 'producer')}, {count_text(result.consumers, 'consumer')}",
+        f"{count_text(result.producers, 'producer')}, {_consumers(result)}",
         f"{size_text(result.size)} a message",
     ]
     if result.batch:
@@ -164,3 +164,7 @@ def _verdict(result: BenchResult, view: ViewOptions) -> list[str]:
         for text in said
         for line in wrap(text, view.width)
     ]
+
+
+def _consumers(result: BenchResult) -> str:
+    return count_text(result.consumers, "consumer") if result.consumers else "the responders that are there"
