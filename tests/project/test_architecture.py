@@ -125,6 +125,20 @@ def test_nothing_but_the_packages_stands_at_the_top() -> None:
     assert names == {*ALLOWED, "__init__.py", "__main__.py", "py.typed"}
 
 
+def test_unit_tests_stand_where_their_module_does() -> None:
+    """`unit/output/test_forms.py` tests `output/forms.py`; `test_forms_yaml.py` may stand beside it."""
+    units = PACKAGE.parent / "tests" / "unit"
+    lost = [
+        str(path.relative_to(units))
+        for path in units.rglob("test_*.py")
+        if not any(
+            f"{path.stem}_".startswith(f"test_{module.stem}_")
+            for module in (PACKAGE / path.parent.relative_to(units)).glob("*.py")
+        )
+    ]
+    assert lost == []
+
+
 @pytest.mark.parametrize("importer", ALLOWED)
 def test_a_package_imports_only_what_stands_below_it(importer: str) -> None:
     allowed = {importer, "", *ALLOWED[importer].split()}
