@@ -46,8 +46,8 @@ _kubemqctl_table() {
             arguments='channels:queues -'
             ;;
         'queue receive')
-            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --handler-timeout --handler-input --grace -0 --null --delimiter'
-            values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
+            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --max-attempts --dead-letter --handler-timeout --handler-input --grace -0 --null --delimiter'
+            values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend=,retry= --max-attempts=- --dead-letter=channels:queues --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;
@@ -63,7 +63,7 @@ _kubemqctl_table() {
             ;;
         'queue tx')
             options='--ack --reject --resend --modify --metadata --tag --body --file --to --visibility --wait --on-fail --handler-timeout --handler-input --grace -0 --null --delimiter'
-            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
+            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend=,retry= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;

@@ -122,7 +122,9 @@ function __kubemqctl_table
                 'option|--for|-|Stop after D in total.' \
                 'option|--ack|words:after-output,auto|Acknowledge after-output, or auto: before it (at most once).' \
                 'option|--concurrency|-|Run up to N handlers at the same time.' \
-                'option|--on-fail|words:reject,stop,resend=|If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).' \
+                'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
+                'option|--max-attempts|-|Run the handler N times at most for a message, then send it to --dead-letter.' \
+                'option|--dead-letter|channels:queues|Where messages go after --max-attempts, with tags.' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
@@ -160,7 +162,7 @@ function __kubemqctl_table
                 'option|--to|channels:queues|Queue of the changed message. [default: same queue]' \
                 'option|--visibility|-|Hold the message for D, in whole seconds.' \
                 'option|--wait|-|Wait up to D for the first message.' \
-                'option|--on-fail|words:reject,stop,resend=|If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).' \
+                'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \

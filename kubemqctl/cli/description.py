@@ -212,7 +212,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
     if metavar == "FORMAT":
         return OUTPUT_FORMS if path else (*OUTPUT_FORMS, METRICS)
     if option == "--on-fail":
-        return ("reject", "stop", "resend=")
+        return ("reject", "stop", "resend=", "retry=")
     if metavar == "SHELL":
         return SHELLS
     if metavar == "KEY" and path[:1] == ("profile",):

@@ -14,6 +14,7 @@ from kubemqctl.client.transaction import Transaction
 from kubemqctl.messaging.handlers.options import handler_options
 from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.decisions import Settlement, modified
+from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.move import Mover
@@ -80,7 +81,7 @@ def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
     wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:
         source = worker_calls(client, wish.channel, wakeup.notify)
-        Worker(run, wish, setup, Settlement("reject"), source, pipe.stdout, stop, wakeup).run()
+        Worker(run, wish, setup, OnFail(Settlement("reject")), source, pipe.stdout, stop, wakeup).run()
     wakeup.close()
     return log.read_text().split() if log.exists() else []
 

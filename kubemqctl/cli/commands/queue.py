@@ -136,6 +136,22 @@ def receive(
     ] = "after-output",
     concurrency: o.Concurrency = None,
     on_fail: OnFail = None,
+    max_attempts: Annotated[
+        int | None,
+        typer.Option(
+            "--max-attempts",
+            metavar="N",
+            min=1,
+            help="Run the handler N times at most for a message, then send it to --dead-letter.",
+            show_default="no limit",
+        ),
+    ] = None,
+    dead_letter: Annotated[
+        str | None,
+        typer.Option(
+            "--dead-letter", metavar="CHANNEL", help="Where messages go after --max-attempts, with tags."
+        ),
+    ] = None,
     handler_timeout: o.HandlerTimeout = None,
     handler_input: o.HandlerInput = None,
     grace: o.Grace = None,
@@ -153,15 +169,21 @@ def receive(
     COMMAND, the handler, reads the body on stdin and the other fields from KUBEMQ_* variables. If it exits
     with 0, the message is acknowledged; otherwise --on-fail applies, and the exit code of the run is 10.
 
+    With --on-fail retry=DELAY[..MAX], a message that failed comes again after DELAY, which is doubled each
+    time up to MAX. What is retried, resent or sent to --dead-letter says in its tags what went wrong:
+    kubemqctl-error, kubemqctl-attempts, kubemqctl-failed-at, kubemqctl-failed-from.
+
     Examples:
       kubemqctl queue receive orders > order
       kubemqctl queue receive orders --all -o json | head -n 3
       kubemqctl queue receive logs --follow --idle 1m
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
+      kubemqctl queue receive orders --follow --on-fail retry=10s..10min --max-attempts 5 \
+        --dead-letter orders.dead -- ./process-order
     """
     from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.queues.decisions import check_plain
-    from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.failing import parse_on_fail
     from kubemqctl.messaging.queues.receive import receive_messages, receive_options
 
     check_channel(channel)
@@ -175,7 +197,7 @@ def receive(
         input=handler_input,
         grace=grace,
     )
-    failing = parse_on_fail(on_fail, channel, handler is not None)
+    failing = parse_on_fail(on_fail, max_attempts, dead_letter, channel, handler is not None)
     wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")
     if handler:
         from kubemqctl.messaging.queues.handle import handle_messages

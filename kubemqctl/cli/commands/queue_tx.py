@@ -36,7 +36,8 @@ OnFail = Annotated[
     typer.Option(
         "--on-fail",
         metavar="WHAT",
-        help="If a handler fails: reject, resend=CHANNEL, or stop (return the message and end).",
+        help="If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in "
+        "receive, retry=DELAY[..MAX].",
         show_default="reject",
     ),
 ]
@@ -90,7 +91,7 @@ def tx(
     """
     from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
-    from kubemqctl.messaging.queues.decisions import on_fail as parse_on_fail
+    from kubemqctl.messaging.queues.failing import parse_on_fail
     from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
     from kubemqctl.messaging.queues.tx_message import HoldOptions
 
@@ -99,7 +100,11 @@ def tx(
     handler = handler_options(
         run, concurrency=None, timeout=handler_timeout, input=handler_input, grace=grace
     )
-    failing = parse_on_fail(on_fail, channel, handler is not None)
+    failing = parse_on_fail(on_fail, None, None, channel, handler is not None).settlement
+    if failing.kind == "retry":
+        raise UsageError(
+            "--on-fail retry belongs to queue receive", hint="use --on-fail reject or resend=CHANNEL"
+        )
     changes = Changes(metadata, tag or [], body, file, to)
     decide = by_flags(ack, reject, resend, modify, changes, handler is not None)
     if handler:

@@ -45,6 +45,13 @@ class HandlerOutcome(NamedTuple):
         return _ENDINGS[self.ending](self)
 
     @property
+    def short(self) -> str:
+        """The same in as few words as may be."""
+        if self.ending == "exited":
+            return _code_text(self.exit_code)
+        return "timed out" if self.ending == "timed-out" else self.failure
+
+    @property
     def explained(self) -> str:
         """The same with the last line of stderr, where the handler ended by itself."""
         said = self.last_line if self.ending in ("exited", "timed-out") and not self.error else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -9,17 +10,21 @@ from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Message, Received
-from kubemqctl.model.text import check_text, count_text, escaped
+from kubemqctl.model.text import check_text, count_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stderr import is_terminal
 
-Kind = Literal["ack", "reject", "extend", "resend", "modify", "return", "next"]
-Outcome = Literal["acked", "rejected", "extended", "resent", "modified", "returned"]
+Kind = Literal["ack", "reject", "extend", "resend", "retry", "dead-letter", "modify", "return", "next"]
+Outcome = Literal[
+    "acked", "rejected", "extended", "resent", "retried", "dead-lettered", "modified", "returned"
+]
 OUTCOMES: dict[Kind, Outcome] = {
     "ack": "acked",
     "reject": "rejected",
     "extend": "extended",
     "resend": "resent",
+    "retry": "retried",
+    "dead-letter": "dead-lettered",
     "modify": "modified",
     "return": "returned",
 }
@@ -56,6 +61,11 @@ def modified(held: Received, **changes: Any) -> Message:
     """`held` as a message to send in its place, with `changes` to its fields."""
     kept = Message(held.body, held.channel, held.id, held.metadata, held.tags, held.policy._replace(delay=0))
     return kept._replace(**changes)
+
+
+def new_id() -> str:
+    """An id that no other message has."""
+    return os.urandom(16).hex()
 
 
 Decide = Callable[[Received], Settlement]
@@ -133,34 +143,9 @@ def _merged(kept: Mapping[str, str], added: Mapping[str, str]) -> Mapping[str, s
     return {**kept, **added} if added else kept
 
 
-def on_fail(text: str | None, channel: str, has_handler: bool) -> Settlement:
-    """What `--on-fail` asks for, None for the default. Raises UsageError."""
-    if text is None or text == "reject":
-        _check_handler(text, has_handler)
-        return Settlement("reject")
-    _check_handler(text, has_handler)
-    if text == "stop":
-        return Settlement("return")
-    word, _, target = text.partition("=")
-    if word != "resend":
-        raise UsageError(f"--on-fail takes reject, resend=CHANNEL or stop, not {escaped(text)}")
-    check_channel(target)
-    if target == channel:
-        raise UsageError(
-            f"--on-fail resend={target} would deliver the message again and again",
-            hint="use --on-fail reject, which counts deliveries",
-        )
-    return Settlement("resend", target)
-
-
 def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False) -> None:
     """Refuse what has no meaning with a handler."""
     if nul or delimiter is not None:
         raise UsageError("-0 and --delimiter cannot be used with a handler")
     if auto_ack:
         raise UsageError("--ack auto cannot be used with a handler: it would not wait for it")
-
-
-def _check_handler(text: str | None, has_handler: bool) -> None:
-    if text is not None and not has_handler:
-        raise UsageError("--on-fail needs a handler", hint="its command goes after --")

@@ -6,7 +6,7 @@ from contextlib import closing
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
-from kubemqctl.messaging.queues.decisions import Settlement
+from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.receive_options import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.worker import Worker
@@ -16,11 +16,11 @@ from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Wakeup
 
-_WORDS = {"acked": "acknowledged", "rejected": "rejected", "resent": "resent", "returned": "given back"}
+_WORDS = {"acked": "acknowledged", "returned": "given back"}
 
 
 def handle_messages(
-    run: Invocation, options: ReceiveOptions, handler: HandlerOptions, on_fail: Settlement
+    run: Invocation, options: ReceiveOptions, handler: HandlerOptions, on_fail: OnFail
 ) -> int:
     """Give messages to a handler; returns the exit code. Raises HandlerFailed when one failed."""
     with (
@@ -53,7 +53,7 @@ def _summarize(run: Invocation, options: ReceiveOptions, worker: Worker) -> None
     """Say what became of the messages; of a single one only what is not as it should be."""
     outcomes, unconfirmed = worker.settlements.outcomes, worker.settlements.unconfirmed
     if options.most != 1 or unconfirmed or outcomes["returned"]:
-        told = [f"{count_text(n)} {_WORDS[outcome]}" for outcome, n in outcomes.items() if n]
+        told = [f"{count_text(n)} {_WORDS.get(outcome, outcome)}" for outcome, n in outcomes.items() if n]
         run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
     if unconfirmed:
         what = count_text(unconfirmed, "message")

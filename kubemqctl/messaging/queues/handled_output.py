@@ -8,6 +8,7 @@ from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.queues.decisions import Settlement, after_reject, is_last, name
 from kubemqctl.model.messages import HandledMessage, Received
+from kubemqctl.model.values import format_duration
 from kubemqctl.runtime.invocation import Invocation
 
 
@@ -38,4 +39,8 @@ def _place(message: Received, decision: Settlement | None) -> str:
         return after_reject(message) if is_last(message) else "rejected"
     if decision.kind == "resend":
         return f"resent to {decision.value}"
+    if decision.kind == "retry":
+        return f"retried in {format_duration(decision.value)}"
+    if decision.kind == "dead-letter":
+        return f"it is now in {decision.value}"
     return "given back"

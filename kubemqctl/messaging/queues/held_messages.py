@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.queues.decisions import Settlement
 from kubemqctl.messaging.queues.receive_options import ROUND
 from kubemqctl.model.errors import KubemqctlError, Partial, TooLarge
-from kubemqctl.model.messages import Received
+from kubemqctl.model.messages import Message, Received
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
-    from kubemqctl.client.queues import Depth, Downstream, HeldBatch
+    from kubemqctl.client.queues import Depth, Downstream, HeldBatch, PendingBatch
 
 # After a stop, what a Get may take beyond its wait until its stream is ended nevertheless: seconds.
 LAST_PATIENCE = 1.0
@@ -29,16 +29,18 @@ LAST_PATIENCE = 1.0
 class HeldMessage:
     """A message with the Get that holds it, and what is to become of it once that is decided.
 
-    It may be settled when the output is out up to `end`; `failure` says what its handler did wrong.
+    It may be settled when the output is out up to `end`; `failure` says what its handler did wrong, and
+    `copy` is what is to be sent before, where the decision asks for that.
     """
 
-    __slots__ = ("batch", "decision", "end", "failure", "message")
+    __slots__ = ("batch", "copy", "decision", "end", "failure", "message")
 
     def __init__(self, message: Received, batch: OpenBatch) -> None:
         self.message = message
         self.batch = batch
         self.decision = RETURN
         self.failure = ""
+        self.copy = Message()
         self.end = 0
 
 
@@ -113,12 +115,11 @@ class OpenBatch:
         self.down.begin_barrier(self._held)
 
     def _carry_out(self, decision: Settlement, sequences: Sequence[int]) -> None:
-        if decision.kind == "ack":
-            self.down.ack(self._held, sequences)
-        elif decision.kind == "reject":
+        if decision.kind == "reject":
             self.down.reject(self._held, sequences)
         else:
-            self.down.resend(self._held, sequences, decision.value)
+            # What is sent on has been sent.
+            self.down.ack(self._held, sequences)
 
     def look(self) -> list[Concluded]:
         """What has been concluded. Raises what ended the stream."""
@@ -264,13 +265,16 @@ class HeldMessages:
 class WorkerCalls(NamedTuple):
     """The calls of the client that a worker needs.
 
-    `depth` gives None when there is no telling; `head` the first sequence in the queue, 0 for none.
+    `depth` gives None when there is no telling; `head` the first sequence in the queue, 0 for none,
+    `now` the server's time in Unix nanoseconds.
     """
 
     open: Callable[[], Downstream]
     depth: Callable[[], Depth | None]
     head: Callable[[], int]
     reconnect: Callable[[], None]
+    send: Callable[[Sequence[Message]], PendingBatch]
+    now: Callable[[], int]
 
 
 def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> WorkerCalls:
@@ -285,4 +289,11 @@ def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> Wo
         return next((message.sequence for message in queues.peek(client, channel, 1, ROUND)), 0)
 
     depth = queues.Gauge(client, channel).read
-    return WorkerCalls(lambda: queues.Downstream(client, notify), depth, head, reconnect)
+    return WorkerCalls(
+        lambda: queues.Downstream(client, notify),
+        depth,
+        head,
+        reconnect,
+        lambda messages: queues.batch(client, messages)(),
+        lambda: connection.server_time(client),
+    )

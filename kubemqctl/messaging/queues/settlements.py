@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 
 from kubemqctl.messaging.queues.decisions import OUTCOMES
+from kubemqctl.messaging.queues.failing import SENT_ON
+from kubemqctl.messaging.queues.forwarding import Forwarder
 from kubemqctl.messaging.queues.held_messages import RETURN, Concluded, HeldMessage, HeldMessages
 from kubemqctl.model.messages import Received
 
@@ -17,16 +19,25 @@ from kubemqctl.model.messages import Received
 class SettlementQueue:
     """`concluded` hears of each message once the server has answered."""
 
-    def __init__(self, held_messages: HeldMessages, concluded: Callable[[Concluded], None]) -> None:
-        self.outcomes = dict.fromkeys(("acked", "rejected", "resent", "returned"), 0)
+    def __init__(
+        self, held_messages: HeldMessages, forwarder: Forwarder, concluded: Callable[[Concluded], None]
+    ) -> None:
+        known = ("acked", "rejected", "retried", "resent", "dead-lettered", "returned")
+        self.outcomes = dict.fromkeys(known, 0)
         self._held_messages = held_messages
+        self._forwarder = forwarder
         self._concluded = concluded
         self._printed: deque[HeldMessage] = deque()
         self._done: set[tuple[int, str, int]] = set()
 
     def __len__(self) -> int:
-        """How many wait for their output to be out."""
-        return len(self._printed)
+        """How many wait for their output to be out, or their copy to be taken."""
+        return len(self._printed) + len(self._forwarder)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything that was decided is not concluded yet."""
+        return bool(self) or self._held_messages.settling
 
     def add(self, work: HeldMessage) -> None:
         """Carry out the decision about `work` once the output is out up to its `end`."""
@@ -35,11 +46,23 @@ class SettlementQueue:
     def settle(self, taken: int) -> None:
         """Settle what is out, and see what is concluded. Raises what loses the connection."""
         while self._printed and self._printed[0].end <= taken:
-            self._held_messages.settle(self._printed.popleft())
+            self._carry_out(self._printed.popleft())
         self.look()
+
+    def _carry_out(self, work: HeldMessage) -> None:
+        if work.decision.kind in SENT_ON:
+            self._forwarder.add(work)
+        else:
+            self._held_messages.settle(work)
 
     def look(self) -> None:
         """Send what is decided, and hear what is concluded."""
+        for work, error in self._forwarder.look():
+            if error:
+                work.decision = RETURN
+                self._concluded(Concluded(work, error))
+                work.failure = ""
+            self._held_messages.settle(work)
         for concluded in self._held_messages.look():
             if not concluded.error:
                 self.outcomes[OUTCOMES[concluded.work.decision.kind]] += 1
@@ -51,7 +74,7 @@ class SettlementQueue:
             work = self._printed.popleft()
             if work.end > taken:
                 work.decision = RETURN
-            self._held_messages.settle(work)
+            self._carry_out(work)
 
     # --- after a lost connection ---
 
@@ -60,12 +83,13 @@ class SettlementQueue:
 
         Returns the others about which something was decided.
         """
-        others = []
-        for work in (*self._held_messages.drop(), *self._printed):
-            if work.decision.kind == "ack":
-                self.remember(work.message)
-            else:
-                others.append(work)
+        others = [work for work in self._printed if work.decision.kind != "ack"] + self._forwarder.drop()
+        done = [work for work in self._printed if work.decision.kind == "ack"]
+        for work in self._held_messages.drop():
+            # Of what was sent on, the copy has been taken.
+            (done if work.decision.kind in ("ack", *SENT_ON) else others).append(work)
+        for work in done:
+            self.remember(work.message)
         self._printed.clear()
         return others
 

@@ -16,6 +16,8 @@ from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
 from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
+from kubemqctl.messaging.queues.failing import SENT_ON, OnFail, first_id, sent_on
+from kubemqctl.messaging.queues.forwarding import Forwarder
 from kubemqctl.messaging.queues.handled_output import HandledOutput, failure_text
 from kubemqctl.messaging.queues.held_messages import (
     RETURN,
@@ -55,7 +57,7 @@ class Worker:
         run: Invocation,
         options: ReceiveOptions,
         handler: HandlerOptions,
-        on_fail: Settlement,
+        on_fail: OnFail,
         calls: WorkerCalls,
         stdout: Stdout,
         stop: StopSignal,
@@ -74,7 +76,8 @@ class Worker:
         self._name_failure = FirstFew(run.warn)
         self.budget = ReceiveBudget(options)
         self._held_messages = HeldMessages(calls.open, options.channel)
-        self.settlements = SettlementQueue(self._held_messages, self._concluded)
+        self._forwarder = Forwarder(calls.send)
+        self.settlements = SettlementQueue(self._held_messages, self._forwarder, self._concluded)
         self._delay = FailureDelay(stop)
         self._waiting: deque[HeldMessage] = deque()
         self._running = 0
@@ -88,6 +91,7 @@ class Worker:
         self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._grace_until = math.inf
         self._numbers = 0
+        self._ahead: int | None = None
 
     def run(self) -> None:
         """See the class."""
@@ -192,7 +196,7 @@ class Worker:
         if self._running >= handler.concurrency or in_hand >= MOST_IN_HAND:
             return
         budget.look()
-        if budget.over or budget.pause:
+        if budget.over or budget.pause or self._forwarder.is_full:
             return
         count = self._how_many(budget.want(handler.concurrency, self._running))
         self._held_messages.ask(count, max(0.0, budget.time_left()), budget.last_sequence)
@@ -246,7 +250,10 @@ class Worker:
             self._numbers += 1
             self._running += 1
             self._works[self._numbers] = work
-            self._pool.start(task(self._numbers, work.message, self._handler.input, self._handler.timeout))
+            run = task(self._numbers, work.message, self._handler.input, self._handler.timeout)
+            if (id := first_id(work.message)) != work.message.id:
+                run = run._replace(variables={**run.variables, "KUBEMQ_ID": id})
+            self._pool.start(run)
 
     # --- handlers that ended ---
 
@@ -254,7 +261,7 @@ class Worker:
         for outcome in self._pool.ended():
             self._running -= 1
             self.budget.finished()
-            if self._on_fail.kind == "return" and not outcome.ok:
+            if self._on_fail.settlement.kind == "return" and not outcome.ok:
                 self._begin_no_more()
             self._delay.put(outcome)
         for outcome in self._delay.ready():
@@ -263,7 +270,7 @@ class Worker:
     def _ended(self, outcome: HandlerOutcome) -> None:
         work = self._works.pop(outcome.key, None)
         message = work.message if work else self._lost_works.pop(outcome.key)
-        decision = self._judge(outcome)
+        decision = self._judge(message, outcome)
         failure = "" if decision.kind == "ack" or outcome.ending == "stopped" else outcome.explained
         if decision.kind == "return" and not failure:
             data = b""
@@ -273,6 +280,8 @@ class Worker:
             decision = RETURN
         if work:
             work.decision, work.failure = decision, failure
+            if decision.kind in SENT_ON:
+                work.copy = sent_on(message, decision, outcome, self._now())
             work.end = self._stdout.offset if data else 0
             self.settlements.add(work)
         elif decision.kind == "ack":
@@ -281,7 +290,7 @@ class Worker:
         elif failure:
             self._name_failure(failure_text(message, failure, None))
 
-    def _judge(self, outcome: HandlerOutcome) -> Settlement:
+    def _judge(self, message: Received, outcome: HandlerOutcome) -> Settlement:
         """What is to become of a message, after its handler."""
         if outcome.error:
             self._end_with(outcome.error)
@@ -292,9 +301,19 @@ class Worker:
             self.budget.succeeded()
             return Settlement("ack")
         self.failed += 1
-        if self._on_fail.kind != "return" and self.budget.failed(self._handler.concurrency):
+        decision = self._on_fail.decide(message, self._now() if message.expires_at else 0)
+        if decision.kind != "return" and self.budget.failed(self._handler.concurrency):
             self._run.note("all messages fail: slowing down")
-        return self._on_fail
+        return decision
+
+    def _now(self) -> int:
+        """The server's time; its clock is asked once, as ours goes on evenly."""
+        if self._ahead is None:
+            try:
+                self._ahead = self._calls.now() - time.monotonic_ns()
+            except PASSING:
+                return time.time_ns()
+        return self._ahead + time.monotonic_ns()
 
     def _concluded(self, concluded: Concluded) -> None:
         """The server has said what became of a message."""
@@ -321,8 +340,9 @@ class Worker:
         until = time.monotonic() + (LAST_SETTLEMENTS if self._stop else SETTLEMENTS)
         try:
             self.settlements.look()
-            while self._held_messages.settling and time.monotonic() < until:
-                select.select([self._wakeup.fd], [], [], min(ROUND, until - time.monotonic()))
+            while self.settlements.is_busy and time.monotonic() < until:
+                patience = TICK if self._forwarder else ROUND
+                select.select([self._wakeup.fd], [], [], min(patience, max(0.0, until - time.monotonic())))
                 self._wakeup.clear()
                 self.settlements.look()
         except PASSING as e:

@@ -13,6 +13,7 @@ import pytest
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.queues import budget, worker
 from kubemqctl.messaging.queues.decisions import Settlement
+from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.receive_options import ReceiveOptions
 from kubemqctl.messaging.queues.worker import Worker
@@ -49,7 +50,9 @@ def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
     handler = HandlerOptions(find(["echo", "x"], os.environ), 2, None, "body", 1.0)
     with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
         calls = worker_calls(client, channel, wakeup.notify)
-        works = Worker(run, wish, handler, Settlement("reject"), calls, Stdout(write_end), stop, wakeup)
+        works = Worker(
+            run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(write_end), stop, wakeup
+        )
         thread = threading.Thread(target=works.run)
         thread.start()
         until(lambda: works.handled >= 6, "as many are handled as may be in hand")
