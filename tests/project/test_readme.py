@@ -33,9 +33,9 @@ def test_an_example_prints_what_the_readme_says(title: str, broker: Broker, tmp_
             assert printed == told
 
 
-def of_language(language: str) -> Block:
-    """The README's only block in a language."""
-    (block,) = [block for block in blocks(TEXT) if block.language == language]
+def of_language(language: str, part: str = "") -> Block:
+    """The README's only block in a language, or the only one with `part` in it."""
+    (block,) = [block for block in blocks(TEXT) if block.language == language and part in block.text]
     return block
 
 
@@ -53,7 +53,7 @@ def test_every_line_of_a_console_is_a_command_or_its_output() -> None:
 
 @pytest.mark.builtin
 def test_the_pytest_fixture_works(tmp_path: Path, broker: Broker) -> None:
-    block = of_language("python")
+    block = of_language("python", "def test_")
     stage = Stage(tmp_path, broker.address, [block])
     (stage.folder / "test_orders.py").write_text(block.text)
     assert "1 passed" in stage.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", ".")
