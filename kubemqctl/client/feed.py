@@ -83,8 +83,11 @@ class Feed(Generic[T]):
             self._notify()
             convert, put = self._convert, self._put
             for answer, size in self._call:
-                if not put(convert(answer), size):
+                item = convert(answer)
+                del answer  # it may be large, and the next line may wait
+                if not put(item, size):
                     return
+                del item
             end: Exception = ConnectionLost(f"{self._address} ended the subscription")
         except grpc.RpcError as e:
             end = rpc_error(e, self._address)

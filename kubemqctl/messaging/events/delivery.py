@@ -33,7 +33,7 @@ class Arrival(NamedTuple):
 Render = Callable[[object], bytes]
 LOOK = 0.05
 """Seconds between looks at handlers when nothing wakes us."""
-MOST_BYTES_WAITING = 128 << 20
+MOST_BYTES_WAITING = 64 << 20
 """Of all that events hold."""
 
 

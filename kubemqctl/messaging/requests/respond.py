@@ -205,6 +205,7 @@ def _listen(
                 responder.take(came)
                 responder.step()
                 live.due = responder.due
+                live.hold = responder.has_enough
                 if responder.over:
                     break
     finally:

@@ -25,7 +25,7 @@ from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
 MOST_WAITING = 10_000
-MOST_BYTES_WAITING = 128 << 20
+MOST_BYTES_WAITING = 64 << 20
 """Of all that requests hold; beyond it, and beyond MOST_WAITING, they are refused.
 
 Whoever asks waits for an answer: a refusal at once is worth more than a place in a long queue.
@@ -99,6 +99,7 @@ class Responder:
         self._answer_sender = AnswerSender(send, self._settled, self._notify)
         self._waiting: deque[ArrivedRequest] = deque()
         self._bytes = 0
+        self._answering_bytes = 0
         self._stop = stop
         self._delay = FailureDelay(stop)
         self._cannot_start = ""
@@ -111,6 +112,11 @@ class Responder:
     def over(self) -> bool:
         """Whether no more requests are wanted."""
         return self.failure is not None or self._is_full
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether no more should be given for now: so much is held until answers have arrived."""
+        return self._bytes + self._answering_bytes > MOST_BYTES_WAITING
 
     @property
     def _is_full(self) -> bool:
@@ -133,7 +139,7 @@ class Responder:
                 return
             self.summary.taken += 1
             if self._options.rule:
-                self._answer_sender.begin(PendingAnswer(came, self._options.rule(came.request)))
+                self._answer(PendingAnswer(came, self._options.rule(came.request)))
             elif len(self._waiting) >= MOST_WAITING or self._bytes > MOST_BYTES_WAITING:
                 self._refuse(came, f"the responder is busy: {len(self._waiting)} requests are waiting")
             else:
@@ -183,7 +189,7 @@ class Responder:
 
     def _refuse(self, came: ArrivedRequest, why: str) -> None:
         self._name(came, why)
-        self._answer_sender.begin(PendingAnswer(came, self._refusal(why)))
+        self._answer(PendingAnswer(came, self._refusal(why)))
 
     def _refusal(self, why: str) -> Reply:
         return answers.refusal(self._options.given, why)
@@ -214,11 +220,16 @@ class Responder:
         if outcome.error:
             self.failure = self.failure or outcome.error
             self._cannot_start = outcome.failure
-        self._answer_sender.begin(PendingAnswer(came, reply, outcome.exit_code))
+        self._answer(PendingAnswer(came, reply, outcome.exit_code))
 
     # --- from answer to record ---
 
+    def _answer(self, pending: PendingAnswer) -> None:
+        self._answering_bytes += bytes_held(pending.came.request)
+        self._answer_sender.begin(pending)
+
     def _settled(self, pending: PendingAnswer, error: KubemqctlError | None) -> None:
+        self._answering_bytes -= bytes_held(pending.came.request)
         if error:
             self.summary.lost += 1
             why = f"its answer was lost: {error.message}"

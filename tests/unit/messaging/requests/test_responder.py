@@ -136,6 +136,18 @@ def test_too_many_bytes_at_once_are_refused_at_once(
     desk.responder.finish(stop, 0)
 
 
+def test_no_more_is_taken_while_large_answers_are_on_their_way(
+    stop: StopSignal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(responder, "MOST_BYTES_WAITING", 10)
+    desk = Desk(options(handler=None))
+    desk.responder.take([came("a", body=b"x" * 100)])
+    assert desk.responder.has_enough
+    desk.responder.step()
+    assert not desk.responder.has_enough
+    desk.responder.finish(stop, 0)
+
+
 def test_at_the_end_what_runs_is_stopped_and_what_waits_is_refused(stop: StopSignal) -> None:
     desk = Desk(options())
     desk.responder.take([came("runs"), came("waits")])
