@@ -129,12 +129,12 @@ class StoredChannel:
         """
         wakeup = threading.Event()
         feed = self._open("", self.fresh_id(), start, wakeup.set)
-        pulse = _Pulse(self._client, wakeup.set)
+        heartbeat = _Heartbeat(self._client, wakeup.set)
         try:
             while not (found := feed.take()):
-                pulse.feel()
+                heartbeat.look()
                 # Half a second counts from when the server has heard of us, however far away it is.
-                if feed.stored == 0 or (feed.signed is None and pulse.quiet_for(SILENCE)):
+                if feed.stored == 0 or (feed.signed is None and heartbeat.quiet_for(SILENCE)):
                     return None
                 self._look()
                 wakeup.wait(0.1)
@@ -152,7 +152,7 @@ class StoredChannel:
         return subscribe(self._client, "SubscribeToEvents", request, convert.stored_event, notify)
 
 
-class _Pulse:
+class _Heartbeat:
     """Pings while an event is waited for. Raises TimedOut or Unreachable when the server is not there."""
 
     def __init__(self, client: Client, notify: Callable[[], None]) -> None:
@@ -163,7 +163,7 @@ class _Pulse:
         self._due = 0.0
         self._begin()
 
-    def feel(self) -> None:
+    def look(self) -> None:
         """Look after the ping under way, begin one that is due."""
         if self._ping is None:
             if time.monotonic() >= self._due:

@@ -19,15 +19,9 @@ from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import EndCondition, StoreReader, first_position
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
+from kubemqctl.messaging.heartbeat import TIMING, Timing, subscription_calls
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.subscription import (
-    NO_LIMITS,
-    TIMING,
-    LiveSubscription,
-    TimeLimits,
-    Timing,
-    subscription_calls,
-)
+from kubemqctl.messaging.subscription import NO_LIMITS, LiveSubscription, TimeLimits
 from kubemqctl.model.errors import KubemqctlError, NothingArrived, Partial, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, HandledEvent
 from kubemqctl.model.values import End, Start

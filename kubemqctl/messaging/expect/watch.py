@@ -18,9 +18,10 @@ from kubemqctl.messaging.events.store_reader import StoreReader, first_position
 from kubemqctl.messaging.expect.command import StopWithCommand, WatchedCommand
 from kubemqctl.messaging.expect.expectation import Expectation, Wanted
 from kubemqctl.messaging.handlers.message_input import Executable
+from kubemqctl.messaging.heartbeat import subscription_calls
 from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.queues.receive_options import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
-from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
+from kubemqctl.messaging.subscription import LiveSubscription
 from kubemqctl.model.errors import ExpectationFailed, Partial, TimedOut, TooLarge, Unreachable
 from kubemqctl.model.limits import MAX_PEEK
 from kubemqctl.model.messages import Event, Received

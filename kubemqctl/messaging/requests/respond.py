@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.handlers.options import GRACE, handler_options, parse_form
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
+from kubemqctl.messaging.heartbeat import subscription_calls
 from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import ArrivedRequest
 from kubemqctl.messaging.requests.responder import Responder, RespondOptions
-from kubemqctl.messaging.subscription import LiveSubscription, subscription_calls
+from kubemqctl.messaging.subscription import LiveSubscription
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Reply

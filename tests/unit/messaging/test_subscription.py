@@ -15,7 +15,8 @@ from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.messaging.events import store_reader
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
-from kubemqctl.messaging.subscription import LiveSubscription, TimeLimits, Timing, subscription_calls
+from kubemqctl.messaging.heartbeat import Timing, subscription_calls
+from kubemqctl.messaging.subscription import LiveSubscription, TimeLimits
 from kubemqctl.model.errors import TimedOut, Unreachable
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import Start

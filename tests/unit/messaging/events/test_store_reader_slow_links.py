@@ -14,7 +14,7 @@ import pytest
 
 from kubemqctl.cli.main import main
 from kubemqctl.client import events
-from kubemqctl.messaging import subscription
+from kubemqctl.messaging import heartbeat
 from kubemqctl.messaging.events import subscribe
 from tests.support.fake_store_server import FakeStore, fake_store_server
 from tests.support.proxy import Proxy
@@ -97,7 +97,7 @@ def test_bytes_that_come_keep_a_link_alive_whose_pings_are_not_answered(
     channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "CLOCK_TIMEOUT", 0.2)
-    timing = subscription.TIMING._replace(hush=0.0, ping_every=0.1, ping_patience=0.2)
+    timing = heartbeat.TIMING._replace(hush=0.0, ping_every=0.1, ping_patience=0.2)
     monkeypatch.setattr(subscribe.subscribe_store, "__defaults__", (timing,))
     with fake_store_server() as fake:
         fake.answers_pings = False
