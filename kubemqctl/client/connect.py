@@ -79,6 +79,7 @@ def wait_for_server(
     Raises Unreachable when none answers in that time (with no `wait`: what went wrong). What waiting does
     not mend is raised at once: a TLS connection that fails, a token that is refused.
     """
+    prepare_grpc()
     from kubemqctl.client.credentials import Credentials
 
     credentials = Credentials(settings)  # a token_command runs once, not at every try

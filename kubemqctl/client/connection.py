@@ -17,7 +17,7 @@ import grpc
 
 from kubemqctl.client.credentials import RENEWED, Credentials, Metadata
 from kubemqctl.client.endpoint import Pause, reach
-from kubemqctl.client.error_translation import translated
+from kubemqctl.client.error_translation import PORT_HINT, TLS_HINT, translated
 from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Judge, Pending, Stream, there
 from kubemqctl.client.timeouts import AnswerTimer, watch
@@ -120,8 +120,8 @@ class Client:
         try:
             with translated(self.address):
                 yield
-        except AuthError as e:
-            raise self._credentials.judged(e, sent) from e
+        except (AuthError, Unreachable) as e:
+            raise self._judged(e, sent) from e
 
     def begin(self, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Pending:
         """The same call, begun, and given up only when nothing moves for `timeout` seconds, or by a stop."""
@@ -154,8 +154,19 @@ class Client:
         return self._credentials.metadata()
 
     def judge(self, sent: Metadata) -> Judge:
-        """For the error of a call that carried `sent`: what to raise instead, see Credentials.judged."""
-        return partial(self._credentials.judged, sent=sent)
+        """For the error of a call that carried `sent`: what to raise instead."""
+        return partial(self._judged, sent=sent)
+
+    def _judged(self, error: Exception, sent: Metadata) -> Exception:
+        """As Credentials.judged; what gRPC says of a connection that fails is explained by a look at it."""
+        if not isinstance(error, Unreachable) or error.hint not in (TLS_HINT, PORT_HINT):
+            return self._credentials.judged(error, sent)
+        if error.code == "no-answer":
+            return error
+        from kubemqctl.client.doctor.tls_probe import ProbeTarget, explain
+
+        target = ProbeTarget(self.address, self.settings.connect_timeout, self._at)
+        return explain(error, target, self.settings.tls)
 
     def listen(self, method: str, request: Any) -> Any:
         """One request, many answers, each with the bytes that it took on the wire.
@@ -216,6 +227,7 @@ class Client:
     def _open(self) -> None:
         settings = self.settings
         at = reach(settings.addresses, settings.connect_timeout, self._pause)
+        self._at = at
         self.address = at.address
         self._traffic = partial(bytes_moved, self.address)
         # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.

@@ -105,12 +105,29 @@ _NUMBER = re.compile(r"Error ([0-9]{1,9}):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
 # Of a peer that took the connection and said nothing for the whole time-out.
 _MUTE = ("before receiving SETTINGS frame", "Handshake read failed (Endpoint closing)")
+# gRPC has its own failures to connect come with these; a server's UNAUTHENTICATED has none of the texts.
+_OF_GRPC_ITSELF = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNKNOWN,
+)
+TLS_HINT = "check --tls-ca and --tls-server-name; to diagnose: kubemqctl doctor"
+PORT_HINT = "check the port, TLS and client certificate; to diagnose: kubemqctl doctor"
+_LONG_TOKEN = "metadata size exceeds"
 # What grpc makes of an answer that our decoder refuses.
 _NOT_DECODED = "Exception deserializing response!"
-_TLS_FAILED = ("CERTIFICATE_VERIFY_FAILED", "SSL_ERROR", "Handshake", "handshake", "Hostname Verification")
+_TLS_FAILED = (
+    "CERTIFICATE_VERIFY_FAILED",
+    "SSL_ERROR",
+    "Handshake",
+    "handshake",
+    "Hostname Verification",
+    "is not in peer certificate",
+)
 _TLS_REASONS = (
     ("certificate has expired", "the server's certificate has expired"),
     ("Hostname Verification", "the server's certificate is for another name"),
+    ("is not in peer certificate", "the server's certificate is for another name"),
     ("issuer certificate", "the server's certificate is signed by an authority that is not trusted"),
     ("self signed certificate", "the server's certificate is signed by an authority that is not trusted"),
     ("self-signed certificate", "the server's certificate is signed by an authority that is not trusted"),
@@ -146,8 +163,15 @@ def _kind(text: str, status: grpc.StatusCode | None) -> Kind:
 def rpc_error(error: grpc.RpcError, address: str) -> KubemqctlError:
     """The error for a call that ended with a gRPC status other than OK."""
     status, details = error.code(), error.details() or ""
-    if status is grpc.StatusCode.UNAVAILABLE and (found := _unreachable(details, address)):
+    if status in _OF_GRPC_ITSELF and (found := _unreachable(details, address)):
         return found
+    if status is grpc.StatusCode.RESOURCE_EXHAUSTED and _LONG_TOKEN in details:
+        return InvalidRequest(
+            "the server does not take a token as long as this one",
+            hint="check that the token is what it should be",
+            grpc_status=status.name,
+            server_message=details,
+        )
     if status is grpc.StatusCode.INTERNAL and details == _NOT_DECODED:
         return unreadable(address)
     if status is grpc.StatusCode.UNIMPLEMENTED and _NO_GRPC in details:
@@ -186,7 +210,7 @@ def _unreachable(details: str, address: str) -> Unreachable | None:
         return Unreachable(
             f"cannot connect to {address}: it takes connections, but did not answer in time",
             code="no-answer",
-            hint="check the port, TLS and client certificate; to diagnose: kubemqctl doctor",
+            hint=PORT_HINT,
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
@@ -195,7 +219,7 @@ def _unreachable(details: str, address: str) -> Unreachable | None:
         return Unreachable(
             f"no TLS connection to {address}: {why}",
             code="tls-failed",
-            hint="check --tls-ca and --tls-server-name; to diagnose: kubemqctl doctor",
+            hint=TLS_HINT,
             grpc_status="UNAVAILABLE",
             server_message=details,
         )
@@ -215,7 +239,7 @@ def _no_grpc(address: str, status: grpc.StatusCode, details: str) -> Unreachable
     """The error for an address that, as a rule, takes connections (that was tried first) but no gRPC."""
     return Unreachable(
         f"cannot connect to {address}",
-        hint="check the port, TLS and client certificate; to diagnose: kubemqctl doctor",
+        hint=PORT_HINT,
         grpc_status=status.name,
         server_message=details,
     )

@@ -13,7 +13,7 @@ from kubemqctl.client.error_translation import server_error, translated
 from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.link_progress import bytes_received
 from kubemqctl.client.streams import Pending
-from kubemqctl.model.errors import AuthError, ConnectionLost, TimedOut
+from kubemqctl.model.errors import AuthError, ConnectionLost, TimedOut, Unreachable
 from kubemqctl.model.messages import Event, Message, SendResult
 from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
@@ -63,7 +63,7 @@ class Upload:
         try:
             with translated(self._client.address):
                 self._answers.extend(self._call)
-        except AuthError as e:
+        except (AuthError, Unreachable) as e:
             raise self._judge(e) from e
         if not self._store:
             return self._unrefused()

@@ -11,7 +11,7 @@ import grpc
 
 from kubemqctl.client.error_translation import translated, unreadable
 from kubemqctl.client.timeouts import AnswerTimer
-from kubemqctl.model.errors import AuthError, ConnectionLost
+from kubemqctl.model.errors import AuthError, ConnectionLost, Unreachable
 
 Q = TypeVar("Q")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ class Pending:
         try:
             with translated(self._address):
                 answer = self._future.result() if self._timer is None else self._watched(self._timer)
-        except AuthError as e:
+        except (AuthError, Unreachable) as e:
             raise self._judge(e) from e
         return there(answer, self._address)
 

@@ -14,6 +14,9 @@ from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.text import reason
 
+# Some editors begin a file with it, and gRPC would not find the first certificate behind it.
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 
 def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
     """What gRPC takes. Raises NotFound and ConfigError for files that cannot be used."""
@@ -33,7 +36,7 @@ def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 def _pem(path: str, what: str) -> bytes:
     """The bytes of a PEM file. Raises ConfigError for another one: gRPC would only say "handshaker"."""
-    content = read_file(path, what)
+    content = read_file(path, what).removeprefix(_BYTE_ORDER_MARK)
     if b"-----BEGIN " not in content:
         raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
     return content
@@ -44,6 +47,8 @@ def context(tls: Tls) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     made.set_alpn_protocols(["h2"])
     if tls.ca:
+        # As gRPC does it: an intermediate, or the server's own certificate, may be what is trusted.
+        made.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         _trust(made, read_file(tls.ca, "CA certificate"), tls.ca)
     else:
         _trust_the_usual(made)
@@ -91,7 +96,7 @@ def _show(made: ssl.SSLContext, tls: Tls) -> None:
 
 def _path(path: str, content: bytes, opened: ExitStack) -> str:
     """A path for OpenSSL, which reads files only: of what can be read once, such as a pipe, one of a copy."""
-    if os.path.isfile(path):
+    if os.path.isfile(path) and not content.startswith(_BYTE_ORDER_MARK):
         return path
     from tempfile import TemporaryFile
 
@@ -99,7 +104,7 @@ def _path(path: str, content: bytes, opened: ExitStack) -> str:
     memory = getattr(os, "memfd_create", None)
     copy = os.fdopen(memory("pem"), "w+b") if memory else TemporaryFile()  # noqa: SIM115
     opened.enter_context(copy)
-    copy.write(content)
+    copy.write(content.removeprefix(_BYTE_ORDER_MARK))
     copy.flush()
     copy.seek(0)
     return f"/dev/fd/{copy.fileno()}"

@@ -227,10 +227,10 @@ def prepare() -> bool:
     if not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
     # As the program has it; it is read at import. What else it sets comes with its own environment.
-    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
+    os.environ |= {"GRPC_ENABLE_FORK_SUPPORT": "0", "GRPC_VERBOSITY": "NONE"}
     for name in OTHERS.split():
         importlib.import_module(name)
-    del os.environ["GRPC_ENABLE_FORK_SUPPORT"]
+    del os.environ["GRPC_ENABLE_FORK_SUPPORT"], os.environ["GRPC_VERBOSITY"]
     gc.collect()
     gc.freeze()
     return len(os.listdir("/proc/self/task")) == 1

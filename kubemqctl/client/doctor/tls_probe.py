@@ -20,6 +20,13 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"
 _SETTINGS = 4
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _WRONG_NAME = (62, 64)
+_WRONG_PURPOSE = 26
+# As they stand in a certificate: the head of a public key, or the number of its curve.
+_NOT_OF_GRPC = (
+    (bytes.fromhex("302a300506032b6570032100"), "Ed25519"),
+    (bytes.fromhex("3043300506032b6571033a00"), "Ed448"),
+    (bytes.fromhex("06052b81040023"), "P-521"),
+)
 _NO_TIME_CHECK = 0x200000
 _NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG")
 
@@ -56,16 +63,73 @@ def look(at: ProbeTarget, tls: Tls) -> Peer:
     made = context(tls)
     name = tls.server_name or at.host
     try:
-        with _secured(at, made, name) as secured:
-            peer = _peer(secured, made)
-            _greet(secured)
+        peer = _looked_at(at, made, name)
     except ssl.SSLCertVerificationError as e:
+        if peer_by_number := _named_by_number(e, at, tls, name):
+            return peer_by_number
         raise _untrusted(e, at, tls, name) from e
     except ssl.SSLError as e:
         raise _refused(e, at, tls) from e
     except OSError as e:
         raise _hung_up(e, at, tls) from e
     return peer
+
+
+def _looked_at(at: ProbeTarget, made: ssl.SSLContext, name: str) -> Peer:
+    with _secured(at, made, name) as secured:
+        _check_key(secured.getpeercert(True) or b"")
+        peer = _peer(secured, made)
+        _greet(secured)
+    return peer
+
+
+def _check_key(der: bytes) -> None:
+    """Refuse a server's key that OpenSSL takes and gRPC, which has BoringSSL, does not."""
+    kind = next((kind for identifier, kind in _NOT_OF_GRPC if identifier in der), "")
+    if kind:
+        raise _failure(
+            f"the server's key is {kind}, which gRPC does not accept",
+            "the server needs a certificate for an RSA key, or an EC key on P-256 or P-384",
+        )
+
+
+def _named_by_number(
+    error: ssl.SSLCertVerificationError, at: ProbeTarget, tls: Tls, name: str
+) -> Peer | None:
+    """A server whose certificate has the IP address that we use as if it were a name: gRPC takes that."""
+    if error.verify_code not in _WRONG_NAME:
+        return None
+    made = context(tls)
+    made.check_hostname = False
+    peer = _looked_at(at, made, name)
+    return peer if name in peer.names else None
+
+
+def look_plainly(at: ProbeTarget) -> None:
+    """Raise Unreachable when no server without TLS answers there, with what does."""
+    if speaks_plainly(at):
+        return
+    if speaks_tls(at):
+        raise _failure(
+            "the server uses TLS, but TLS is off here",
+            "use --tls, and --tls-ca if its CA is not a public one",
+        )
+    raise Unreachable(
+        f"the service at {at.address} does not use gRPC", hint="check that this is the server's gRPC port"
+    )
+
+
+def explain(error: Unreachable, at: ProbeTarget, tls: Tls) -> Unreachable:
+    """`error` of gRPC in our words, where a look at the server tells why it came; else as it is."""
+    try:
+        look(at, tls) if tls.enabled else look_plainly(at)
+    except Unreachable as found:
+        what = "no TLS connection to" if tls.enabled else "cannot connect to"
+        error.message = f"{what} {at.address}: {found.message}"
+        error.hint, error.code = found.hint, found.code
+    except KubemqctlError:
+        pass
+    return error
 
 
 def speaks_plainly(at: ProbeTarget) -> bool:
@@ -176,6 +240,11 @@ def _untrusted(error: ssl.SSLCertVerificationError, at: ProbeTarget, tls: Tls, n
                 f"; only if you expect this server there: --tls-server-name {quote(escaped(seen.names[0]))}"
             )
         return _failure(f"the certificate is for {names}, not for {escaped(name)}", hint)
+    if error.verify_code == _WRONG_PURPOSE:
+        return _failure(
+            "the certificate is for clients, not for servers",
+            "the server needs one whose extended key usage has server authentication",
+        )
     if error.verify_code == _EXPIRED:
         return _expired(seen)
     if error.verify_code == _NOT_YET_VALID:

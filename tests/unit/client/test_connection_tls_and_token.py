@@ -46,7 +46,7 @@ def test_an_unknown_authority_is_refused_with_a_hint(
     result = run("ping", "-a", by_name(broker.address), "--tls-ca", other.ca, address="")
     assert result.code == 5
     assert "no TLS connection" in result.err
-    assert "an authority that is not trusted" in result.err
+    assert f"which {other.ca} does not contain" in result.err
     assert "--tls-ca" in result.err
 
 
@@ -58,7 +58,7 @@ def test_a_certificate_that_has_expired_is_refused_with_a_hint(
     result = run("queue", "send", "q", "x", "-a", by_name(broker.address), "--tls-ca", certs.ca, address="")
     assert (result.code, result.out) == (5, b"")
     assert "no TLS connection" in result.err
-    assert "has expired" in result.err
+    assert "the certificate expired 3d ago" in result.err
     assert "hint: " in result.err
 
 
