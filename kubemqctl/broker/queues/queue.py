@@ -185,10 +185,14 @@ class Queue:
         if not entries or self.gone:
             return
         back = sorted(entries, key=_sequence)
-        if self._ready and self._ready[0].sequence < back[-1].sequence:
-            self._ready = deque(heapq.merge(back, self._ready, key=_sequence))
-        else:
+        if not self._ready or back[-1].sequence < self._ready[0].sequence:
             self._ready.extendleft(reversed(back))
+        else:
+            # What was held in portions comes back one behind the other: only what is newer has to move.
+            newer: deque[Entry] = deque()
+            while self._ready and self._ready[-1].sequence > back[0].sequence:
+                newer.appendleft(self._ready.pop())
+            self._ready.extend(heapq.merge(back, newer, key=_sequence))
         self._deal(now)
 
     def mislay(self) -> tuple[Taker, Entry] | None:

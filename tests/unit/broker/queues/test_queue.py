@@ -117,6 +117,25 @@ def test_what_comes_back_is_in_its_place_again() -> None:
     assert sequences(third) == [1, 3, 4, 5, 6]
 
 
+def test_portions_that_come_back_in_any_order_are_in_their_places_again() -> None:
+    rng = random.Random(7)
+    for _ in range(50):
+        queue, disk = make()
+        put(queue, disk, 60)  # more than all of them want
+        takers = [Consumer(rng.randint(1, 9)) for _ in range(6)]
+        for taker in takers:
+            queue.join(taker, NOW)
+        held = [entry for taker in takers for entry in taker.taken]
+        put(queue, disk, 5)
+        rng.shuffle(held)
+        while held:
+            portion, held = held[: (at := rng.randint(1, 9))], held[at:]
+            queue.give_back(portion, NOW)
+        whole = Consumer(100)
+        queue.join(whole, NOW)
+        assert sequences(whole) == list(range(1, 66))
+
+
 def test_what_comes_back_goes_to_whoever_waits() -> None:
     queue, disk = make()
     put(queue, disk, 2)
