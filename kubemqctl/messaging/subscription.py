@@ -38,8 +38,8 @@ NO_LIMITS = TimeLimits()
 class LiveSubscription(Generic[T]):
     """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
 
-    With `gather`, what comes close behind something else is waited for so long (seconds), since a turn for
-    each costs more than all the rest.
+    `is_tracked` is whether stored events are read that nobody else gets. With `gather`, what comes close
+    behind something else is waited for so long (seconds): a turn for each costs more than all the rest.
 
     Ends on a signal and when the time is up. Raises what cannot be regained, and ReaderGone when the reader
     of `out` has left. A context manager.
@@ -61,6 +61,7 @@ class LiveSubscription(Generic[T]):
         is_filtered: bool = False,
         connect_wait: float = 0.0,
         gather: float = 0.0,
+        is_tracked: bool = False,
     ) -> None:
         self.outages = 0
         self.live_since: float | None = None  # of the subscription that is open; monotonic seconds
@@ -85,6 +86,7 @@ class LiveSubscription(Generic[T]):
         self._is_filtered = is_filtered
         self._connect_wait = connect_wait
         self._gather = gather
+        self._is_tracked = is_tracked
         self._flows = False  # the last list was not empty
         self._last_match = 0.0  # likewise, something that counts for --idle
         self._error: KubemqctlError | None = None
@@ -140,9 +142,10 @@ class LiveSubscription(Generic[T]):
     def is_announced(self) -> bool:
         """Whether the server has said that a stored event is on its way, however long that takes.
 
-        The built-in broker tells how many there are, server 2.4.0 sends headers as soon as it has one.
+        The built-in broker tells how many there are, server 2.4.0 sends headers as soon as it has one. Of a
+        group others may get them.
         """
-        if self._feed is None or self._feed.signed is None:
+        if not self._is_tracked or self._feed is None or self._feed.signed is None:
             return False
         return self._came < (1 if self._feed.stored is None else self._feed.stored)
 
@@ -281,7 +284,7 @@ class LiveSubscription(Generic[T]):
             return min(ends, default=None)
         if idle is not None and self._error:
             ends.append(self._lost_at + max(idle, self._timing.regain))
-        elif idle is not None and self.live_since is not None and not self.busy:
+        elif idle is not None and self.live_since is not None and not (self.busy or self.is_announced):
             ends.append(self._last_match + idle)
         return min(ends, default=None)
 

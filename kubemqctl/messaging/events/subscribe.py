@@ -240,6 +240,7 @@ class Subscriber:
             is_filtered=options.is_filtered,
             connect_wait=run.settings().connect_wait,
             gather=0.0 if options.handler else GATHER,
+            is_tracked=plan.tracker is not None,
         )
         self._passed_over = 0
         self._delivery = deliver(self._live)

@@ -93,6 +93,11 @@ def test_a_good_checkpoint_is_taken(link: Link, tmp_path: Path) -> None:
     assert (code, bodies) == (0, []), err
 
 
+def test_idle_does_not_count_while_an_event_is_announced(link: Link) -> None:
+    code, bodies, err = link.sub("--from", "4", "--idle", "0s")
+    assert (code, bodies) == (0, [LARGE]), err
+
+
 def test_bytes_that_come_keep_a_link_alive_whose_pings_are_not_answered(
     channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
