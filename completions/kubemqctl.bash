@@ -191,11 +191,11 @@ _kubemqctl_table() {
             ;;
         'bench cmd')
             options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel --existing'
-            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=-'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=channels:commands'
             ;;
         'bench query')
             options='--producers --consumers --size -n --count --duration --rate --in-flight --timeout --warm-up --assert --channel --existing'
-            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=-'
+            values='--producers=- --consumers=- --size=- -n=- --count=- --duration=- --rate=- --in-flight=- --timeout=- --warm-up=- --assert=- --channel=- --existing=channels:queries'
             ;;
         'profile list')
             ;;

@@ -497,7 +497,7 @@ function __kubemqctl_table
                 'option|--warm-up|-|How long to send before the measurement begins.' \
                 'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
                 'option|--channel|-|Use this channel instead of a new one.' \
-                'option|--existing|-|Measure the responders that are there on CHANNEL, instead of own ones.'
+                'option|--existing|channels:commands|Measure the responders that are there on CHANNEL, instead of own ones.'
         case 'bench query'
             printf '%s\n' \
                 'option|--producers|-|Number of sending processes.' \
@@ -511,7 +511,7 @@ function __kubemqctl_table
                 'option|--warm-up|-|How long to send before the measurement begins.' \
                 'option|--assert|-|Fail if this does not hold, for example \'p99<20ms\'; repeatable.' \
                 'option|--channel|-|Use this channel instead of a new one.' \
-                'option|--existing|-|Measure the responders that are there on CHANNEL, instead of own ones.'
+                'option|--existing|channels:queries|Measure the responders that are there on CHANNEL, instead of own ones.'
         case 'profile show'
             printf '%s\n' \
                 'argument|profiles' \

@@ -195,7 +195,9 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
 
 def _pattern(path: tuple[str, ...]) -> str:
     """The group that tells of which pattern a command is."""
-    return path[1] if path[:1] == ("expect",) and len(path) > 1 else path[0] if path else ""
+    if path[:1] in (("expect",), ("bench",)):
+        return path[1] if len(path) > 1 else ""
+    return path[0] if path else ""
 
 
 def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:

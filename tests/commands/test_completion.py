@@ -100,6 +100,10 @@ def test_words_and_options_are_completed_without_starting_python(
         "queue receive c --ack af\t": "queue receive c --ack after-output",
         "completion fi\t": "completion fish",
         "help exit\t": "help exit-codes",
+        "queue peek c --where siz\t42": "queue peek c --where size=42",
+        "store sub c --where ta\tkind=new": "store sub c --where tags.kind=new",
+        "queue peek c --decode gz\t": "queue peek c --decode gzip",
+        "check --critical round\t": "check --critical round_trip>",
         "help queue rec\t": "help queue receive",
     }.items():
         assert terminal.words(f"kubemqctl {keys}") == line.split()
