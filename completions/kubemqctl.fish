@@ -120,7 +120,7 @@ function __kubemqctl_table
                 'option|--wait|-|Wait up to D for the first message.' \
                 'option|--idle|-|Stop when no message has arrived for D.' \
                 'option|--for|-|Stop after D in total.' \
-                'option|--ack|words:after-output,auto|Acknowledge after-output, or auto: before it (at most once).' \
+                'option|--ack|words:after-output,auto|When to acknowledge: after-output, or auto: on delivery (at most once).' \
                 'option|--concurrency|-|Run up to N handlers at the same time.' \
                 'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
                 'option|--max-attempts|-|Run the handler N times at most for a message, then send it to --dead-letter.' \

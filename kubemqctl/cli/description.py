@@ -78,7 +78,10 @@ class Command(NamedTuple):
     def usage(self) -> str:
         """The line that shows its form."""
         words = ["kubemqctl", *self.path, "[OPTIONS]" if self.options else ""]
-        words += [argument.metavar + ("…" if argument.repeatable else "") for argument in self.arguments]
+        words += [
+            argument.metavar + ("…" if argument.repeatable and "…" not in argument.metavar else "")
+            for argument in self.arguments
+        ]
         return " ".join(filter(None, [*words, "[-- COMMAND ARG…]" if self.handler else ""]))
 
 

@@ -41,7 +41,7 @@ def check(
 
     Without a name the server alone is looked at. EXPR is a condition, such as 'waiting>100' or
     'oldest>=10m', on waiting, messages, bytes, subscribers, oldest (the age of the first message) and
-    round_trip. One that holds, or that cannot be judged, ends with 11; so does a queue that is not there.
+    round_trip. The exit code is 11 if one holds or cannot be judged, and if a queue does not exist.
 
     Examples:
       kubemqctl check --critical 'round_trip>500ms'

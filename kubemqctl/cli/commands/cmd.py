@@ -88,7 +88,7 @@ def respond(
     executed; otherwise it is refused with the last line of the handler's stderr. Responses to commands
     have no body, so its stdout goes to stderr. A handler is stopped shortly before the sender's time-out,
     or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for all
-    following words. With --background it goes on by itself, and its process ID is printed once it is live.
+    following words. With --background it runs detached, and its process ID is printed once it is live.
 
     Examples:
       kubemqctl cmd respond lights.kitchen --ok

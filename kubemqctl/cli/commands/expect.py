@@ -162,8 +162,8 @@ def store(
 ) -> int:
     """Check that events are stored, from --from on, for instance when COMMAND runs.
 
-    As `expect events`; with --from, events that are stored already count as well. A lost connection is
-    regained without missing events. If some are gone from the server, the exit code is 7, never 0.
+    As `expect events`; with --from, events that are stored already count as well. After a lost connection
+    it goes on without missing events. If some are gone from the server, the exit code is 7, never 0.
 
     Examples:
       kubemqctl expect store audit --where 'body.user=ada' -- ./log-in ada

@@ -119,8 +119,7 @@ def respond(
     --handler-output json it is a record with body, metadata, tags and error. If it does not exit with 0,
     the query is refused with the last line of its stderr. A handler is stopped shortly before the sender's
     time-out, or after --handler-timeout. CHANNEL can have wildcards: * for one word between dots, > for
-    all following words. With --background it goes on by itself, and its process ID is printed once it is
-    live.
+    all following words. With --background it runs detached, and its process ID is printed once it is live.
 
     Examples:
       kubemqctl query respond price.tea --reply '4.20'

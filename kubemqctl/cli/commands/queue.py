@@ -78,7 +78,7 @@ def send(
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
       kubemqctl queue send orders -- "$body"  # whatever it begins with
       tail -f app.log | kubemqctl queue send logs --lines
-      kubemqctl queue receive orders --all -o json | kubemqctl queue send archive --json-lines
+      kubemqctl queue send orders --json-lines < saved.jsonl
     """
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, send_many, send_one
@@ -131,7 +131,9 @@ def receive(
     ack: Annotated[
         str,
         typer.Option(
-            "--ack", metavar="WHEN", help="Acknowledge after-output, or auto: before it (at most once)."
+            "--ack",
+            metavar="WHEN",
+            help="When to acknowledge: after-output, or auto: on delivery (at most once).",
         ),
     ] = "after-output",
     concurrency: o.Concurrency = None,
@@ -178,8 +180,7 @@ def receive(
       kubemqctl queue receive orders --all -o json | head -n 3
       kubemqctl queue receive logs --follow --idle 1m
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
-      kubemqctl queue receive orders --follow --on-fail retry=10s..10min --max-attempts 5 \
-        --dead-letter orders.dead -- ./process-order
+      kubemqctl queue receive orders --follow --on-fail retry=10s..10min -- ./process-order
     """
     from kubemqctl.messaging.handlers.options import handler_options
     from kubemqctl.messaging.queues.decisions import check_plain

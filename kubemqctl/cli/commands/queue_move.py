@@ -87,7 +87,8 @@ def copy(
     counts of the source stay as they are; of more than 1024 messages all are held until the last one is
     copied, and other consumers do not see them meanwhile. Prints how many messages were copied.
 
-    A server that is lost is waited for, and what the target has confirmed is not sent again. Up to 500
+    If a server is lost, the command waits until it is back, and does not send again what the target has
+    confirmed. Up to 500
     messages, the batch in flight at that moment, can be in the target twice.
 
     Examples:
