@@ -33,7 +33,7 @@ def clear_ready_file(path: str) -> None:
     if folder and not os.path.isdir(folder):
         raise NotFound(f"--ready-file: no such directory: {folder}")
     try:
-        if os.path.isfile(path):
+        if os.path.isfile(path) and not _is_stream(path):
             _remove(os.path.realpath(path))
         elif os.path.isdir(path):
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
@@ -81,8 +81,12 @@ def write_whole(path: str, data: bytes, mode: int | None = None, *, sync: bool =
 
     A regular file, also one behind symbolic links, is replaced in one step, so that nobody reads half of it
     and a full disk leaves the old one. Where that cannot be, it is written in place. Anything else, such as
-    a device or a pipe, is written as it is. `mode` are the permissions, by default those of the old file.
+    a device or a pipe, is written as it is; to an open file (/dev/fd/3) it is appended. `mode` are the
+    permissions, by default those of the old file.
     """
+    if _is_stream(path):
+        _append(path, data)
+        return
     real = os.path.realpath(path)
     try:
         old = os.stat(path)
@@ -100,6 +104,18 @@ def write_whole(path: str, data: bytes, mode: int | None = None, *, sync: bool =
         _overwrite(real, data, sync)
         if mode is not None:
             os.chmod(real, mode)
+
+
+def _is_stream(path: str) -> bool:
+    """Whether it names a file that a process has open: then that file is written on, not replaced."""
+    return os.path.abspath(path).startswith(("/dev/std", "/dev/fd/", "/proc/"))
+
+
+def _append(path: str, data: bytes) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "wb", buffering=0) as file:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
 
 
 def _is_same(path: str, status: os.stat_result) -> bool:

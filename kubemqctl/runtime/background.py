@@ -11,6 +11,7 @@ import signal
 from contextlib import suppress
 from typing import NamedTuple
 
+from kubemqctl.config.files import refuse_dash
 from kubemqctl.model.errors import OutputError, UsageError
 from kubemqctl.model.text import reason
 
@@ -65,6 +66,7 @@ def detach(log: str | None) -> Launched | Detached:
 
 def check_log(log: str | None, *, background: bool) -> None:
     """Raise UsageError for a log of a run that has a stderr."""
+    refuse_dash("--log", log)
     if log is not None and not background:
         raise UsageError("--log needs --background", hint="without it, redirect stderr: 2>FILE")
 

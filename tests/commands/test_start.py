@@ -112,6 +112,7 @@ def test_a_dash_is_one_of_several_body_files_but_only_once(run: Run, channel: st
         "queue send q --lines --unknown -",
         "events sub e --ready-file -",
         "store sub e --checkpoint -",
+        "cmd respond c --ok --background --log -",
         "broker run --ephemeral --listen 127.0.0.1:0 --ready-file -",
         "broker run --ephemeral --listen 127.0.0.1:0 --token-file -",
         "broker run --ephemeral --listen 127.0.0.1:0 --tls-cert - --tls-key -",

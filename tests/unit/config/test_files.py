@@ -72,14 +72,19 @@ def test_a_pipe_is_written_and_stays(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(path.stat().st_mode)
 
 
-def test_a_descriptor_is_written_also_one_of_a_file_that_has_no_name_any_more(tmp_path: Path) -> None:
-    with (tmp_path / "f").open("w+b") as file:
-        os.unlink(tmp_path / "f")
-        file.write(b"longer than what comes")
-        file.flush()
-        write_whole(f"/dev/fd/{file.fileno()}", b"new")
-        file.seek(0)
-        assert file.read() == b"new"
+def test_a_file_that_is_open_is_written_on_and_keeps_what_it_holds(tmp_path: Path) -> None:
+    """As `--ready-file /dev/stderr` with `2>log`: another file in its place would lose what comes after."""
+    with (tmp_path / "log").open("w+b") as log:
+        log.write(b"before\n")
+        log.flush()
+        name = f"/dev/fd/{log.fileno()}"
+        clear_ready_file(name)
+        write_ready_file(name, "h:1")
+        assert (tmp_path / "log").read_bytes() == b"before\nh:1\n"
+        os.unlink(tmp_path / "log")
+        write_whole(name, b"after\n")
+        log.seek(0)
+        assert log.read() == b"before\nh:1\nafter\n"
     assert os.listdir(tmp_path) == []
 
 
