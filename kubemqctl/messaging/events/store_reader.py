@@ -96,7 +96,7 @@ class StoreReader:
         if self._opened is None:
             self._opened = time.monotonic_ns()
         elif self._tracker and start.kind == "new":
-            start = self._came_back(self._tracker, start, time.monotonic_ns() - self._opened)
+            start = self._came_back(self._tracker, start, self._opened)
         elif not self._durable:
             self._client_id = self._store.fresh_id()
         return self._store.open(self._client_id, _earlier(start) if self._tracker else start, notify)
@@ -116,12 +116,14 @@ class StoreReader:
         elif found.sequence == last.sequence and (found.id, found.timestamp) != (last.id, last.timestamp):
             tracker.start_over(newer=found.timestamp > last.timestamp)
 
-    def _came_back(self, tracker: SequenceTracker, start: Start, elapsed: int) -> Start:
+    def _came_back(self, tracker: SequenceTracker, start: Start, opened: int) -> Start:
         """Before the first event the same id comes back: the server knows since when it wants what is new.
 
         It counts what was on its way as delivered, though, so what is stored since then is begun with.
         """
-        since = Start("time", self._store.clock() - elapsed)
+        # Looked at once the server's time is there: what asking for it takes is no time before.
+        clock = self._store.clock()
+        since = Start("time", clock - (time.monotonic_ns() - opened))
         now = time.monotonic()
         if now - self._tried > NEXT_BREAK:
             self._broken = now

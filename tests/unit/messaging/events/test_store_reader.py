@@ -61,6 +61,26 @@ def test_an_id_that_stays_taken_is_given_up_for_the_time_since_when_it_was_live(
     assert abs(second[1].value + store_reader.LATE - before) < 1_000_000_000
 
 
+def test_what_asking_for_the_time_takes_is_not_added_to_since_when_it_was_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(store_reader, "ID_IN_USE", 0.0)
+    store: Any = Quiet()
+    reader = StoreReader(store, SequenceTracker(Start("new"), lambda text: None), Start("new"), durable="")
+    reader.open(lambda: None)
+    live = time.time_ns()
+
+    def slow() -> int:
+        time.sleep(0.1)
+        return time.time_ns()
+
+    store.clock = slow
+    asked: list[Start] = []
+    store.open = lambda client_id, start, notify: asked.append(start)
+    reader.open(lambda: None)
+    assert asked[0].value + store_reader.LATE <= live
+
+
 @pytest.mark.parametrize("step", [-3600, 3600])
 def test_a_clock_that_is_set_meanwhile_changes_nothing_about_since_when_it_was_live(
     step: int, monkeypatch: pytest.MonkeyPatch
