@@ -195,9 +195,15 @@ class Downstream:
     A Get waits MIN_GET_WAIT at least on every server, and a stream must not end before its Get has answered.
     """
 
-    def __init__(self, client: Client, notify: Callable[[], None] = lambda: None) -> None:
-        """`notify` is called, in another thread, whenever `got` may have something."""
+    def __init__(
+        self,
+        client: Client,
+        notify: Callable[[], None] = lambda: None,
+        read: Callable[[pb.QueueMessage], Received] = convert.received,
+    ) -> None:
+        """`notify` is called, in another thread, whenever `got` may have something; `read` makes messages."""
         self._client = client
+        self._read = read
         self._refused = ""
         self._stream = client.stream("QueuesDownstream", notify)
         self._requests = 0
@@ -257,7 +263,7 @@ class Downstream:
             raise server_error(answer.Error)
         if len(answer.Messages) > self._most:
             raise unasked(self._client.address)
-        return HeldBatch(answer.TransactionId, channel, [convert.received(m) for m in answer.Messages])
+        return HeldBatch(answer.TransactionId, channel, list(map(self._read, answer.Messages)))
 
     def ack(self, held: HeldBatch, sequences: Sequence[int]) -> None:
         """Acknowledge; the server says nothing on success, so `barrier` must follow."""

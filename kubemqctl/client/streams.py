@@ -155,6 +155,7 @@ class Stream(Generic[Q, R]):
                     if self._closed:
                         break
                     self._put(answer)
+                    del answer  # until the next one comes, somebody else may be done with it
             end: Exception = ConnectionLost(f"{self._address} ended the stream")
         except Exception as e:
             # Whatever it is, nobody would hear of it in this thread.

@@ -91,6 +91,13 @@ def received(m: pb.QueueMessage) -> Received:
     )
 
 
+def body_alone(m: pb.QueueMessage) -> Received:
+    """As `received`, for who looks at nothing but body and sequence: it takes a third of the time."""
+    if (sequence := m.Attributes.Sequence) >= LARGEST:
+        raise _no_sequence(sequence)
+    return Received("", "", "", "", m.Body, NO_TAGS, 0, sequence, 0, "", 0, 0, NO_POLICY)
+
+
 def _no_sequence(value: int) -> KubemqctlError:
     """The error for a sequence that could be neither acknowledged nor gone on from."""
     return KubemqctlError(

@@ -135,6 +135,8 @@ class LinkBudget:
     """How many bytes to ask for at once: what the link has shown to deliver within a second or so."""
 
     FIRST, LEAST = 256 << 10, 16 << 10
+    # Where an answer takes so few seconds more at once gains nothing, and costs five times its memory.
+    NEAR, ENOUGH = 0.2, 2 << 20
 
     def __init__(self) -> None:
         self._bytes = float(self.FIRST)
@@ -146,7 +148,7 @@ class LinkBudget:
 
     def saw(self, messages: list[Received], asked: int, seconds: float) -> None:
         """An answer has come, after so long."""
-        total = sum(len(m.body) + len(m.metadata) for m in messages)
+        total = sum(len(m.body) for m in messages)
         self._size = total // max(1, len(messages))
         if len(messages) < asked:
             return  # the server waited for more: that says nothing of the link
@@ -156,7 +158,8 @@ class LinkBudget:
         else:
             # What came quickly may be little for other reasons.
             bound = BYTES_AT_ONCE if seconds < ROUND / 4 else delivered
-            self._bytes = max(self._bytes, min(self._bytes * 4, bound, BYTES_AT_ONCE))
+            most = BYTES_AT_ONCE if seconds > self.NEAR else self.ENOUGH
+            self._bytes = max(self._bytes, min(self._bytes * 4, bound, most))
 
 
 class Fetcher:
@@ -212,7 +215,8 @@ class Fetcher:
                 continue
             self._expired = None
             self._patience.came()
-            self._unseen -= sum(len(m.body) + len(m.metadata) for m in held.messages)
+            if self._unseen > 0:
+                self._unseen -= sum(len(m.body) for m in held.messages)
             if self._left is not None:
                 self._left -= len(held.messages)
             yield held

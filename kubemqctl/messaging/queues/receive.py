@@ -71,7 +71,8 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         if options.follow:
             run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
         client.stopping = stop.__bool__
-        fetcher = Fetcher(printer_calls(client, options.channel), options, stop, run.note)
+        calls = printer_calls(client, options.channel, only_bodies=run.form().name == "raw")
+        fetcher = Fetcher(calls, options, stop, run.note)
         printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
         try:
             printer.run()
@@ -241,6 +242,8 @@ class MessagePrinter:
         data = list(map(self._render, held.messages))
         if not self._auto_ack:
             self._unacked.add(self._fetcher.down, held, list(map(len, data)), self._stdout.offset)
+        # A batch less in memory while the next one comes.
+        held.messages.clear()
         try:
             return all(self._write(piece) for piece in _pieces(data))
         except PASSING:

@@ -108,8 +108,12 @@ def not_given(count: int) -> str:
 SHORTEST_PEEK = 1.0
 
 
-def printer_calls(client: Client, channel: str) -> QueueCalls:
+def printer_calls(client: Client, channel: str, only_bodies: bool = False) -> QueueCalls:
+    """Those of `client`; with `only_bodies` messages have body and sequence alone."""
     from kubemqctl.client import connection, queues
+    from kubemqctl.wire import convert
+
+    read = convert.body_alone if only_bodies else convert.received
 
     def reconnect() -> None:
         client.reconnect()
@@ -122,4 +126,6 @@ def printer_calls(client: Client, channel: str) -> QueueCalls:
             # Server 2.4.0 lets it wait until other consumers of the queue have waited.
             return False
 
-    return QueueCalls(lambda: queues.Downstream(client), queues.Gauge(client, channel).read, reconnect, look)
+    return QueueCalls(
+        lambda: queues.Downstream(client, read=read), queues.Gauge(client, channel).read, reconnect, look
+    )

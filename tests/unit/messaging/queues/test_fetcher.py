@@ -24,14 +24,17 @@ def messages(count: int, size: int) -> list[Received]:
 # --- the link ---
 
 
-def test_a_quick_link_is_asked_for_more_and_more() -> None:
+@pytest.mark.parametrize(("seconds", "most"), [(0.1, LinkBudget.ENOUGH), (0.22, BYTES_AT_ONCE)])
+def test_a_quick_link_is_asked_for_more_and_more_where_that_gains_something(
+    seconds: float, most: int
+) -> None:
     link = LinkBudget()
     asked = [link.count(1000)]
     for _ in range(5):
-        link.saw(messages(asked[-1], 1000), asked[-1], 0.01)
+        link.saw(messages(asked[-1], 1000), asked[-1], seconds)
         asked.append(link.count(1000))
     assert asked == sorted(asked)
-    assert asked[-1] == BYTES_AT_ONCE // 1000
+    assert asked[-1] == most // 1000
 
 
 @pytest.mark.parametrize("rate", [20_000, 200_000])
