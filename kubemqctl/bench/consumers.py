@@ -89,7 +89,7 @@ class _Subscription:
 
     def run(self) -> None:
         with translated(self._address):
-            for found in self._call:
+            for found, _size in self._call:
                 self._handle(found)
         raise ConnectionLost(f"{self._address} ended the subscription")
 
