@@ -54,7 +54,7 @@ test: check .venv-sdk/made node-client
 
 # Each property by itself takes longer than a test usually may.
 fuzz: .venv/made
-	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz tests/faults/test_seeded_faults.py -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made
