@@ -179,7 +179,9 @@ class BenchRun:
         deadline = time.monotonic() + HEAR
         while not self._is_over and not all(self._board.get(row, HEARD) for row in self._consumers):
             if time.monotonic() > deadline:
-                self._fail(TimedOut(f"what was sent to {self._work.channel} was not heard within {HEAR:g} s"))
+                self._fail(
+                    TimedOut(f"what was sent to {self._work.channel} did not arrive within {HEAR:g} s")
+                )
                 return
             self._probe(probe)
             self._await(lambda: False, AGAIN)

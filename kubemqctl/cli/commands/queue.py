@@ -242,7 +242,7 @@ def peek(
 
     check_channel(channel)
     if all and count is not None:
-        raise UsageError("--all excludes --count")
+        raise UsageError("--all and --count cannot be used together")
     between = o.between(nul, delimiter, exact=not all and count in (None, 1))
     run: Invocation = ctx.obj
     view = message_view(Received, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn)

@@ -208,7 +208,7 @@ class Mover:
         except LOST:
             # A stream that ends gives back what it held.
             self._say.note(
-                f"what was held of {self._options.source} returns when the server notices the loss"
+                f"what was taken from {self._options.source} returns to it when the server notices the loss"
             )
 
     # --- moving ---
