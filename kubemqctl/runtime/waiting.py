@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import random
 import signal
 import threading
 import time
@@ -157,10 +156,12 @@ class Backoff:
 
     def pause(self) -> float:
         """Seconds until the next try."""
+        from random import uniform  # 1 ms, which no other start has to pay
+
         now = time.monotonic()
         if now > self._until + 2 * self._longest:
             self.reset()
-        pause = self._next * random.uniform(0.5, 1.5)
+        pause = self._next * uniform(0.5, 1.5)
         self._next = min(self._next * 2, self._longest)
         self._until = now + pause
         return pause
