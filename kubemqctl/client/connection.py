@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from kubemqctl.client.credentials import RENEWED, Credentials, Metadata
-from kubemqctl.client.endpoint import Pause, reach
+from kubemqctl.client.endpoint import Endpoint, Pause, reach
 from kubemqctl.client.error_translation import PORT_HINT, TLS_HINT, translated
 from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Judge, Pending, Stream, there
@@ -40,6 +40,7 @@ GREAT = 256 << 10
 # What is sent may lie in buffers on the way, where nothing is seen of its progress: bytes a second.
 SLOWEST_LINK = 100_000
 _GREAT = ("ReceiveQueueMessages",)
+_STEP = 0.05  # seconds between two looks at whether a signal came
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_send_message_length", MAX_MESSAGE),
@@ -226,10 +227,34 @@ class Client:
 
     def _open(self) -> None:
         settings = self.settings
-        at = reach(settings.addresses, settings.connect_timeout, self._pause)
+        several = len(settings.addresses) > 1
+        serves = {"serves": self._serves} if several else {}
+        at = reach(settings.addresses, settings.connect_timeout, self._pause, **serves)
         self._at = at
         self.address = at.address
         self._traffic = partial(bytes_moved, self.address)
+        self._channel = self._channel_to(at)
+
+    def _serves(self, at: Endpoint, timeout: float) -> bool:
+        """Whether gRPC can connect there: a server that hangs takes TCP connections all the same.
+
+        Looked at only where another address could be used instead; one more connection is its price.
+        """
+        deadline = time.monotonic() + timeout
+        with self._channel_to(at) as channel:
+            ready = grpc.channel_ready_future(channel)
+            try:
+                while (left := deadline - time.monotonic()) > 0:
+                    with suppress(grpc.FutureTimeoutError):
+                        ready.result(min(_STEP, left))
+                        return True
+                    self._pause(0)
+            finally:
+                ready.cancel()
+        return False
+
+    def _channel_to(self, at: Endpoint) -> grpc.Channel:
+        settings = self.settings
         # In grpc this is the time-out of a whole attempt to connect: TCP, TLS and HTTP/2 settings.
         attempt = ("grpc.min_reconnect_backoff_ms", _milliseconds(settings.connect_timeout))
         options: list[tuple[str, Any]] = [*_OPTIONS, attempt]
@@ -240,9 +265,8 @@ class Client:
             options.append(("grpc.default_authority", at.address))
         credentials = self._credentials.channel()
         if credentials is None:
-            self._channel = grpc.insecure_channel(at.target, options)
-        else:
-            self._channel = grpc.secure_channel(at.target, credentials, options)
+            return grpc.insecure_channel(at.target, options)
+        return grpc.secure_channel(at.target, credentials, options)
 
     def _unary(self, method: str) -> Any:
         if method not in self._calls:

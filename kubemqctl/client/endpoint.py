@@ -70,20 +70,32 @@ def host_of(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-def reach(addresses: Sequence[str], timeout: float, pause: Pause) -> Endpoint:
-    """The first that takes a TCP connection, each address tried for `timeout` seconds.
+def reach(
+    addresses: Sequence[str],
+    timeout: float,
+    pause: Pause,
+    serves: Callable[[Endpoint, float], bool] = lambda at, left: True,
+) -> Endpoint:
+    """The first that takes a TCP connection and `serves`, each address tried for `timeout` seconds.
 
     gRPC itself tries for 20 s and says little of why; a probe of 0.1 ms knows at once, and tells.
+    Where one takes connections but none serves, that one: the first call tells what is wrong with it.
     Raises Unreachable, or what `pause` raises.
     """
-    failures, hints = [], []
+    failures, hints, deaf = [], [], []
     for address in addresses:
         deadline = time.monotonic() + timeout
         try:
-            return probe(look_up(address, timeout, pause), deadline - time.monotonic(), pause)
+            at = probe(look_up(address, timeout, pause), deadline - time.monotonic(), pause)
         except OSError as e:
             failures.append(f"{address}: {why(e, timeout)}")
             hints.append(_hint(e))
+            continue
+        if serves(at, deadline - time.monotonic()):
+            return at
+        deaf.append(at)
+    if deaf:
+        return deaf[0]
     raise Unreachable(f"cannot connect to {'; '.join(failures)}", hint=hints[0])
 
 

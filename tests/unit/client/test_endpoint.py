@@ -189,6 +189,28 @@ def test_a_peer_that_takes_connections_and_says_nothing_is_told_from_one_that_is
             assert "it takes connections, but did not answer in time" in result.err
 
 
+@pytest.mark.parametrize("words", ["ping", "queue send c x", "events sub c --for 1ms"])
+def test_an_address_that_takes_connections_and_serves_nobody_is_passed_over(
+    words: str, run: Run, broker: Broker
+) -> None:
+    """As a server that hangs, or a balancer without servers."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        line = (*words.split(), "--connect-timeout", "300ms", "-a", address, "-a", broker.address)
+        assert run(*line, address="").code == 0
+        alone = run(*line[:-2], "-a", "127.0.0.1:1", address="")
+    assert alone.code == 5
+    assert f"cannot connect to {address}: it takes connections, but did not answer in time" in alone.err
+
+
+def test_a_signal_ends_the_wait_for_one_of_several_to_serve(broker: Broker) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as deaf, StopSignal():
+        flags = Flags(addresses=(f"127.0.0.1:{deaf.getsockname()[1]}", broker.address), connect_timeout=20.0)
+        threading.Timer(0.1, signal.raise_signal, (signal.SIGTERM,)).start()
+        with pytest.raises(Stopped):
+            connect(resolve(flags, {}), pause=pause)
+
+
 # --- --connect-wait ---
 
 
