@@ -133,8 +133,8 @@ def _folded(line: str, width: int, view: ViewOptions) -> Iterator[str]:
         yield line
         return
     line = line.expandtabs()
-    if line.isascii() and "\x1b" not in line:
-        yield from (line[at : at + width] for at in range(0, len(line), width))
+    if "\x1b" not in line:
+        yield from _plain_pieces(line, width)
         return
     piece, used = "", 0
     for match in _STYLE_OR_CHARACTER.finditer(line):
@@ -145,6 +145,19 @@ def _folded(line: str, width: int, view: ViewOptions) -> Iterator[str]:
         piece += match[0]
         used += columns
     yield piece
+
+
+def _plain_pieces(line: str, width: int) -> Iterator[str]:
+    """As many characters at a time as may fit, or half of them, which always do: a body can have 100 MB."""
+    from rich.cells import cell_len
+
+    at = 0
+    while at < len(line):
+        piece = line[at : at + width]
+        if not piece.isascii() and cell_len(piece) > width:
+            piece = piece[: max(1, width // 2)]
+        yield piece
+        at += len(piece)
 
 
 def _hex_view(body: bytes, view: ViewOptions) -> str:
