@@ -46,8 +46,8 @@ _kubemqctl_table() {
             arguments='channels:queues -'
             ;;
         'queue receive')
-            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --max-attempts --dead-letter --handler-timeout --handler-input --grace -0 --null --delimiter'
-            values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend=,retry= --max-attempts=- --dead-letter=channels:queues --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
+            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --max-attempts --dead-letter --handler-timeout --handler-input --grace --decode --proto-set --proto-type -0 --null --delimiter'
+            values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend=,retry= --max-attempts=- --dead-letter=channels:queues --handler-timeout=- --handler-input=words:body,json --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;
@@ -62,8 +62,8 @@ _kubemqctl_table() {
             arguments='channels:queues'
             ;;
         'queue tx')
-            options='--ack --reject --resend --modify --metadata --tag --body --file --to --visibility --wait --on-fail --handler-timeout --handler-input --grace -0 --null --delimiter'
-            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend=,retry= --handler-timeout=- --handler-input=words:body,json --grace=- --delimiter=-'
+            options='--ack --reject --resend --modify --metadata --tag --body --file --to --visibility --wait --on-fail --handler-timeout --handler-input --grace --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend=,retry= --handler-timeout=- --handler-input=words:body,json --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;
@@ -121,8 +121,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'query send')
-            options='--file --timeout --metadata --tag --cache-key --cache-ttl --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --concurrency'
-            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --concurrency=-'
+            options='--file --timeout --metadata --tag --cache-key --cache-ttl --lines -0 --null --delimiter --json-lines --keep-id --encode --decode --proto-set --proto-type --rate --concurrency'
+            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=- --delimiter=- --encode=words:gzip,zlib,base64 --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --concurrency=-'
             arguments='channels:queries -'
             ;;
         'query respond')

@@ -128,6 +128,9 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|-0 --null||Separate messages by NUL instead of newline.' \
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue peek'
@@ -166,6 +169,9 @@ function __kubemqctl_table
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|-0 --null||Separate messages by NUL instead of newline.' \
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.'
         case 'queue move'
@@ -349,6 +355,9 @@ function __kubemqctl_table
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--concurrency|-|Send up to N requests at the same time.'
         case 'query respond'

@@ -36,7 +36,8 @@ _PRODUCE = (
 )
 _REQUEST = (
     ("Request", "--file --metadata --tag --timeout --cache-key --cache-ttl"),
-    ("Many requests", "--lines --null --delimiter --json-lines --rate --concurrency --encode"),
+    ("Many requests", "--lines --null --delimiter --json-lines --keep-id --rate --concurrency"),
+    ("Encodings", f"--encode {_DECODE}"),
 )
 _RESPOND = (
     ("Response", "--ok --reply --reply-file --echo --error --metadata --tag"),

@@ -63,6 +63,11 @@ class MessageView(Generic[N]):
             return noun, False
 
 
+def rendered(view: MessageView[Any] | None, render: Callable[[object], bytes]) -> Callable[[object], bytes]:
+    """`render` of messages as `view` decodes them; itself without a view."""
+    return render if view is None else lambda noun: render(view.decoded(noun)[0])
+
+
 def message_view(
     noun_type: type[N],
     where: Sequence[str],

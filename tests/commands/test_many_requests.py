@@ -40,6 +40,16 @@ def test_answers_come_in_the_order_of_the_input(run: Run, stub: Stub, channel: s
     assert (done.code, done.out, done.err) == (0, b"a\nb\nc\n", "3 answered, 1 empty skipped\n")
 
 
+def test_bodies_are_encoded_on_their_way_and_decoded_on_the_way_back(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    words = ("query", "send", channel, "--encode", "base64", "--decode", "base64")
+    with responder(stub, QUERIES, channel, echo) as got:
+        assert run(*words, "one").out == b"one"
+        assert run(*words, "--lines", stdin=b"two\n").out == b"two\n"
+    assert [request.Body for request in got] == [b"b25l", b"dHdv"]
+
+
 def test_separators_hold_for_input_and_output(run: Run, stub: Stub, channel: str) -> None:
     with responder(stub, QUERIES, channel, echo):
         assert run("query", "send", channel, "-0", stdin=b"a\nb\0c\0").out == b"a\nb\0c\0"

@@ -17,6 +17,9 @@ from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
 
+# Read before the fixtures clear every KUBEMQ_* variable.
+MANY = int(os.environ.get("KUBEMQ_TEST_MANY") or 2000)
+
 
 def waiting(stub: Stub, channel: str) -> int:
     return sum(q.Waiting for q in stub.info(channel).Info.Queues)
@@ -136,7 +139,7 @@ def test_a_broker_that_is_killed_in_the_middle_and_comes_back_costs_at_most_one_
     tmp_path: Path,
     channel: str,
 ) -> None:
-    count = int(os.environ.get("KUBEMQ_TEST_MANY", 2000))
+    count = MANY
     brokers = {name: new_broker("--data", tmp_path / name) for name in ("source", "target")}
     assert run("profile", "set", "other", "--address", brokers["target"].address).code == 0
     with Stub(brokers["source"].address) as stub:

@@ -235,6 +235,18 @@ def test_decode_opens_a_body_to_conditions_and_says_once_what_it_cannot_open(
     assert inside.out == b'{"n":2,"price":10}\n'
 
 
+def test_what_is_received_or_held_is_decoded_for_the_eye_alone(run: Run, stub: Stub, channel: str) -> None:
+    packed = gzip.compress(b"hello")
+    stub.send(channel, packed)
+    stub.send(channel, packed)
+    target = f"{channel}-target"
+    assert run("queue", "tx", channel, "--resend", target, "--decode", "gzip").out == b"hello"
+    assert stub.receive(target).Messages[0].Body == packed
+    assert run("queue", "receive", channel, "--decode", "gzip").out == b"hello"
+    done = run("queue", "receive", channel, "--decode", "gzip", "--", "cat", address="127.0.0.1:1")
+    assert (done.code, "--decode cannot be used with a handler" in done.err) == (2, True)
+
+
 def test_nothing_that_matches_is_6_once_patience_is_over_and_0_for_all(
     run: Run, stub: Stub, channel: str
 ) -> None:

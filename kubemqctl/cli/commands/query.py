@@ -11,9 +11,10 @@ from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_WIRE_SECONDS
-from kubemqctl.model.messages import NO_TAGS, Request
+from kubemqctl.model.messages import NO_TAGS, Request, Response
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
+from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("query")
 register = group.register
@@ -48,6 +49,9 @@ def send(
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
     encode: o.Encode = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     rate: o.Rate = None,
     concurrency: o.AskConcurrency = None,
 ) -> int:
@@ -66,7 +70,8 @@ def send(
       kubemqctl query send price.tea 100g --cache-key tea-100 --cache-ttl 30s -o json
       kubemqctl query send price.tea --lines --concurrency 8 < orders.txt
     """
-    from kubemqctl.messaging.encodings import encoder
+    from kubemqctl.messaging.encodings import Protobuf, encoder
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.requests.ask import AskOptions, ask
     from kubemqctl.messaging.requests.ask_many import ManyOptions
 
@@ -78,7 +83,9 @@ def send(
     tags = parse_tags(tag) if tag else NO_TAGS
     request = Request(channel, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
     many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
-    return ask(ctx.obj, "queries", AskOptions(request, body, file, many))
+    run: Invocation = ctx.obj
+    view = message_view(Response, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
+    return ask(run, "queries", AskOptions(request, body, file, many, view))
 
 
 @group.command("respond", handler=True)

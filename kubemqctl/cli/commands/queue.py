@@ -157,6 +157,9 @@ def receive(
     handler_timeout: o.HandlerTimeout = None,
     handler_input: o.HandlerInput = None,
     grace: o.Grace = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
@@ -182,7 +185,9 @@ def receive(
       kubemqctl queue receive orders --follow --concurrency 4 -- ./process-order
       kubemqctl queue receive orders --follow --on-fail retry=10s..10min -- ./process-order
     """
+    from kubemqctl.messaging.encodings import Protobuf
     from kubemqctl.messaging.handlers.options import handler_options
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.queues.decisions import check_plain
     from kubemqctl.messaging.queues.failing import parse_on_fail
     from kubemqctl.messaging.queues.receive import receive_messages, receive_options
@@ -200,12 +205,13 @@ def receive(
     )
     failing = parse_on_fail(on_fail, max_attempts, dead_letter, channel, handler is not None)
     wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")
+    view = message_view(Received, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     if handler:
         from kubemqctl.messaging.queues.handle import handle_messages
 
-        check_plain(nul, delimiter, wish.auto_ack)
+        check_plain(nul, delimiter, wish.auto_ack, view is not None)
         return handle_messages(run, wish, handler, failing)
-    return receive_messages(ctx.obj, wish, o.between(nul, delimiter, exact=wish.most == 1))
+    return receive_messages(run, wish, o.between(nul, delimiter, exact=wish.most == 1), view)
 
 
 @group.command("peek")

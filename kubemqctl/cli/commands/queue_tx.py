@@ -9,6 +9,7 @@ import typer
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
+from kubemqctl.model.messages import Received
 from kubemqctl.model.values import whole_seconds
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.invocation import Invocation
@@ -68,6 +69,9 @@ def tx(
     handler_timeout: o.HandlerTimeout = None,
     handler_input: o.HandlerInput = None,
     grace: o.Grace = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     nul: o.Nul = False,
     delimiter: o.Delimiter = None,
 ) -> int:
@@ -89,7 +93,9 @@ def tx(
       printf 'extend 5m\\nack\\n' | kubemqctl queue tx orders
       kubemqctl queue tx orders --visibility 30s -- ./process-order
     """
+    from kubemqctl.messaging.encodings import Protobuf
     from kubemqctl.messaging.handlers.options import handler_options
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
     from kubemqctl.messaging.queues.failing import parse_on_fail
     from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
@@ -107,13 +113,14 @@ def tx(
         )
     changes = Changes(metadata, tag or [], body, file, to)
     decide = by_flags(ack, reject, resend, modify, changes, handler is not None)
+    view = message_view(Received, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     if handler:
-        check_plain(nul, delimiter)
+        check_plain(nul, delimiter, decodes=view is not None)
         decide_by = by_handler(run, Handling(handler, run.environ, failing), visibility)
     elif decide:
-        decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True))
+        decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True), view)
     else:
         if is_terminal(0) and not run.may_ask:
             raise UsageError("no decision was given, and prompting is off", hint=f"give {DECISIONS}")
-        decide_by = by_lines(run, o.between(nul, delimiter, exact=False), prompting=is_terminal(0))
+        decide_by = by_lines(run, o.between(nul, delimiter, exact=False), prompting=is_terminal(0), view=view)
     return transact(run, HoldOptions(channel, visibility, wait), decide_by)

@@ -143,8 +143,10 @@ def _merged(kept: Mapping[str, str], added: Mapping[str, str]) -> Mapping[str, s
     return {**kept, **added} if added else kept
 
 
-def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False) -> None:
+def check_plain(nul: bool, delimiter: bytes | None, auto_ack: bool = False, decodes: bool = False) -> None:
     """Refuse what has no meaning with a handler."""
+    if decodes:
+        raise UsageError("--decode cannot be used with a handler: it gets the body as it is")
     if nul or delimiter is not None:
         raise UsageError("-0 and --delimiter cannot be used with a handler")
     if auto_ack:

@@ -13,6 +13,7 @@ from contextlib import closing
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.receive_options import PASSING, ReceiveOptions, printer_calls
 from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
@@ -63,9 +64,14 @@ def receive_options(
     )
 
 
-def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes | None) -> int:
+def receive_messages(
+    run: Invocation,
+    options: ReceiveOptions,
+    delimiter: bytes | None,
+    view: MessageView[Received] | None = None,
+) -> int:
     """Receive and print; returns the exit code. Raises NothingArrived where that is a failure."""
-    render = run.renderer(Received, delimiter)
+    render = rendered(view, run.renderer(Received, delimiter).one)
     with closing(Stdout()) as stdout, run.client() as client, StopSignal() as stop:
         stdout.stop_fd = stop.fd
         if options.follow:
@@ -73,7 +79,7 @@ def receive_messages(run: Invocation, options: ReceiveOptions, delimiter: bytes 
         client.stopping = stop.__bool__
         calls = printer_calls(client, options.channel, only_bodies=run.form().name == "raw")
         fetcher = Fetcher(calls, options, stop, run.note)
-        printer = MessagePrinter(fetcher, stdout, render.one, stop, options.auto_ack)
+        printer = MessagePrinter(fetcher, stdout, render, stop, options.auto_ack)
         try:
             printer.run()
         except ReaderGone:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome, StopWithHandlers
 from kubemqctl.messaging.handlers.pool import HandlerPool, task
+from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
 from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.tx_lines import HELP, WORDS, LineReader, decision
@@ -81,9 +82,11 @@ def transact(run: Invocation, options: HoldOptions, decide_by: Callable[[TxSessi
 # --- a decision that was made beforehand ---
 
 
-def by_flag(run: Invocation, decide: Decide, delimiter: bytes | None) -> Callable[[TxSession], int]:
+def by_flag(
+    run: Invocation, decide: Decide, delimiter: bytes | None, view: MessageView[Received] | None = None
+) -> Callable[[TxSession], int]:
     """Print the message, then carry out what the flags said."""
-    render = run.renderer(Received, delimiter).one
+    render = rendered(view, run.renderer(Received, delimiter).one)
 
     def decide_by(session: TxSession) -> int:
         message = session.hold.take()
@@ -107,9 +110,11 @@ def _told(message: Received, decided: Settlement, outcome: str) -> str:
 # --- control lines, and the same words at a prompt ---
 
 
-def by_lines(run: Invocation, delimiter: bytes | None, prompting: bool) -> Callable[[TxSession], int]:
+def by_lines(
+    run: Invocation, delimiter: bytes | None, prompting: bool, view: MessageView[Received] | None = None
+) -> Callable[[TxSession], int]:
     """Print a message, then do what each line says."""
-    render = run.renderer(Received, delimiter).one
+    render = rendered(view, run.renderer(Received, delimiter).one)
     answer = run.renderer(Decided).one if run.form().name in ("json", "yaml") else None
     return lambda session: ControlLineSession(session, render, answer, prompting).run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.requests.ask_many import DEFAULT_TIMEOUT, ManyOptions, ask_many
 from kubemqctl.model.errors import Refused
 from kubemqctl.model.messages import Request, Response
@@ -25,6 +26,7 @@ class AskOptions(NamedTuple):
     body: str | None
     file: str | None
     many: ManyOptions = ManyOptions()
+    view: MessageView[Response] | None = None
 
 
 def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
@@ -32,10 +34,10 @@ def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     request, many = asking.request, asking.many
     many.check()
     if many.is_many:
-        return ask_many(run, kind, request, asking.body, asking.file, many)
+        return ask_many(run, kind, request, asking.body, asking.file, many, asking.view)
     request = request._replace(timeout=request.timeout or DEFAULT_TIMEOUT)
     form = run.form().name
-    render = run.renderer(Response, None)
+    render = rendered(asking.view, run.renderer(Response, None).one)
     has_metadata = bool(request.metadata)
     files = [] if asking.file is None else [asking.file]
     body = single_body(asking.body, files, stdin_is_terminal=is_terminal(0), has_metadata=has_metadata)
@@ -48,7 +50,7 @@ def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     # People read why on stderr; and a command carries no body, whatever the server lets through.
     unseen = form == "human" and not response.executed
     if not unseen and not (form == "raw" and kind == "commands"):
-        run.write(render.one(response))
+        run.write(render(response))
     if not response.executed:
         raise Refused(
             response.error or f"{response.channel} refused the request without a reason",

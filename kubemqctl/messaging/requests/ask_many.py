@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.input.bodies import body_source
 from kubemqctl.messaging.input.splitting import InputBatch, split_bytes, split_stream
+from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.model.errors import (
     ConnectionLost,
     KubemqctlError,
@@ -89,7 +90,13 @@ class Ask(NamedTuple):
 
 
 def ask_many(
-    run: Invocation, kind: Kind, template: Request, body: str | None, file: str | None, many: ManyOptions
+    run: Invocation,
+    kind: Kind,
+    template: Request,
+    body: str | None,
+    file: str | None,
+    many: ManyOptions,
+    view: MessageView[Response] | None = None,
 ) -> int:
     """Send what the input brings; raises what became of it, or returns a signal's exit code.
 
@@ -106,7 +113,7 @@ def ask_many(
         asker = Asker(
             lambda request, notify: PendingResponse(client, request, kind, notify),
             client.reconnect,
-            _emitter(run, stdout, kind, many.between),
+            _emitter(run, stdout, kind, rendered(view, run.renderer(Response, many.between).one)),
             run.report,
             stop,
             many,
@@ -137,9 +144,8 @@ def _batches(
 Emit = Callable[[int, Response], None]
 
 
-def _emitter(run: Invocation, stdout: Stdout, kind: Kind, between: bytes) -> Emit:
+def _emitter(run: Invocation, stdout: Stdout, kind: Kind, render: Callable[[object], bytes]) -> Emit:
     """Prints answers; a refusal is printed where records are, and named on stderr."""
-    render = run.renderer(Response, between).one
     form = run.form().name
 
     def emit(line: int, response: Response) -> None:
