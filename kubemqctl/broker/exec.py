@@ -80,7 +80,7 @@ class CommandProcess:
         self._send = -1
         error = os.read(self._failed, 16)
         if error:
-            self._reap(0)
+            self._note(*os.waitpid(self.pid, 0))
             raise UsageError(f"the command cannot be run: {os.strerror(int(error)).lower()}")
 
     def pass_on(self, signum: int) -> None:
@@ -89,9 +89,10 @@ class CommandProcess:
             self._signal(signum)
 
     def reap(self) -> bool:
-        """Whether the command has ended; `code` then says how."""
-        if self.code is None:
-            self._reap(os.WNOHANG)
+        """Whether the command has ended; `code` then says how. Takes note of the end of orphans too."""
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                self._note(*ended)
         return self.code is not None
 
     def kill(self) -> None:
@@ -102,7 +103,7 @@ class CommandProcess:
         os.close(self._failed)
         if not self.reap():
             self._signal(signal.SIGKILL)
-            self._reap(0)
+            self._note(*os.waitpid(self.pid, 0))
 
     async def end_what_is_left(self) -> None:
         """End what the command left running."""
@@ -119,7 +120,7 @@ class CommandProcess:
             if late and loop.time() > deadline + GRACE:
                 return  # in a system call that nothing interrupts, or somebody else's
             await asyncio.sleep(0.01)
-            self._bury()
+            self.reap()
 
     def _left(self) -> list[int]:
         """The processes to end, as numbers for kill(2)."""
@@ -133,15 +134,8 @@ class CommandProcess:
             return []
         return [-self.pid]
 
-    def _bury(self) -> None:
-        """Take note of the end of orphans that became our children."""
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-
-    def _reap(self, options: int) -> None:
-        pid, status = os.waitpid(self.pid, options)
-        if pid:
+    def _note(self, pid: int, status: int) -> None:
+        if pid == self.pid:
             code = os.waitstatus_to_exitcode(status)
             self.code = code if code >= 0 else 128 - code
 
@@ -181,7 +175,7 @@ async def _around(child: CommandProcess, config: Callable[[], BrokerConfig]) -> 
         stop.set()
 
     def child_changed() -> None:
-        if not ending and child.reap():
+        if child.reap() and not ending:
             ending.append(loop.create_task(end()))
 
     loop.add_signal_handler(signal.SIGCHLD, child_changed)

@@ -70,7 +70,8 @@ def run_broker(
     """Run a broker that KubeMQ clients can use, until SIGINT or SIGTERM.
 
     Messages are stored in $XDG_STATE_HOME/kubemqctl/broker. A message that was confirmed to its sender is
-    on disk, and survives a kill of the broker. With --token-file clients must send that token. With
+    on disk, and survives a kill of the broker. Up to 40 MiB are reserved there, so that messages can be
+    acknowledged when the disk is full. With --token-file clients must send that token. With
     --tls-cert and --tls-key the broker uses TLS; with --tls-ca clients need a certificate of that CA.
     --ready-file is written when the broker accepts calls, and contains HOST:PORT. --background returns
     then, and prints the process ID and HOST:PORT; if the broker cannot start, it fails with its exit code.

@@ -207,6 +207,16 @@ def test_what_the_command_left_running_is_ended_while_the_broker_still_answers(
     until(lambda: not alive(int(result.text)), "the background process is gone", 1)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only there orphans become children of the broker")
+def test_orphans_that_end_leave_no_zombies(start: Start) -> None:
+    script = "for n in 1 2 3; do (sleep 0.05 & echo $!); done; sleep 600"
+    started = start("broker", "exec", "--", "sh", "-c", script, address="")
+    until(lambda: len(started.out.split()) == 3, "the orphans run")
+    pids = [int(pid) for pid in started.out.split()]
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "nothing is left of them")
+    started.stop()
+
+
 def test_what_ignores_the_polite_signal_is_killed(run: Run) -> None:
     stubborn = "import signal, os; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True);"
     script = f"{PYTHON} -c '{stubborn} signal.pause()' & sleep 0.3"

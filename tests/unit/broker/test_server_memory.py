@@ -86,6 +86,21 @@ def test_memory_stays(attack: Callable[[Stub], None], new_broker: NewBroker) -> 
         assert peak_memory(broker.process.pid) < LIMIT
 
 
+def test_memory_stays_where_great_messages_come_without_the_token(
+    new_broker: NewBroker, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("secret")
+    (tmp_path / "token").chmod(0o600)
+    broker = new_broker("--ephemeral", "--token-file", tmp_path / "token")
+    with Stub(broker.address) as stub:
+        waiting = [stub.waiting("SendQueueMessage", stub.message("q", bytes(60 << 20))) for _ in range(5)]
+        for call in waiting:
+            with pytest.raises(grpc.RpcError):
+                call.result()
+    assert broker.process
+    assert peak_memory(broker.process.pid) < LIMIT
+
+
 def test_names_that_are_long_are_not_remembered() -> None:
     looked = []
     remembered = rules._remembered(lambda name: looked.append(name) or "")  # type: ignore[func-returns-value]
