@@ -46,7 +46,7 @@ _kubemqctl_table() {
             arguments='channels:queues -'
             ;;
         'queue receive')
-            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --max-attempts --dead-letter --handler-timeout --handler-input --grace --decode --proto-set --proto-type -0 --null --delimiter'
+            options='-n --count --all --follow --wait --idle --for --ack --concurrency --on-fail --max-attempts --dead-letter --persistent --handler-timeout --handler-input --grace --prefix --decode --proto-set --proto-type -0 --null --delimiter'
             values='-n=- --count=- --wait=- --idle=- --for=- --ack=words:after-output,auto --concurrency=- --on-fail=words:reject,stop,resend=,retry= --max-attempts=- --dead-letter=channels:queues --handler-timeout=- --handler-input=words:body,json --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
@@ -88,7 +88,7 @@ _kubemqctl_table() {
             arguments='channels:events -'
             ;;
         'events sub')
-            options='--group -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
+            options='--group -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --persistent --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
             values='--group=- -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=-'
             arguments='channels:events'
             handler='--'
@@ -99,7 +99,7 @@ _kubemqctl_table() {
             arguments='channels:events_store -'
             ;;
         'store sub')
-            options='--from --until --group --durable --checkpoint -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
+            options='--from --until --group --durable --checkpoint -n --count --idle --for -0 --null --delimiter --concurrency --handler-input --persistent --handler-timeout --grace --ready-file --no-reconnect --where --decode --proto-set --proto-type'
             values='--from=words:new,first,last --until=words:now --group=- --durable=- --checkpoint=file -n=- --count=- --idle=- --for=- --delimiter=- --concurrency=- --handler-input=words:body,json --handler-timeout=- --grace=- --ready-file=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=-'
             arguments='channels:events_store'
             handler='--'
@@ -115,7 +115,7 @@ _kubemqctl_table() {
             arguments='channels:commands -'
             ;;
         'cmd respond')
-            options='--ok --error --group -n --count --concurrency --tag --handler-input --handler-output --handler-timeout --grace --ready-file --background --log --no-reconnect'
+            options='--ok --error --group -n --count --concurrency --tag --handler-input --handler-output --persistent --handler-timeout --grace --ready-file --background --log --no-reconnect'
             values='--error=- --group=- -n=- --count=- --concurrency=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file --log=file'
             arguments='channels:commands'
             handler='--'
@@ -126,7 +126,7 @@ _kubemqctl_table() {
             arguments='channels:queries -'
             ;;
         'query respond')
-            options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --handler-timeout --grace --ready-file --background --log --no-reconnect'
+            options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --persistent --handler-timeout --grace --ready-file --background --log --no-reconnect'
             values='--reply=- --reply-file=file --error=- --group=- -n=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file --log=file'
             arguments='channels:queries'
             handler='--'

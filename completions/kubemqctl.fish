@@ -125,9 +125,11 @@ function __kubemqctl_table
                 'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
                 'option|--max-attempts|-|Run the handler N times at most for a message, then send it to --dead-letter.' \
                 'option|--dead-letter|channels:queues|Where messages go after --max-attempts, with tags.' \
+                'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--prefix||Begin each line of a handler\'s stderr with #SEQUENCE.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
@@ -239,6 +241,7 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--concurrency|-|Run up to N handlers at the same time.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
@@ -283,6 +286,7 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--concurrency|-|Run up to N handlers at the same time.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
+                'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
@@ -333,6 +337,7 @@ function __kubemqctl_table
                 'option|--tag|-|Set a tag; repeat for more tags.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--handler-output|words:body,json|Read the handler\'s stdout as the body, or as a whole record with `json`.' \
+                'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
@@ -375,6 +380,7 @@ function __kubemqctl_table
                 'option|--tag|-|Set a tag; repeat for more tags.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--handler-output|words:body,json|Read the handler\'s stdout as the body, or as a whole record with `json`.' \
+                'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \

@@ -277,6 +277,12 @@ Concurrency = Annotated[
         show_default="1",
     ),
 ]
+Persistent = Annotated[
+    bool,
+    typer.Option(
+        "--persistent", help="Start the handler once; it reads and answers lines of JSON (help handlers)."
+    ),
+]
 HandlerTimeout = Annotated[
     float | None, duration("--handler-timeout", "Stop a handler that runs longer than D.")
 ]

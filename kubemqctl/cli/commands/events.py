@@ -93,6 +93,7 @@ def sub(
     delimiter: o.Delimiter = None,
     concurrency: o.Concurrency = None,
     handler_input: o.HandlerInput = None,
+    persistent: o.Persistent = False,
     handler_timeout: o.HandlerTimeout = None,
     grace: o.Grace = None,
     ready_file: o.ReadyFile = None,
@@ -137,6 +138,7 @@ def sub(
         timeout=handler_timeout,
         input=handler_input,
         grace=grace,
+        persistent=persistent,
     )
     wish = SubscribeOptions(
         channel,

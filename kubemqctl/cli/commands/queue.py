@@ -154,9 +154,13 @@ def receive(
             "--dead-letter", metavar="CHANNEL", help="Where messages go after --max-attempts, with tags."
         ),
     ] = None,
+    persistent: o.Persistent = False,
     handler_timeout: o.HandlerTimeout = None,
     handler_input: o.HandlerInput = None,
     grace: o.Grace = None,
+    prefix: Annotated[
+        bool, typer.Option("--prefix", help="Begin each line of a handler's stderr with #SEQUENCE.")
+    ] = False,
     decode: o.Decode = None,
     proto_set: o.ProtoSet = "",
     proto_type: o.ProtoType = "",
@@ -202,6 +206,8 @@ def receive(
         timeout=handler_timeout,
         input=handler_input,
         grace=grace,
+        persistent=persistent,
+        prefix=prefix,
     )
     failing = parse_on_fail(on_fail, max_attempts, dead_letter, channel, handler is not None)
     wish = receive_options(channel, count, all, follow, wait, idle, lasting, ack == "auto")

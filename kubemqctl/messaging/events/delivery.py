@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
-from kubemqctl.messaging.handlers.pool import HandlerPool, task
+from kubemqctl.messaging.handlers.persistent import pool_of
+from kubemqctl.messaging.handlers.pool import task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent, bytes_held
@@ -170,7 +171,7 @@ class ToHandler:
         self._runs: deque[HandlerRun] = deque()
         self._is_stuck = False  # what was written broke off in the middle: nothing may follow it
         self._delay = FailureDelay(stop)
-        self._pool = HandlerPool(handler.command, handler.concurrency, wake, environ)
+        self._pool = pool_of(handler, wake, environ)
 
     @property
     def has_enough(self) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from kubemqctl.model.records import field
@@ -55,9 +56,14 @@ def stdin_bytes(noun: Any, form: Input) -> bytes:
     """What the handler reads: the body's exact bytes, or the whole record as a line of JSON."""
     if form == "body":
         return bytes(noun.body)
+    return _renderer()(noun)
+
+
+@lru_cache(maxsize=1)
+def _renderer() -> Callable[[object], bytes]:
     from kubemqctl.output.forms import json_renderer
 
-    return json_renderer()(noun)
+    return json_renderer()
 
 
 class Executable(NamedTuple):

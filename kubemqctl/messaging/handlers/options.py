@@ -48,6 +48,8 @@ class HandlerOptions(NamedTuple):
     timeout: float | None
     input: Input
     grace: float
+    persistent: bool = False
+    prefix: bool = False
 
 
 def handler_options(
@@ -57,6 +59,8 @@ def handler_options(
     timeout: float | None,
     input: str | None,
     grace: float | None,
+    persistent: bool = False,
+    prefix: bool = False,
 ) -> HandlerOptions | None:
     """What `-- COMMAND` and its options ask for (None: not given); None without a command.
 
@@ -67,18 +71,24 @@ def handler_options(
         "--handler-timeout": timeout,
         "--handler-input": input,
         "--grace": grace,
+        "--persistent": persistent or None,
+        "--prefix": prefix or None,
     }
     if run.words is None:
         for option, value in given.items():
             if value is not None:
                 raise UsageError(f"{option} needs a handler", hint="its command goes after --")
         return None
+    if persistent and input is not None:
+        raise UsageError("--handler-input cannot be used with --persistent: a handler reads records")
     return HandlerOptions(
         find(run.words, run.environ),
         concurrency or 1,
         timeout,
-        parse_form("--handler-input", input),
+        "json" if persistent else parse_form("--handler-input", input),
         GRACE if grace is None else grace,
+        persistent,
+        prefix,
     )
 
 

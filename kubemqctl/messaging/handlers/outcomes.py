@@ -21,7 +21,8 @@ from kubemqctl.runtime.waiting import SIGNALS, StopSignal
 class HandlerOutcome(NamedTuple):
     """What came of a run. `exit_code` is 128+n for signal n, as in a shell; `last_line` is stderr's.
 
-    `error` says why it could not even be started.
+    `error` says why it could not even be started. A persistent handler says itself `why` it failed, and may
+    ask for the message again in `retry` seconds.
     """
 
     key: Any
@@ -31,6 +32,8 @@ class HandlerOutcome(NamedTuple):
     last_line: str = ""
     seconds: float = 0.0
     error: KubemqctlError | None = None
+    why: str = ""
+    retry: int | None = None
 
     @property
     def ok(self) -> bool:
@@ -42,19 +45,22 @@ class HandlerOutcome(NamedTuple):
         """Why it is not ok, in words."""
         if self.error:
             return self.error.message
+        if self.why and self.ending == "exited":
+            return self.why
         return _ENDINGS[self.ending](self)
 
     @property
     def short(self) -> str:
         """The same in as few words as may be."""
         if self.ending == "exited":
-            return _code_text(self.exit_code)
+            return self.why or _code_text(self.exit_code)
         return "timed out" if self.ending == "timed-out" else self.failure
 
     @property
     def explained(self) -> str:
         """The same with the last line of stderr, where the handler ended by itself."""
-        said = self.last_line if self.ending in ("exited", "timed-out") and not self.error else ""
+        is_told = self.ending in ("exited", "timed-out") and not self.error and not self.why
+        said = self.last_line if is_told else ""
         return f"{self.failure}: {said}" if said else self.failure
 
 
@@ -64,6 +70,7 @@ _ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {
         f"the handler was stopped after {format_duration(round(outcome.seconds, 1))}"
     ),
     "stopped": lambda outcome: "the handler was stopped, as the run had to end",
+    "unanswered": lambda outcome: outcome.why,
     "not-handed-over": lambda outcome: f"the handler cannot be given the message: {outcome.last_line}",
     "too-much-output": lambda outcome: "the handler was stopped: it wrote more than a message can hold",
 }

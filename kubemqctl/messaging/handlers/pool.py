@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from kubemqctl.messaging.handlers.launching import LauncherProcess
@@ -32,6 +33,7 @@ from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
 from kubemqctl.messaging.handlers.process import HandlerProcess, ProcessLimits
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
 from kubemqctl.model.limits import MAX_BODY
+from kubemqctl.model.messages import NO_TAGS
 from kubemqctl.model.text import escaped, reason
 from kubemqctl.output.stderr_writer import STDERR
 from kubemqctl.runtime.waiting import Wakeup, milliseconds
@@ -47,7 +49,8 @@ _OF_EACH, _OF_OURS = 3, 64
 class Task(NamedTuple):
     """One run of a handler. `key` is the caller's own and comes back with the outcome.
 
-    `timeout`, counted from the start, and `kill_after` are seconds.
+    `timeout`, counted from the start, and `kill_after` are seconds. `prefix` begins its lines on stderr, and
+    `reference` has what the answer of a persistent handler repeats.
     """
 
     key: Any
@@ -55,11 +58,20 @@ class Task(NamedTuple):
     variables: Mapping[str, str]
     timeout: float | None = None
     kill_after: float = KILL_AFTER
+    prefix: bytes = b""
+    reference: Mapping[str, object] = NO_TAGS
 
 
-def task(key: object, noun: object, form: Input = "body", timeout: float | None = None) -> Task:
-    """The run of a handler for the message `noun`."""
-    return Task(key, stdin_bytes(noun, form), variables(noun), timeout)
+def task(
+    key: object, noun: object, form: Input = "body", timeout: float | None = None, prefix: bool = False
+) -> Task:
+    """The run of a handler for the message `noun`; with `prefix` its stderr is told by the sequence."""
+    sequence, id = getattr(noun, "sequence", 0), getattr(noun, "id", "")
+    reference = {"sequence": sequence} if sequence else {"id": id}
+    if sequence and not hasattr(noun, "receive_count"):
+        reference["id"] = id  # a stored event has both
+    begin = f"#{sequence} ".encode() if prefix else b""
+    return Task(key, stdin_bytes(noun, form), variables(noun), timeout, prefix=begin, reference=reference)
 
 
 class HandlerPool:
@@ -163,17 +175,24 @@ class HandlerPool:
 
     # --- the loop ---
 
+    @property
+    def _is_over(self) -> bool:
+        return self._halted and not self._tasks and not self._processes
+
     def _serve(self) -> None:
-        while not (self._halted and not self._tasks and not self._processes):
+        while not self._is_over:
             try:
                 self._turn()
             except Exception as e:
                 # Whoever waits for the outcomes would wait for ever.
                 error = e if isinstance(e, KubemqctlError) else _bug(e)
-                for process, task in [*self._processes.values()]:
-                    self._conclude(process, HandlerOutcome(task.key, error=error))
+                self._fail_all(error)
                 self._closed = True
                 self._forget(self._launcher.fd)
+
+    def _fail_all(self, error: KubemqctlError) -> None:
+        for process, task in [*self._processes.values()]:
+            self._conclude(process, HandlerOutcome(task.key, error=error))
 
     def _turn(self) -> None:
         self._wakeup.clear()
@@ -189,8 +208,12 @@ class HandlerPool:
         if self._halted and not self._processes:
             return
         due = min((process.due for process, _ in self._processes.values() if process.due), default=math.inf)
+        self._wait(due - now)
+
+    def _wait(self, patience: float) -> None:
+        """Serve what there is to be served within `patience` seconds."""
         # Where our own stderr is what is waited for, its descriptor tells.
-        patience = max(due - now, TICK if self._stderr_full else 0.0)
+        patience = max(patience, TICK if self._stderr_full else 0.0)
         for fd, _ in self._poll.poll(milliseconds(patience)):
             if serve := self._serving.get(fd):
                 serve()
@@ -203,21 +226,20 @@ class HandlerPool:
         limits = ProcessLimits(task.timeout, task.kill_after, self._most_output)
         own = fitting(task.variables, self._room)
         try:
-            process = HandlerProcess(self._launcher, self._numbers, own, task.stdin, limits)
+            process = HandlerProcess(self._launcher, self._numbers, own, task.stdin, limits, task.prefix)
         except OSError as e:
             self._tell(HandlerOutcome(task.key, error=_not_started(self._command, e)))
             return
         self._processes[process.number] = process, task
-        self._watch(process.stdout, lambda: self._read_stdout(process))
-        if not self._stderr_full:
-            self._watch(process.stderr, lambda: self._read_stderr(process))
+        self._watch_all(process)
         if process.stdin >= 0:
             self._watch(process.stdin, lambda: self._feed(process), select.POLLOUT)
 
     def _hear(self) -> None:
+        there = {process.number: process for process in self._all}
         for report in self._launcher.read():
-            if report.number in self._processes:
-                process, _ = self._processes[report.number]
+            if report.number in there:
+                process = there[report.number]
                 if report.failed:
                     process.not_started(report.failed)
                 else:
@@ -248,7 +270,15 @@ class HandlerPool:
                 self._under_way -= 1
                 self._changed.notify_all()
 
+    def _cannot_start(self, error: OSError) -> KubemqctlError:
+        return _not_started(self._command, error)
+
     # --- the pipes ---
+
+    def _watch_all(self, process: HandlerProcess) -> None:
+        self._watch(process.stdout, lambda: self._read_stdout(process))
+        if not self._stderr_full:
+            self._watch(process.stderr, lambda: self._read_stderr(process))
 
     def _watch(self, fd: int, serve: Callable[[], None], events: int = select.POLLIN) -> None:
         self._poll.register(fd, events)
@@ -281,7 +311,7 @@ class HandlerPool:
     def _hold_stderr(self) -> None:
         """Our stderr takes no more: handlers wait as if they wrote to it themselves."""
         self._stderr_full = True
-        for process, _ in self._processes.values():
+        for process in self._all:
             self._forget(process.stderr)
         self._watch(STDERR.poll_fd, self._drain_stderr, select.POLLOUT)
 
@@ -290,9 +320,13 @@ class HandlerPool:
             return
         self._stderr_full = False
         self._forget(STDERR.poll_fd)
-        for process, _ in self._processes.values():
+        for process in self._all:
             if process.stderr >= 0:
-                self._watch(process.stderr, lambda process=process: self._read_stderr(process))  # type: ignore[misc]
+                self._watch(process.stderr, partial(self._read_stderr, process))
+
+    @property
+    def _all(self) -> list[HandlerProcess]:
+        return [process for process, _ in self._processes.values()]
 
 
 def _allow_descriptors(concurrency: int) -> None:

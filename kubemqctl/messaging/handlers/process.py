@@ -20,7 +20,7 @@ LINGER = 0.5
 """Seconds that output may stay open once the process has ended: what it started may still hold it."""
 LONGEST_LINE = 64 << 10
 _CHUNK = 64 << 10
-Ending = Literal["exited", "timed-out", "stopped", "too-much-output", "not-handed-over"]
+Ending = Literal["exited", "timed-out", "stopped", "too-much-output", "not-handed-over", "unanswered"]
 
 
 class ProcessEnd(NamedTuple):
@@ -54,7 +54,9 @@ class HandlerProcess:
         variables: Mapping[bytes, bytes],
         stdin: bytes,
         limits: ProcessLimits,
+        prefix: bytes = b"",
     ) -> None:
+        """`prefix` begins each line of its stderr where that goes on to ours."""
         self.number = number
         self.failed = 0  # an errno: why it could not be started
         self._launcher = launcher
@@ -62,7 +64,7 @@ class HandlerProcess:
         self._left = memoryview(stdin)
         self._out: list[bytes] = []
         self._size = 0
-        self._lines = StderrLines(STDERR.offer)
+        self._lines = StderrLines(STDERR.offer, prefix)
         self._ending: Ending = "exited"
         self._code = 0
         self._kill_at: float | None = None
@@ -199,10 +201,14 @@ def _pipes() -> tuple[int, int, int, list[int]]:
 
 
 class StderrLines:
-    """A process's stderr: whole lines go on as they come; `last` is the last that says something."""
+    """A process's stderr: whole lines go on as they come, `prefix` before each.
 
-    def __init__(self, pass_on: Callable[[bytes], object]) -> None:
+    `last` is the last line that says something.
+    """
+
+    def __init__(self, pass_on: Callable[[bytes], object], prefix: bytes = b"") -> None:
         self.last = ""
+        self.prefix = prefix
         self._pass_on = pass_on
         self._rest = b""
 
@@ -224,6 +230,8 @@ class StderrLines:
     def _say(self, lines: bytes) -> None:
         said = next((line for line in reversed(lines.split(b"\n")) if line.strip()), b"")
         self.last = said.decode(errors="replace").strip() or self.last
+        if self.prefix:
+            lines = b"".join(self.prefix + line for line in lines.splitlines(keepends=True))
         self._pass_on(lines)
 
 

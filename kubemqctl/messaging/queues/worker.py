@@ -13,7 +13,8 @@ from collections import deque
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
-from kubemqctl.messaging.handlers.pool import HandlerPool, task
+from kubemqctl.messaging.handlers.persistent import pool_of
+from kubemqctl.messaging.handlers.pool import task
 from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
 from kubemqctl.messaging.queues.failing import SENT_ON, OnFail, first_id, sent_on
@@ -96,7 +97,7 @@ class Worker:
     def run(self) -> None:
         """See the class."""
         handler = self._handler
-        self._pool = HandlerPool(handler.command, handler.concurrency, self._wakeup.notify, self._run.environ)
+        self._pool = pool_of(handler, self._wakeup.notify, self._run.environ)
         with self._pool:
             try:
                 if self._options.everything and (depth := self._calls.depth()) and depth.is_sure:
@@ -250,7 +251,8 @@ class Worker:
             self._numbers += 1
             self._running += 1
             self._works[self._numbers] = work
-            run = task(self._numbers, work.message, self._handler.input, self._handler.timeout)
+            handler = self._handler
+            run = task(self._numbers, work.message, handler.input, handler.timeout, handler.prefix)
             if (id := first_id(work.message)) != work.message.id:
                 run = run._replace(variables={**run.variables, "KUBEMQ_ID": id})
             self._pool.start(run)
@@ -261,7 +263,7 @@ class Worker:
         for outcome in self._pool.ended():
             self._running -= 1
             self.budget.finished()
-            if self._on_fail.settlement.kind == "return" and not outcome.ok:
+            if self._on_fail.settlement.kind == "return" and not outcome.ok and outcome.retry is None:
                 self._begin_no_more()
             self._delay.put(outcome)
         for outcome in self._delay.ready():
@@ -271,7 +273,8 @@ class Worker:
         work = self._works.pop(outcome.key, None)
         message = work.message if work else self._lost_works.pop(outcome.key)
         decision = self._judge(message, outcome)
-        failure = "" if decision.kind == "ack" or outcome.ending == "stopped" else outcome.explained
+        is_failure = decision.kind != "ack" and outcome.ending != "stopped"
+        failure = outcome.explained if is_failure and not self._is_asked(outcome, decision) else ""
         if decision.kind == "return" and not failure:
             data = b""
         else:
@@ -300,11 +303,22 @@ class Worker:
         if outcome.ok:
             self.budget.succeeded()
             return Settlement("ack")
+        now = self._now() if message.expires_at else 0
+        if outcome.retry is not None:
+            asked = OnFail(Settlement("retry", (outcome.retry, outcome.retry)), *self._on_fail[1:])
+            decision = asked.decide(message, now)
+            self.failed += not self._is_asked(outcome, decision)
+            return decision
         self.failed += 1
-        decision = self._on_fail.decide(message, self._now() if message.expires_at else 0)
+        decision = self._on_fail.decide(message, now)
         if decision.kind != "return" and self.budget.failed(self._handler.concurrency):
             self._run.note("all messages fail: slowing down")
         return decision
+
+    @staticmethod
+    def _is_asked(outcome: HandlerOutcome, decision: Settlement) -> bool:
+        """Whether a handler gets what it asked for: then nothing has failed."""
+        return outcome.retry is not None and decision.kind == "retry"
 
     def _now(self) -> int:
         """The server's time; its clock is asked once, as ours goes on evenly."""

@@ -90,7 +90,9 @@ def task(came: ArrivedRequest, form: Input, timeout: float | None, now: float) -
     left = came.latest - now
     limit = left if timeout is None else min(left, timeout)
     kill_after = min(KILL_AFTER, left - limit + came.margin / 2)
-    return Task(came, stdin_bytes(came.request, form), variables(came.request), limit, kill_after)
+    given = variables(came.request)
+    reference = {"id": came.request.id}
+    return Task(came, stdin_bytes(came.request, form), given, limit, kill_after, reference=reference)
 
 
 def reply_of(outcome: HandlerOutcome, form: Input, given: Reply) -> Reply:

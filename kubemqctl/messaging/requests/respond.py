@@ -64,6 +64,7 @@ class HandlerFlags(NamedTuple):
     input: str | None
     output: str | None
     grace: float | None
+    persistent: bool = False
 
 
 def respond(
@@ -121,10 +122,13 @@ def _options(
         timeout=flags.timeout,
         input=flags.input,
         grace=flags.grace,
+        persistent=flags.persistent,
     )
     if flags.output is not None and not handler:
         raise UsageError("--handler-output needs a handler", hint="its command goes after --")
-    form = parse_form("--handler-output", flags.output)
+    if flags.persistent and flags.output is not None:
+        raise UsageError("--handler-output cannot be used with --persistent: a handler writes records")
+    form = "json" if flags.persistent else parse_form("--handler-output", flags.output)
     rule = None if handler else _rule(choice, given)
     return RespondOptions(rule, handler, form, given, count, stdout_is_body=kind == "queries")
 

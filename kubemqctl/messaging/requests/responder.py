@@ -15,6 +15,7 @@ from typing import NamedTuple
 from kubemqctl.messaging.handlers.message_input import Input
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome
+from kubemqctl.messaging.handlers.persistent import pool_of
 from kubemqctl.messaging.handlers.pool import HandlerPool, Task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.requests import answers
@@ -104,9 +105,7 @@ class Responder:
         self._delay = FailureDelay(stop)
         self._cannot_start = ""
         handler = options.handler
-        self._pool = (
-            HandlerPool(handler.command, handler.concurrency, self._notify, environ) if handler else None
-        )
+        self._pool = pool_of(handler, self._notify, environ, replies=True) if handler else None
 
     @property
     def over(self) -> bool:
