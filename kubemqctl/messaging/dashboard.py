@@ -104,9 +104,9 @@ def _cropped(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
-def plain(table: ChannelTable, width: int, colour: bool) -> str:
+def plain(table: ChannelTable, width: int, colour: bool, note: Callable[[str], None]) -> str:
     """The table alone, once, with all of every name."""
-    page = ViewOptions(colour, width, time.time_ns)
+    page = ViewOptions(colour, width, time.time_ns, note=note)
     return draw_table(columns(table.rows(), page.now(), table), page)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -102,7 +103,10 @@ def top(
         stop.check()
         table.take(survey.read(), time.monotonic())
     if form.name == "human":
-        run.write(_plain(run, table).encode("utf-8", "backslashreplace"))
+        notes: list[str] = []
+        run.write(_plain(run, table, notes.append).encode("utf-8", "backslashreplace"))
+        for text in notes:
+            run.note(text)
     else:
         run.write(render.all(_measured(row) for row in table.rows()))
     return 0
@@ -112,11 +116,11 @@ def _measured(row: ChannelRow) -> ChannelInfo:
     return row.info._replace(rate_in=row.rate_in, rate_out=row.rate_out)
 
 
-def _plain(run: Invocation, table: ChannelTable) -> str:
+def _plain(run: Invocation, table: ChannelTable, note: Callable[[str], None]) -> str:
     from kubemqctl.messaging.dashboard import plain
 
     width = os.get_terminal_size(1).columns if is_terminal(1) else 80
-    return plain(table, width or 80, colour_wanted(run.environ, is_terminal(1)))
+    return plain(table, width or 80, colour_wanted(run.environ, is_terminal(1)), note)
 
 
 def _live(

@@ -14,6 +14,8 @@ from kubemqctl.model.text import count_text, escaped, exact_text, moment_text, r
 from kubemqctl.output.stderr import BOLD, DIM, GREEN, PLAIN, ViewOptions
 
 GAP = "  "
+REPEATING = 9
+"""The rank of a column that says once more, and more exactly, what another one says: not missed."""
 # Names that are longer make way for the other columns before these go: on a narrow view, and at the most.
 NARROW, WIDE = 12, 24
 
@@ -26,7 +28,7 @@ def draw_table(columns: Sequence[Column], view: ViewOptions, crop: bool = False)
     if not columns:
         return ""
     shown = _fitting(columns, view.width)
-    hidden = [column.heading for column in columns if column not in shown]
+    hidden = [column.heading for column in columns if column not in shown and column.rank < REPEATING]
     if hidden:
         view.note(f"no room for {', '.join(hidden)}; -o json has all")
     names = [*map(_width, [shown[0].heading, *shown[0].cells])]
@@ -157,7 +159,10 @@ _CHANNEL = (
         rank=6,
     ),
     ChannelColumn(
-        "at", lambda c, now: exact_text(c.last_activity) if c.last_activity else None, rank=9, style=DIM
+        "at",
+        lambda c, now: exact_text(c.last_activity) if c.last_activity else None,
+        rank=REPEATING,
+        style=DIM,
     ),
 )
 _ALONE = {"first": "first sequence", "last": "last sequence"}

@@ -254,6 +254,13 @@ def test_a_name_is_never_broken_and_a_column_without_room_is_said(width: int, le
     assert max(cell_len(line) for line in lines if line != LONG) <= width
 
 
+def test_a_column_that_only_repeats_another_is_not_missed() -> None:
+    said: list[str] = []
+    _, every = human_renderer(False, 60, now=lambda: NOW, note=said.append)
+    text = every([ChannelInfo("a", "events", active=True, last_activity=NOW - 400 * SECOND)]).decode()
+    assert ("LAST ACTIVITY" in text, " AT" in text, said) == (True, False, [])
+
+
 def test_a_cropped_row_is_one_line_and_shows_that_its_name_goes_on() -> None:
     table = [Column("name", ["orders", LONG]), Column("waiting", ["1", "2"], numeric=True)]
     assert draw_table(table, ViewOptions(False, 30, lambda: NOW), crop=True) == (
