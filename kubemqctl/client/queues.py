@@ -199,11 +199,14 @@ class Downstream:
         self,
         client: Client,
         notify: Callable[[], None] = lambda: None,
-        read: Callable[[pb.QueueMessage], Received] = convert.received,
+        only_bodies: bool = False,
     ) -> None:
-        """`notify` is called, in another thread, whenever `got` may have something; `read` makes messages."""
+        """`notify` is called, in another thread, whenever `got` may have something.
+
+        With `only_bodies` messages have body and sequence alone.
+        """
         self._client = client
-        self._read = read
+        self._read = convert.body_alone if only_bodies else convert.received
         self._refused = ""
         self._stream = client.stream("QueuesDownstream", notify)
         self._requests = 0

@@ -111,9 +111,6 @@ SHORTEST_PEEK = 1.0
 def printer_calls(client: Client, channel: str, only_bodies: bool = False) -> QueueCalls:
     """Those of `client`; with `only_bodies` messages have body and sequence alone."""
     from kubemqctl.client import connection, queues
-    from kubemqctl.wire import convert
-
-    read = convert.body_alone if only_bodies else convert.received
 
     def reconnect() -> None:
         client.reconnect()
@@ -127,5 +124,8 @@ def printer_calls(client: Client, channel: str, only_bodies: bool = False) -> Qu
             return False
 
     return QueueCalls(
-        lambda: queues.Downstream(client, read=read), queues.Gauge(client, channel).read, reconnect, look
+        lambda: queues.Downstream(client, only_bodies=only_bodies),
+        queues.Gauge(client, channel).read,
+        reconnect,
+        look,
     )
