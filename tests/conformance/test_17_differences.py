@@ -147,6 +147,7 @@ def test_delays_beyond_1024_wait_behind_them_and_a_tick_is_half_a_second() -> No
     assert len(delays.take_due(25 * SECOND)) == 1000
     assert short[0] in [delay for delay, _ in delays.take_due(25 * SECOND)]
     assert (delays._when(10.1), delays._when(10.5)) == (10.5, 10.5)
+    assert (len(delays._names), len(delays._numbers)) == (0, 0), "nothing is remembered of what was released"
 
 
 def test_who_takes_one_at_a_time_misses_what_went_to_a_consumer_that_holds_one(

@@ -127,15 +127,18 @@ class TickingDelays(Delays):
     def __init__(self, release: Callable[[list[Kept]], None], clock: Callable[[], int]) -> None:
         super().__init__(release, clock)
         self._behind: deque[Kept] = deque()
-        self._ids: dict[str, int] = {}
+        self._numbers: dict[str, int] = {}  # by message id
+        self._names: dict[int, str] = {}  # and back
 
     def add(self, delayed: Iterable[tuple[Delay, bytes]], *, keep: bool) -> list[int]:
         overwritten = []
         for delay, message in delayed:
             name = pb.QueueMessage.FromString(message).MessageID
-            if self._forget_number(self._ids.get(name, 0)):
-                overwritten.append(self._ids[name])
-            self._ids[name] = delay.number
+            if name in self._numbers:
+                overwritten.append(self._numbers[name])
+                self._drop(self._numbers[name])
+            self._numbers[name] = delay.number
+            self._names[delay.number] = name
             if len(self._heap) < _MOST_LOOKED_AT:
                 self._push(delay, message if keep else None)
             else:
@@ -147,23 +150,22 @@ class TickingDelays(Delays):
         due = super().take_due(now)
         while self._behind and len(self._heap) < _MOST_LOOKED_AT:
             self._push(*self._behind.popleft())
-        if not self._heap:
-            self._ids.clear()
+        for delay, _ in due:
+            if name := self._names.pop(delay.number, ""):
+                del self._numbers[name]
         return due
 
-    def _forget_number(self, number: int) -> bool:
-        """Drop the delayed message of that number; False when it is not here any more."""
+    def _drop(self, number: int) -> None:
+        """The delayed message of that number is lost."""
+        del self._names[number]
+        self._behind = deque(kept for kept in self._behind if kept[0].number != number)
         for delay in self._heap:
             if delay.number == number:
                 self._heap.remove(delay)
                 heapq.heapify(self._heap)
                 self._counts[delay.channel] -= 1
                 self._bodies.pop(number, None)
-                return True
-        left = deque(kept for kept in self._behind if kept[0].number != number)
-        found = len(left) < len(self._behind)
-        self._behind = left
-        return found
+                return
 
     def _when(self, due: float) -> float:
         return math.ceil(due / _TICK) * _TICK
