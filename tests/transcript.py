@@ -5,8 +5,6 @@ differs only in times, ids and other things that change from run to run stays as
 
 A comment before a block says how it is run:
   <!-- another terminal -->     beside the blocks that follow it, on a terminal of its own
-  <!-- numbers vary -->         numbers, and where lines break, are not compared
-  <!-- needs jq -->             only where there is this program
   <!-- not run: why -->         not at all
 """
 
@@ -16,7 +14,6 @@ import contextlib
 import os
 import platform
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -67,15 +64,9 @@ class Block(NamedTuple):
         return self.language in ("console", "sh") and not self.note.startswith("not run: ")
 
     @property
-    def lacks(self) -> str:
-        """The program that it needs and that is not here; empty when nothing is missing."""
-        name = self.note.removeprefix("needs ") if self.note.startswith("needs ") else ""
-        return "" if not name or shutil.which(name) else name
-
-    @property
     def likeness(self) -> list[tuple[str, list[str]]]:
         """Each command with what of its output is compared."""
-        return [(command, alike(command, output, self.note)) for command, output in self.turns]
+        return [(command, alike(command, output)) for command, output in self.turns]
 
     def told(self, turns: list[tuple[str, str]]) -> str:
         """The block's text with these outputs."""
@@ -127,10 +118,9 @@ _VARYING = (
     (r"\b(\d+[dhms] )?\d+[dhms] ago\b|\bnow$", "AGO"),
     (r"\bup (\d+[dhms] ?)+", "up SPAN"),
 )
-_NUMBER = r"\d[\d,.]*( (ns|µs|ms|s|B|[KMG]iB)\b)?"
 
 
-def alike(command: str, output: str, note: str) -> list[str]:
+def alike(command: str, output: str) -> list[str]:
     """The words of an output, line by line, with all that varies replaced.
 
     Where the programs of a pipe write to one terminal, which of them comes first is nobody's promise.
@@ -140,9 +130,6 @@ def alike(command: str, output: str, note: str) -> list[str]:
     # What of a message's header still fits on its first line depends on how long ago it was sent.
     output = re.sub(r"^── .*(\n── .*)+", lambda found: found[0].replace("\n── ", " · "), output, flags=re.M)
     lines = [" ".join(line.split()) for line in output.splitlines() if line.strip()]
-    if note == "numbers vary":
-        words = re.sub(r"/[^,;]*config\.yaml", "CONFIG", " ".join(lines))
-        return [re.sub(_NUMBER, "N", words)]
     return sorted(lines) if " | " in command else lines
 
 
@@ -185,8 +172,6 @@ class Stage:
             self.env["HOME"] = self.home
             front = stack.enter_context(BashOnTerminal(self.folder, self.env))
             for block in self.section:
-                if block.lacks:
-                    continue
                 if block.note == "another terminal":
                     beside.append((block, self._beside(block, stack)))
                 elif block.language == "console":
