@@ -64,7 +64,12 @@ def scene(
 
 def connected(proxy: Proxy) -> Client:
     """A client of the server behind `proxy`. Raises as `connect` does."""
-    return connect(resolve(Flags(addresses=(proxy.address,)), {"HOME": "/nonexistent"}))
+    return client_of(proxy.address)
+
+
+def client_of(address: str) -> Client:
+    """A client of the server at `address`. Raises as `connect` does."""
+    return connect(resolve(Flags(addresses=(address,)), {"HOME": "/nonexistent"}))
 
 
 class Pipe:

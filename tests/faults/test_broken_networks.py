@@ -29,7 +29,7 @@ from kubemqctl.model.errors import KubemqctlError, TimedOut
 from kubemqctl.model.messages import NO_POLICY, Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 from tests.faults.accounts import Account, bodies_in, rounds, settle
-from tests.faults.consumers import Pipe, Quiet, Scene, connected, scene
+from tests.faults.consumers import Pipe, Quiet, Scene, client_of, connected, scene
 from tests.support.proxy import Proxy
 from tests.support.server import Broker
 
@@ -138,6 +138,39 @@ def test_moved_over_a_broken_network(
             return account
 
     rounds(range(70), play, record_property, reaches="target")
+
+
+def test_copied_and_moved_between_servers_whichever_of_them_is_behind_a_broken_network(
+    broker: Broker, record_property: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = 5
+    monkeypatch.setattr(move, "MOST_AT_ONCE", batch)
+    monkeypatch.setattr(move, "MAX_PEEK", 10)
+
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=40) as s:
+            target = f"{s.channel}-target"
+            copies = s.rng.random() < 0.5
+            order = MoveOptions(s.channel, target, None, None, NO_POLICY, None, False, copies)
+            said: list[str] = []
+            is_done = False
+            with client_of(broker.address) as sound, broken_client(s) as broken:
+                ends = (sound, broken) if s.rng.random() < 0.5 else (broken, sound)
+                Mover(order, move_calls(ends[0], s.channel, ends[1]), StopSignal(), Say(said.append)).run()
+                is_done = True
+            found = bodies_in(s.stub, s.channel, target)
+            if copies:
+                assert found["queue"] == s.names, "the source keeps all, in order"
+            if copies and is_done:
+                del found["queue"]
+            elif copies:
+                del found["target"]
+            account = settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
+            assert account.doubles <= batch
+            assert not account.doubles or "batch in flight" in said[0]
+            return account
+
+    rounds(range(40), play, record_property, reaches="target")
 
 
 # ---- queue tx ----

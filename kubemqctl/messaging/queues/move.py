@@ -115,10 +115,15 @@ class Mover:
         return math.inf if most is None else most - self.moved
 
     def _copy_in_view(self) -> bool:
-        """Copy what one peek shows, without holding it; whether it showed all that there is."""
+        """Copy what one peek shows, without holding it, if that is all that there is; whether it was.
+
+        Server 2.4.0 passes over messages that it has prefetched for a consumer who is about to leave.
+        """
         try:
             messages = self._calls.peek(max(1, int(self._left)))
         except TooLarge:
+            return False
+        if len(messages) < self._left:
             return False
         self._pass_on(None, self._wanted(messages))
         return True

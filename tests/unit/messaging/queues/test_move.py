@@ -372,6 +372,14 @@ def test_what_tells_of_a_failure_is_taken_off_by_a_move_and_kept_by_a_copy() -> 
         assert [dict(m.tags) for m in source.sent] == [kept]
 
 
+def test_a_peek_that_does_not_show_all_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(5, room=10)
+    monkeypatch.setattr(source, "peek", lambda count: source.ready[1:])
+    copying = copier(source, [])
+    copying.run()
+    assert (bodies(source), len(source.ready)) == ([1, 2, 3, 4, 5], 5)
+
+
 @given(st.lists(st.integers(1, 40)))
 def test_sequences_are_a_set(numbers: list[int]) -> None:
     found = Sequences()
