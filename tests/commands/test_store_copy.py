@@ -184,7 +184,8 @@ def test_what_the_target_refuses_is_named_and_no_position_moves_past_it(
     position = tmp_path / "position"
     options = ["--checkpoint", str(position)] if keeps else []
     done = run("store", "copy", channel, "t", "--to-profile", "fake", *options)
-    assert (done.code, done.out) == (7, b"3\n")
+    # How far it is beyond the refused event depends on what came at the same time.
+    assert (done.code, int(done.out) in ((2, 3) if keeps else (3,))) == (7, True)
     assert "event 3: Error 110: invalid message" in done.err
     assert "the target refused 1 event" in done.err
     assert not keeps or json.loads(position.read_text())["sequence"] == 2
