@@ -41,6 +41,11 @@ if TYPE_CHECKING:
     from kubemqctl.messaging.input.message_parsers import Parse
 
 
+# A stream of events ends, and its last answer comes, before the next one begins: with 1,000 in each, that
+# pause was a tenth of the time.
+EVENTS_AT_ONCE = 4 * MAX_COUNT
+
+
 class SendOptions(NamedTuple):
     """What is to be sent: `template` has everything but the bodies."""
 
@@ -60,6 +65,7 @@ class SendOptions(NamedTuple):
     encode: Callable[[bytes], bytes] | None = None  # what --encode makes of a body
     kept: ChannelType | None = None  # with --keep-channel, the type of the channels that records name
     pace: float | None = None
+    most_at_once: int = MAX_COUNT
 
     @property
     def is_many(self) -> bool:
@@ -154,7 +160,7 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
             progress.apart(run.report),
             stop,
             unsent,
-            most=_most(out.template),
+            most=_most(out),
             limiter=RateLimiter(out.rate, stop.wait) if out.rate else None,
             pacer=Pacer(out.pace, stop.wait) if out.pace else None,
             retry=out.retry,
@@ -217,14 +223,22 @@ def _batches(out: SendOptions, stop: StopSignal) -> Iterator[tuple[int | None, I
             name = out.files[0] if out.files else "stdin"
             yield (
                 source,
-                split_stream(source, out.between, max_piece=out.longest, stop_fd=stop.fd, name=name),
+                split_stream(
+                    source,
+                    out.between,
+                    max_count=out.most_at_once,
+                    max_piece=out.longest,
+                    stop_fd=stop.fd,
+                    name=name,
+                ),
             )
 
 
-def _most(template: Message) -> int:
+def _most(out: SendOptions) -> int:
     """How many messages a request may have: what they all carry beside their bodies takes room too."""
+    template = out.template
     tags = sum(len(key.encode()) + len(value.encode()) for key, value in template.tags.items())
-    return max(1, min(MAX_COUNT, MAX_BYTES // (len(template.metadata.encode()) + tags + 1)))
+    return max(1, min(out.most_at_once, MAX_BYTES // (len(template.metadata.encode()) + tags + 1)))
 
 
 def _parser(out: SendOptions) -> Parse:
@@ -324,7 +338,7 @@ def publish(run: Invocation, out: SendOptions, store: bool) -> int:
 
         return Outlet(lambda message: events.publish(client, message, store), build)
 
-    out = out._replace(new_id=new_id)
+    out = out._replace(new_id=new_id, most_at_once=EVENTS_AT_ONCE)
     return (send_many if out.is_many else send_one)(run, out, opened)
 
 
