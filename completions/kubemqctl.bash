@@ -229,11 +229,11 @@ _kubemqctl_table() {
             ;;
         'broker run')
             options='--listen --data --ephemeral --fault --fault-seed --like --ready-file --background --log'
-            values='--listen=- --data=directory --fault=- --fault-seed=- --like=- --ready-file=file --log=file'
+            values='--listen=- --data=directory --fault=words:latency=,error=,cut=,lose-answer=,redeliver= --fault-seed=- --like=words:community-2.4 --ready-file=file --log=file'
             ;;
         'broker exec')
             options='--data --fault --fault-seed --like'
-            values='--data=directory --fault=- --fault-seed=- --like=-'
+            values='--data=directory --fault=words:latency=,error=,cut=,lose-answer=,redeliver= --fault-seed=- --like=words:community-2.4'
             handler='--'
             ;;
         'schema')

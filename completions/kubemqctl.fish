@@ -564,9 +564,9 @@ function __kubemqctl_table
                 'option|--listen|-|Address to listen on; port 0 picks a free port.' \
                 'option|--data|directory|Store messages in DIR.' \
                 'option|--ephemeral||Keep messages in memory only.' \
-                'option|--fault|-|Fail on purpose, such as error=1%; repeatable.' \
+                'option|--fault|words:latency=,error=,cut=,lose-answer=,redeliver=|Fail on purpose, such as error=1%; repeatable.' \
                 'option|--fault-seed|-|Draw the same faults again.' \
-                'option|--like|-|Behave as that server does: community-2.4.' \
+                'option|--like|words:community-2.4|Behave as that server does: community-2.4.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
                 'option|--background||Start it detached, and return when it is live.' \
                 'option|--log|file|With --background: append its output to FILE.'
@@ -574,9 +574,9 @@ function __kubemqctl_table
             printf '%s\n' \
                 'handler' \
                 'option|--data|directory|Store messages in DIR.' \
-                'option|--fault|-|Fail on purpose, such as error=1%; repeatable.' \
+                'option|--fault|words:latency=,error=,cut=,lose-answer=,redeliver=|Fail on purpose, such as error=1%; repeatable.' \
                 'option|--fault-seed|-|Draw the same faults again.' \
-                'option|--like|-|Behave as that server does: community-2.4.'
+                'option|--like|words:community-2.4|Behave as that server does: community-2.4.'
         case 'completion'
             printf '%s\n' \
                 'argument|words:bash,zsh,fish' \

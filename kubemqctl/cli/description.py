@@ -14,6 +14,9 @@ from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
 from kubemqctl.model.values import OUTPUT_FORMS
 
 SHELLS = ("bash", "zsh", "fish")
+COMMUNITY = "community-2.4"
+_OPEN = ("--on-fail", "--unset")  # options whose words are beginnings, or not all there are
+_FAULTS = ("latency=", "error=", "cut=", "lose-answer=", "redeliver=")
 _VARIABLES = {variable.option: variable.name for variable in VARIABLES}
 
 
@@ -181,7 +184,9 @@ _HANDLER_FORMS = ("--handler-input", "--handler-output")
 def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
     name = metavar.strip("[]….")
     if words := _words(path, option, name):
-        return Value("word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset"))
+        return Value(
+            "word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset", "--fault")
+        )
     if name in _CHANNELS:
         return Value("channel", of=TYPE_OF_GROUP.get(_pattern(path), ""))
     if option in ("--profile", "--to-profile") or (
@@ -218,6 +223,10 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
         return OUTPUT_FORMS if path else (*OUTPUT_FORMS, METRICS)
     if option == "--on-fail":
         return ("reject", "stop", "resend=", "retry=")
+    if metavar == "SPEC":
+        return _FAULTS
+    if metavar == "SERVER":
+        return (COMMUNITY,)
     if metavar == "SHELL":
         return SHELLS
     if metavar == "KEY" and path[:1] == ("profile",):

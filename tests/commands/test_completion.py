@@ -105,6 +105,8 @@ def test_words_and_options_are_completed_without_starting_python(
         "queue peek c --decode gz\t": "queue peek c --decode gzip",
         "check --critical round\t": "check --critical round_trip>",
         "help queue rec\t": "help queue receive",
+        "broker run --like com\t": "broker run --like community-2.4",
+        "broker exec --fault lat\t1s -- true": "broker exec --fault latency=1s -- true",
     }.items():
         assert terminal.words(f"kubemqctl {keys}") == line.split()
     assert not (home / "asked").exists()

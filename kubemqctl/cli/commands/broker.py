@@ -11,6 +11,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
+from kubemqctl.cli.description import COMMUNITY
 from kubemqctl.config import directories, files, token
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 group = command_tree.CommandGroup("broker")
 register = group.register
 _DATA = "Store messages in DIR."
-COMMUNITY = "community-2.4"
 Data = Annotated[str | None, typer.Option("--data", metavar="DIR", help=_DATA)]
 KeptData = Annotated[
     str | None,
