@@ -13,6 +13,8 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies
 from tests.support.program import Run, Start
 from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.terminal.program import ProgramOnTerminal
 from tests.support.waiting import until
 
 
@@ -66,10 +68,9 @@ def test_a_message_that_goes_on_failing_is_tried_so_often_and_then_dead_lettered
     until(lambda: stub.info(dead).Info.Waiting == 1, "it is dead-lettered", timeout=10)
     ended = worker.stop()
     assert log.read_text().split() == ["m-1", "m-1"]
-    assert f"message m-1: the handler ended with exit code 3; it is now in {dead}" in ended.err.replace(
-        re.findall("message ([0-9a-f]{32})", ended.err)[0], "m-1"
-    )
-    assert "2 messages handled, 1 retried, 1 dead-lettered" in ended.err
+    assert f"message m-1: the handler ended with exit code 3; it is now in {dead}" in ended.err
+    assert "1 message handled, 1 retried, 1 dead-lettered" in ended.err
+    assert "failed for 1 of 1" not in ended.err  # a stop says so by its exit code
     message = only(stub, dead)
     assert message.MessageID == "m-1"
     assert message.Tags["kubemqctl-attempts"] == "2"
@@ -189,3 +190,31 @@ def test_options_of_failing_need_a_handler(options: list[str], run: Run, channel
 def test_a_dead_letter_queue_that_is_the_queue_itself_is_2(run: Run, channel: str) -> None:
     options = ["--max-attempts", "3", "--dead-letter", channel]
     assert run("queue", "receive", channel, *options, "--", "false", address="").code == 2
+
+
+def test_on_a_terminal_a_failure_is_one_line_that_fits(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "x", MessageID="m-1")
+    handler = (
+        "echo a reason that goes on and on and is by far too long for one line of this terminal >&2; exit 3"
+    )
+    words = ["queue", "receive", channel, "--all", "--", "sh", "-c", handler]
+    with ProgramOnTerminal(tmp_path, broker.address, *words, size=(80, 20), env={"NO_COLOR": "1"}) as shown:
+        shown.wait_for_text("failed for 1 of 1")
+        lines = shown.written.decode().splitlines()
+    (line,) = [line for line in lines if line.startswith("warning: ")]
+    assert line.startswith("warning: message m-1: exit code 3: a reason that goes on")
+    assert line.endswith("…; rejected")
+    assert len(line) == 80
+
+
+def test_a_message_that_fails_again_and_again_is_counted_once(
+    start: Start, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "x")
+    log = tmp_path / "log"
+    handler = f"echo >> {log}; exit 1"
+    worker = start("queue", "receive", channel, "--follow", "--", "sh", "-c", handler)
+    until(lambda: log.exists() and len(log.read_text()) == 3, "it has failed three times")
+    assert "1 message handled, 1 rejected" in worker.stop().err

@@ -59,9 +59,16 @@ class HandlerOutcome(NamedTuple):
     @property
     def explained(self) -> str:
         """The same with the last line of stderr, where the handler ended by itself."""
+        return self._with_last_line(self.failure)
+
+    @property
+    def in_short(self) -> str:
+        """The same in one line for people."""
+        return self._with_last_line(self.short)
+
+    def _with_last_line(self, text: str) -> str:
         is_told = self.ending in ("exited", "timed-out") and not self.error and not self.why
-        said = self.last_line if is_told else ""
-        return f"{self.failure}: {said}" if said else self.failure
+        return f"{text}: {self.last_line}" if is_told and self.last_line else text
 
 
 _ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {

@@ -54,7 +54,7 @@ def _summarize(run: Invocation, options: ReceiveOptions, worker: Worker) -> None
     outcomes, unconfirmed = worker.settlements.outcomes, worker.settlements.unconfirmed
     if options.most != 1 or unconfirmed or outcomes["returned"]:
         told = [f"{count_text(n)} {_WORDS.get(outcome, outcome)}" for outcome, n in outcomes.items() if n]
-        run.note(", ".join([f"{count_text(worker.handled, 'message')} handled", *told]))
+        run.note(", ".join([f"{count_text(worker.judge.handled, 'message')} handled", *told]))
     if unconfirmed:
         what = count_text(unconfirmed, "message")
         run.warn(f"{what} handled, but the acknowledgement is not confirmed: they may be delivered again")

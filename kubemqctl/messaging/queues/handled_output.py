@@ -7,9 +7,13 @@ from collections.abc import Callable
 from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.messaging.queues.decisions import Settlement, after_reject, is_last, name
+from kubemqctl.messaging.queues.failing import first_id
 from kubemqctl.model.messages import HandledMessage, Received
 from kubemqctl.model.values import format_duration
 from kubemqctl.runtime.invocation import Invocation
+
+LEAST = 20
+"""Columns for what a handler said; a terminal narrower than that has two lines."""
 
 
 class HandledOutput:
@@ -27,9 +31,16 @@ class HandledOutput:
         return self._render(HandledMessage(*message, outcome, run.exit_code))
 
 
-def failure_text(message: Received, failure: str, decision: Settlement | None) -> str:
-    """A message whose handler failed, why, and where it is; `decision` is None where none was confirmed."""
-    return f"{name(message)}: {failure}; {_place(message, decision)}"
+def failure_text(message: Received, failure: str, decision: Settlement | None, width: int = 0) -> str:
+    """A message whose handler failed, why, and where it is; `decision` is None where none was confirmed.
+
+    In `width` columns, 0 for no limit, as far as what a handler said can be cut.
+    """
+    where = f"{name(message._replace(id=first_id(message)))}: ", f"; {_place(message, decision)}"
+    room = width - sum(map(len, where))
+    if width and len(failure) > room > LEAST:
+        failure = failure[: room - 1] + "…"
+    return failure.join(where)
 
 
 def _place(message: Received, decision: Settlement | None) -> str:

@@ -30,16 +30,18 @@ class HeldMessage:
     """A message with the Get that holds it, and what is to become of it once that is decided.
 
     It may be settled when the output is out up to `end`; `failure` says what its handler did wrong, and
-    `copy` is what is to be sent before, where the decision asks for that.
+    `copy` is what is to be sent before, where the decision asks for that. One that `is_again` has failed
+    before.
     """
 
-    __slots__ = ("batch", "copy", "decision", "end", "failure", "message")
+    __slots__ = ("batch", "copy", "decision", "end", "failure", "is_again", "message")
 
     def __init__(self, message: Received, batch: OpenBatch) -> None:
         self.message = message
         self.batch = batch
         self.decision = RETURN
         self.failure = ""
+        self.is_again = False
         self.copy = Message()
         self.end = 0
 

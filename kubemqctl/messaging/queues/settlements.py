@@ -64,8 +64,9 @@ class SettlementQueue:
                 work.failure = ""
             self._held_messages.settle(work)
         for concluded in self._held_messages.look():
-            if not concluded.error:
-                self.outcomes[OUTCOMES[concluded.work.decision.kind]] += 1
+            work = concluded.work
+            if not concluded.error and not (work.is_again and work.decision.kind in ("retry", "reject")):
+                self.outcomes[OUTCOMES[work.decision.kind]] += 1
             self._concluded(concluded)
 
     def settle_rest(self, taken: int) -> None:

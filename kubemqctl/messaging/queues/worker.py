@@ -19,7 +19,7 @@ from kubemqctl.messaging.queues.budget import MOST_IN_HAND, ReceiveBudget
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement
 from kubemqctl.messaging.queues.failing import SENT_ON, OnFail, first_id, sent_on
 from kubemqctl.messaging.queues.forwarding import Forwarder
-from kubemqctl.messaging.queues.handled_output import HandledOutput, failure_text
+from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.held_messages import (
     RETURN,
     Concluded,
@@ -28,6 +28,7 @@ from kubemqctl.messaging.queues.held_messages import (
     HeldMessages,
     WorkerCalls,
 )
+from kubemqctl.messaging.queues.judge import Judge
 from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     LONGEST_PAUSE,
@@ -39,7 +40,6 @@ from kubemqctl.messaging.queues.receive_options import (
 from kubemqctl.messaging.queues.settlements import SettlementQueue
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Received
-from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import Backoff, StopSignal, Wakeup, milliseconds
@@ -64,7 +64,6 @@ class Worker:
         stop: StopSignal,
         wakeup: Wakeup,
     ) -> None:
-        self.handled = self.failed = 0
         self._run = run
         self._options = options
         self._handler = handler
@@ -74,7 +73,6 @@ class Worker:
         self._stop = stop
         self._wakeup = wakeup
         self._report = HandledOutput(run)
-        self._name_failure = FirstFew(run.warn)
         self.budget = ReceiveBudget(options)
         self._held_messages = HeldMessages(calls.open, options.channel)
         self._forwarder = Forwarder(calls.send)
@@ -92,7 +90,7 @@ class Worker:
         self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._grace_until = math.inf
         self._numbers = 0
-        self._ahead: int | None = None
+        self.judge = Judge(run, handler.concurrency, on_fail, self.budget, calls.now)
 
     def run(self) -> None:
         """See the class."""
@@ -107,12 +105,11 @@ class Worker:
                 self._finish()
             finally:
                 self._held_messages.drop()
-        if self._name_failure.more:
-            self._run.warn(f"{self._name_failure.more} more failed")
+        self.judge.name_rest()
         if self._error:
             raise self._error
-        if self.failed:
-            raise HandlerFailed(f"the handler failed for {self.failed} of {self.handled}")
+        if self.judge.failed:
+            raise HandlerFailed(f"the handler failed for {self.judge.failed} of {self.judge.handled}")
 
     # --- the loop ---
 
@@ -272,9 +269,10 @@ class Worker:
     def _ended(self, outcome: HandlerOutcome) -> None:
         work = self._works.pop(outcome.key, None)
         message = work.message if work else self._lost_works.pop(outcome.key)
-        decision = self._judge(message, outcome)
-        is_failure = decision.kind != "ack" and outcome.ending != "stopped"
-        failure = outcome.explained if is_failure and not self._is_asked(outcome, decision) else ""
+        if outcome.error:
+            self._end_with(outcome.error)
+        decision = self.judge.decide(message, outcome)
+        failure = self.judge.failure(outcome, decision)
         if decision.kind == "return" and not failure:
             data = b""
         else:
@@ -283,57 +281,22 @@ class Worker:
             decision = RETURN
         if work:
             work.decision, work.failure = decision, failure
+            work.is_again = self.judge.remember(message, decision)
             if decision.kind in SENT_ON:
-                work.copy = sent_on(message, decision, outcome, self._now())
+                work.copy = sent_on(message, decision, outcome, self.judge.now())
             work.end = self._stdout.offset if data else 0
             self.settlements.add(work)
         elif decision.kind == "ack":
             # What held it is gone, and it comes again.
             self.settlements.remember(message)
         elif failure:
-            self._name_failure(failure_text(message, failure, None))
-
-    def _judge(self, message: Received, outcome: HandlerOutcome) -> Settlement:
-        """What is to become of a message, after its handler."""
-        if outcome.error:
-            self._end_with(outcome.error)
-        if outcome.error or outcome.ending == "stopped":
-            return RETURN
-        self.handled += 1
-        if outcome.ok:
-            self.budget.succeeded()
-            return Settlement("ack")
-        now = self._now() if message.expires_at else 0
-        if outcome.retry is not None:
-            asked = OnFail(Settlement("retry", (outcome.retry, outcome.retry)), *self._on_fail[1:])
-            decision = asked.decide(message, now)
-            self.failed += not self._is_asked(outcome, decision)
-            return decision
-        self.failed += 1
-        decision = self._on_fail.decide(message, now)
-        if decision.kind != "return" and self.budget.failed(self._handler.concurrency):
-            self._run.note("all messages fail: slowing down")
-        return decision
-
-    @staticmethod
-    def _is_asked(outcome: HandlerOutcome, decision: Settlement) -> bool:
-        """Whether a handler gets what it asked for: then nothing has failed."""
-        return outcome.retry is not None and decision.kind == "retry"
-
-    def _now(self) -> int:
-        """The server's time; its clock is asked once, as ours goes on evenly."""
-        if self._ahead is None:
-            try:
-                self._ahead = self._calls.now() - time.monotonic_ns()
-            except PASSING:
-                return time.time_ns()
-        return self._ahead + time.monotonic_ns()
+            self.judge.name(message, failure, None)
 
     def _concluded(self, concluded: Concluded) -> None:
         """The server has said what became of a message."""
         work, error = concluded
         if work.failure:
-            self._name_failure(failure_text(work.message, work.failure, None if error else work.decision))
+            self.judge.name(work.message, work.failure, None if error else work.decision)
         if error:
             self._end_with(error)
 
@@ -368,7 +331,7 @@ class Worker:
     def _name_unsettled(self) -> None:
         for work in self.settlements.drop():
             if work.failure:
-                self._name_failure(failure_text(work.message, work.failure, None))
+                self.judge.name(work.message, work.failure, None)
 
     # --- a lost connection ---
 

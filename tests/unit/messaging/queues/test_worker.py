@@ -55,12 +55,12 @@ def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
         )
         thread = threading.Thread(target=works.run)
         thread.start()
-        until(lambda: works.handled >= 6, "as many are handled as may be in hand")
+        until(lambda: works.judge.handled >= 6, "as many are handled as may be in hand")
         time.sleep(0.2)
-        assert works.handled <= 8
+        assert works.judge.handled <= 8
         read = 0
         while read < 40:
             read += len(os.read(read_end, 100))
         thread.join(20)
-    assert works.handled == 20
+    assert works.judge.handled == 20
     assert not sum(q.Waiting for q in stub.info(channel).Info.Queues)
