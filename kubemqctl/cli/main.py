@@ -146,6 +146,8 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
         return f"{meant} {dash[:1].upper()}{dash[1:]}".strip() if meant else dash or see
     if message.startswith("Missing argument") and words[-1].startswith("-"):
         return _dash_hint(found, path) or see
+    if "unexpected extra argument" in message and "(-" in message:
+        return f"options go before `--`; {see}"
     if "unexpected extra argument" in message and takes_handler(found):
         return f"a handler command goes after `--`; {see}"
     if "unexpected extra argument" in message and any(p.name == "body" for p in found.params):

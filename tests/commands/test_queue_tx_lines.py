@@ -321,9 +321,10 @@ def test_a_server_that_goes_away_ends_it_with_5_at_once(
 # ---- the prompt ----
 
 
-def prompt(folder: Path, broker: Broker, *words: str) -> ProgramOnTerminal:
+def prompt(folder: Path, broker: Broker, *words: str, term: str = "xterm") -> ProgramOnTerminal:
     """`queue tx` on a terminal of its own, stdout to a pipe."""
-    return ProgramOnTerminal(folder, broker.address, "queue", "tx", *words, piped=True)
+    env = {"TERM": term}
+    return ProgramOnTerminal(folder, broker.address, "queue", "tx", *words, env=env, piped=True)
 
 
 def test_a_prompt_understands_the_same_words(
@@ -397,6 +398,30 @@ def test_what_is_typed_when_the_visibility_runs_out_does_not_go_to_the_shell(
         terminal.wait_for_text("ran out: it is at the end of")
         assert terminal.end() == 6
         assert select.select([terminal.slave], [], [], 0)[0] == [], "nothing is left to read"
+
+
+def test_a_signal_at_the_prompt_leaves_the_terminal_as_it_was(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "a")
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"ac\x03")
+        assert terminal.end() == 130
+    assert [m.Body for m in rest(stub, channel)] == [b"a"]
+
+
+def test_a_terminal_that_cannot_move_its_cursor_has_plain_lines(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.send(channel, "a")
+    with prompt(tmp_path, broker, channel, term="dumb") as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        terminal.type(b"ack\n")
+        terminal.wait_for_text("next, or Ctrl-D to end> ")
+        terminal.type(b"\x04")
+        assert terminal.end() == 0
+        assert b"\x1b[K" not in terminal.written
 
 
 def test_a_signal_ends_the_wait_for_enter(broker: Broker, stub: Stub, channel: str, tmp_path: Path) -> None:
