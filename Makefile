@@ -35,7 +35,7 @@ BESIDE_SDK = tests/interop tests/project/test_generated_code.py tests/conformanc
 
 # What is tried on `broker run --like community-2.4` too: the facts, and what a worker or a mover must survive.
 ON_THE_DOUBLE = tests/conformance tests/commands/test_queue_worker.py tests/commands/test_queue_move.py \
-	tests/commands/test_queue_receive.py
+	tests/commands/test_queue_receive.py tests/commands/test_queue_peek.py
 
 KUBEMQ_JS_VERSION = 1.2.3
 

@@ -368,6 +368,26 @@ def test_all_of_only_expired_messages_is_nothing_and_soon(run: Run, stub: Stub, 
     assert (result.code, result.out, result.err) == (0, b"", "0 messages received, 0 acknowledged\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["receive", "{}", "--all"], b"1\n2\n3\n"),
+        (["peek", "{}", "--all"], b"1\n2\n3\n"),
+        (["receive", "{}", "--all", "--", "cat"], b"123"),
+        (["move", "{}", "elsewhere", "--all"], b"3\n"),
+        (["info", "{}", "--format", "{{waiting}}"], b"3\n"),
+    ],
+)
+def test_a_queue_whose_name_the_server_takes_for_two_is_found(
+    run: Run, stub: Stub, channel: str, words: list[str], expected: bytes
+) -> None:
+    name = f"{channel};b"
+    stub.fill(name, 3)
+    stub.fill(channel, 1)
+    result = run("queue", *(word.format(name) for word in words))
+    assert (result.code, result.out) == (0, expected)
+
+
 # --- acknowledging ---
 
 

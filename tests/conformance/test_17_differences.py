@@ -169,6 +169,20 @@ def test_who_takes_one_at_a_time_misses_what_went_to_a_consumer_that_holds_one(
     assert rest == set(range(1, 102)) - set(got)
 
 
+def test_what_went_past_one_consumer_to_another_comes_back_once(stub: Stub, channel: str) -> None:
+    stub.fill(channel, 6)
+    holder, stream = stub.downstream(), stub.downstream()
+    held = [holder.get(channel) for _ in range(2)]
+    answer = stream.get(channel)
+    stream.settle(pb.AckAll, answer.TransactionId)
+    stream.active(answer.TransactionId)
+    for transaction in held:  # what was on its way to the stream is with these
+        holder.settle(pb.CloseByClient, transaction.TransactionId)
+    holder.active(held[-1].TransactionId)
+    got = [m.Attributes.Sequence for m in stub.receive(channel, 6, wait=2).Messages]
+    assert sorted(got) == [1, 2, 4, 5, 6]
+
+
 def test_who_takes_many_at_a_time_misses_nothing(stub: Stub, channel: str) -> None:
     stub.fill(channel, 101)
     holder, stream = stub.downstream(), stub.downstream()

@@ -68,6 +68,7 @@ class Transaction:
             self._queue.holders.remove(self._taker)
         back = [*self._held.values(), *self._taker.taken]
         self._held = {}
+        self._taker.taken = []  # what was mislaid here is found by now
         self._queue.give_back(back, self._state.clock())
         if self._state.community and self._single and (mislaid := self._queue.mislay()):
             asyncio.get_running_loop().call_later(
