@@ -1,7 +1,7 @@
 """Static completion scripts, generated from the command tree: shells/ has their machinery, this the tables.
 
 A script knows every word and option by itself; only names of channels and profiles make it call the program
-(see completing.py). In its tables a *kind* says what a value is: `file`, `directory`, `profiles`,
+(see completion_names.py). In its tables a *kind* says what a value is: `file`, `directory`, `profiles`,
 `channels:TYPE` (`@`: the type is the argument before), `words:a,b`, `topics:a,b`, and `-` for anything.
 """
 

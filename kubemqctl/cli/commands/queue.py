@@ -319,6 +319,10 @@ def list_queues(ctx: typer.Context) -> int:
 def info(ctx: typer.Context, channel: o.Channel) -> int:
     """Show the statistics of a queue. The exit code is 3 if it does not exist.
 
+    Waiting are the messages that are not acknowledged yet; messages and size count all that the server
+    still stores, acknowledged ones included. Subscribers are the consumers that it remembers, whether or
+    not they are connected.
+
     Examples:
       kubemqctl queue info orders
       kubemqctl queue info orders --format '{waiting}'
