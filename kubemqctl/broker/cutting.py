@@ -6,6 +6,7 @@ gRPC cannot end one client's connection. Bytes are passed on as they are, so TLS
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -27,7 +28,10 @@ class Cutting:
     async def listen(self, host: str, port: int, inner: int) -> int:
         """Pass on what comes to HOST:PORT to port `inner` of this machine; returns the real port."""
         self._inner = inner
-        self._server = await asyncio.start_server(self._serve, host, port)
+        # One address of a name that has several: with port 0 each would get a port of its own.
+        flags = socket.AI_PASSIVE
+        address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)[0][4]
+        self._server = await asyncio.start_server(self._serve, str(address[0]), port)
         real: int = self._server.sockets[0].getsockname()[1]
         return real
 

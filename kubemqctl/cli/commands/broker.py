@@ -94,13 +94,16 @@ def run_broker(
     - A stored event is on disk before it is confirmed; a channel name under which it could
       not be stored is refused. No two events of a channel have the same time.
     - A subscriber that does not read delays nobody. Beyond its first 100 events it loses
-      one every 2 seconds, as on the server, and of unstored events those beyond 32 MiB.
+      one every 2 seconds, as on the server, and of unstored events those beyond 32 MiB, or
+      128 MiB over all subscribers.
     - Events assigned to a member of a store group but not sent go to the other members
       when it ends.
     - Successful responses to queries with a cache key are cached, by channel and key, for
       the time to live of the first one; later responses have CacheHit set.
     - Channels can be listed, created and deleted.
     - Tokens and client certificates are checked if configured.
+    - Clients may ping every 5 seconds, as SDKs do by default. Subscribers stay when their
+      channel is deleted.
     - Messages are not discarded after 24 hours.
     - Text that is not UTF-8 is refused.
 

@@ -14,6 +14,7 @@ from kubemqctl.broker.faults import METHODS, Faults, parse
 from kubemqctl.model.errors import UsageError
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
+from tests.support.certificates import issue
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub, event
 from tests.support.waiting import until
@@ -188,6 +189,29 @@ def test_a_cut_by_time_of_a_method_spares_connections_without_it(serve: Serve) -
     assert other.silent(0.4)
     stub.downstream()
     assert other.status() == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_cut_needs_no_key_of_a_secure_connection(new_broker: NewBroker, tmp_path: Path) -> None:
+    files = issue(tmp_path / "tls", "127.0.0.1")
+    pair = ("--tls-cert", files.cert, "--tls-key", files.key)
+    address = new_broker("--ephemeral", "--fault", "cut=50%@Ping", "--fault-seed", "1", *pair).address
+    credentials = grpc.ssl_channel_credentials(files.ca.read_bytes())
+    codes = set()
+    with grpc.secure_channel(address, credentials) as channel:
+        ping = channel.unary_unary("/kubemq.kubemq/Ping", bytes, pb.PingResult.FromString)
+        for _ in range(8):
+            try:
+                ping(b"", timeout=10, wait_for_ready=True)
+                codes.add(grpc.StatusCode.OK)
+            except grpc.RpcError as e:
+                codes.add(e.code())
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE}
+
+
+def test_a_name_is_listened_on_where_connections_are_cut(new_broker: NewBroker) -> None:
+    broker = new_broker("--ephemeral", "--fault", "cut=0%", listen="localhost:0")
+    with Stub(broker.address) as stub:
+        assert stub.ping().Host
 
 
 def test_an_acknowledged_message_comes_again(serve: Serve) -> None:
