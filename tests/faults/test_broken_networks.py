@@ -72,7 +72,13 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
 HANDLER = 'read name; case $name in *[05]) kill -9 $$;; esac; echo $name >> "$LOG"; echo $name'
 
 
-def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
+def work(
+    s: Scene,
+    wish: ReceiveOptions,
+    log: Path,
+    pipe: Pipe,
+    on_fail: OnFail = OnFail(Settlement("reject")),  # noqa: B008
+) -> list[str]:
     """A worker's run; returns which messages were handled well, each as often as it was."""
     run = Quiet({**os.environ, "LOG": str(log)})
     run.words = ["sh", "-c", HANDLER]
@@ -81,7 +87,7 @@ def work(s: Scene, wish: ReceiveOptions, log: Path, pipe: Pipe) -> list[str]:
     wakeup, stop = Wakeup(), StopSignal()
     with broken_client(s) as client:
         source = worker_calls(client, wish.channel, wakeup.notify)
-        Worker(run, wish, setup, OnFail(Settlement("reject")), source, pipe.stdout, stop, wakeup).run()
+        Worker(run, wish, setup, on_fail, source, pipe.stdout, stop, wakeup).run()
     wakeup.close()
     return log.read_text().split() if log.exists() else []
 
@@ -112,6 +118,23 @@ def test_a_worker_that_follows_handles_each_message_once_whatever_the_network_do
             return settle(s.names, found, broken=s.proxy.broke, may_double=False)
 
     rounds(range(30), play, record_property, reaches="the handlers' log")
+
+
+def test_retried_and_dead_lettered_over_a_broken_network(
+    broker: Broker, record_property: Record, tmp_path: Path
+) -> None:
+    def play(seed: int) -> Account:
+        with scene(broker.address, seed, most=12) as s:
+            pipe = Pipe(None, 4096)
+            # A retry comes after a second, and up to half of one later.
+            wish = ReceiveOptions(s.channel, most=None, follow=True, wait=4.0, idle=4.0)
+            dead = f"{s.channel}-dead"
+            done = work(s, wish, tmp_path / str(seed), pipe, OnFail(Settlement("retry", (1, 1)), 2, dead))
+            pipe.finish()
+            found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, dead)}
+            return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
+
+    rounds(range(24), play, record_property, reaches="dead")
 
 
 # ---- queue move ----

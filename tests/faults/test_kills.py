@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable
@@ -154,6 +155,41 @@ def test_handlers_are_killed(many: Many, start: Start, record_property: Record) 
         return account
 
     rounds(range(6), play, record_property, reaches="the handlers' log")
+
+
+# Says what it does before it answers; whoever kills it in between makes a double.
+PERSISTENT = """
+import json, os, sys, time
+print('{"kubemqctl": 1}')
+for line in sys.stdin:
+    record = json.loads(line)
+    print(os.getpid(), file=open(os.environ["PIDS"], "a"))
+    time.sleep(int(record["body"]) % 5 / 100)
+    print(record["body"], file=open(os.environ["LOG"], "a"))
+    print(json.dumps({"sequence": record["sequence"]}))
+"""
+
+
+def test_a_persistent_handler_or_its_worker_is_killed(
+    many: Many, start: Start, record_property: Record
+) -> None:
+    def play(seed: int) -> Account:
+        r = many(seed, 30)
+        concurrency = r.rng.randint(1, 3)
+        words = ["--all", "--persistent", "--concurrency", str(concurrency)]
+        worker = r.start(start, "receive", r.channel, *words, "--", sys.executable, "-c", PERSISTENT)
+        if seed % 2:
+            killed = r.kill_in_the_middle(worker, r.log)
+            r.orphans_gone()
+        else:
+            until(lambda: r.log.stat().st_size or not worker.running, "it has begun", timeout=30)
+            killed = bool(_killed(int(r.pids.read_text().split()[-1])))
+            assert worker.wait(60).code in (0, 10)
+        account = settle(r.names, r.found("the handlers' log", r.log), broken=killed, may_double=killed)
+        assert account.doubles <= 2 * concurrency
+        return account
+
+    rounds(range(8), play, record_property, reaches="the handlers' log")
 
 
 def _killed(pid: int) -> int:

@@ -198,9 +198,10 @@ class PersistentProcess(HandlerProcess):
 
     @property
     def due(self) -> float | None:
-        mute = self._mute_since
-        dues = [super().due, mute + LINGER if mute is not None and self._exited_at is None else None]
-        return min((at for at in dues if at is not None), default=None)
+        due, mute = super().due, self._mute_since
+        if mute is None or self._exited_at is not None or self._ending != "exited":
+            return due
+        return mute + LINGER if due is None else min(due, mute + LINGER)
 
     def _said(self, line: bytes) -> None:
         if not self.is_ready:
