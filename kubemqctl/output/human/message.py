@@ -121,6 +121,11 @@ def _indented(text: str, view: ViewOptions) -> str:
     return "".join(f"{INDENT}{line}\n" if line else "\n" for line in folded)
 
 
+def draw_line(text: str, view: ViewOptions) -> str:
+    """A line of ours that ends in a stranger's words: on a terminal it goes on indented."""
+    return f"\n{INDENT}".join(_folded(text, view.width - len(INDENT), view)) + "\n"
+
+
 _STYLE_OR_CHARACTER = re.compile(r"\x1b\[[0-9;]*m|.", re.DOTALL)
 
 

@@ -19,6 +19,7 @@ from kubemqctl.output.human.message import (
     draw_body,
     draw_event,
     draw_header,
+    draw_line,
     draw_message,
     published,
 )
@@ -64,7 +65,7 @@ def _encoded(text: str) -> bytes:
 def _draw_sent(result: SendResult, view: ViewOptions) -> str:
     where = " ".join(filter(None, (escaped(result.id), "to", escaped(result.channel))))
     if result.error:
-        return f"{view.paint('not sent', RED)} {where}: {escaped(result.error)}\n"
+        return draw_line(f"{view.paint('not sent', RED)} {where}: {escaped(result.error)}", view)
     now = view.now()
     due = f", delivered {moment_text(result.delayed_to, now)}" if result.delayed_to else ""
     expires = f", expires {moment_text(result.expires_at, now)}" if result.expires_at else ""
@@ -74,7 +75,8 @@ def _draw_sent(result: SendResult, view: ViewOptions) -> str:
 def _draw_response(response: Response, view: ViewOptions) -> str:
     """What a query brought; of a command, that it was executed."""
     if not response.executed:
-        return f"{view.paint('not executed', RED)} {escaped(response.channel)}: {escaped(response.error)}\n"
+        refused = f"{view.paint('not executed', RED)} {escaped(response.channel)}: {escaped(response.error)}"
+        return draw_line(refused, view)
     if response.body or response.metadata:
         return draw_message(response, view)
     by = view.paint(f", answered by {escaped(response.client_id)}", DIM) if response.client_id else ""
@@ -88,7 +90,7 @@ def _draw_answered(request: AnsweredRequest, view: ViewOptions) -> str:
         if request.executed
         else f"{view.paint('not executed', RED)}: {escaped(request.error)}"
     )
-    return f"{header}{draw_body(request.body, view)}{result}\n"
+    return f"{header}{draw_body(request.body, view)}{draw_line(result, view)}"
 
 
 def _draw_affected(noun: Affected, view: ViewOptions) -> str:

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from kubemqctl.model.channels import ChannelInfo
-from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Event, Policy, Received, SendResult
+from kubemqctl.model.messages import (
+    NO_POLICY,
+    NO_TAGS,
+    Affected,
+    Event,
+    Policy,
+    Received,
+    Response,
+    SendResult,
+)
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.text import count_text, moment_text, relative_text, size_text, span_text
 from kubemqctl.output.human.renderer import human_renderer
@@ -112,6 +121,22 @@ def test_no_line_of_a_body_can_pass_for_a_header(body: str, colour: bool) -> Non
     assert [line for line in lines if line.startswith("──")] == ["── #7"]
     assert [line for line in lines[1:] if line and not line.startswith("  ")] == []
     assert max(map(cell_len, lines)) <= 40
+
+
+@pytest.mark.parametrize(
+    "noun",
+    [
+        SendResult("id", "c", 0, 0, 0, "x" * 26 + FORGED),
+        Response("c", "id", executed=False, error="x" * 22 + FORGED),
+    ],
+    ids=["sent", "response"],
+)
+def test_no_text_of_a_refusal_can_pass_for_a_header(noun: object) -> None:
+    one, _ = human_renderer(False, 40, now=lambda: NOW, spread=True)
+    first, *rest = one(noun).decode().splitlines()
+    assert first.startswith("not ")
+    assert rest
+    assert [line for line in rest if not line.startswith("  ")] == []
 
 
 @given(st.text(st.characters(codec="utf-8")), st.integers(20, 90), st.booleans())
