@@ -180,6 +180,20 @@ def test_an_answer_lost_on_a_retry_leaves_in_doubt_only_what_was_sent_again(run:
     assert (kept.bodies(kept.failed), kept.bodies(kept.unknown)) == ([], ["b"])
 
 
+def test_a_server_that_does_not_know_what_became_of_a_message_leaves_it_in_doubt(
+    run: Run, kept: Kept
+) -> None:
+    with fake_queue_server(refuse(b"b", "stan: publish ack timeout")) as server:
+        many = send(run, server, "--lines", *kept.options, "-o", "json")
+    with fake_queue_server(refuse(b"b", "stan: publish ack timeout")) as server:
+        one = send(run, server, "b", "-o", "json")
+    assert (many.code, one.code) == (7, 6)
+    assert [r.get("error") for r in many.records()] == [None, "outcome-unknown", None]
+    assert [r.get("error") for r in one.records()] == ["outcome-unknown"]
+    assert "line 2: " in many.err
+    assert (kept.bodies(kept.failed), kept.bodies(kept.unknown)) == ([], ["b"])
+
+
 def test_without_retry_a_refusal_for_now_is_a_failure(run: Run, kept: Kept) -> None:
     with fake_queue_server(refuse(b"b", NOT_NOW)) as server:
         done = send(run, server, "--lines", *kept.options)

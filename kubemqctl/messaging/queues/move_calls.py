@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.model.errors import UsageError
+from kubemqctl.model.errors import TimedOut, UsageError
 from kubemqctl.model.messages import Message, Received, SendResult
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ class MoveCalls(NamedTuple):
 
     `peek` looks at the first messages without holding them. `now` is the time of the server that the
     messages come from, in Unix nanoseconds. `reconnect` and `reconnect_target` raise what is in their way;
-    the second is None where source and target are one server, and share a connection.
+    the second is None where source and target are one server, and share a connection. `leaves_open` is
+    whether a refusal of the target leaves it open that the message is there.
     """
 
     open: Callable[[], Downstream]
@@ -30,11 +31,13 @@ class MoveCalls(NamedTuple):
     reconnect: Callable[[], None]
     reconnect_target: Callable[[], None] | None = None
     mended: Callable[[], int] = lambda: 0
+    leaves_open: Callable[[str], bool] = lambda text: False
 
 
 def move_calls(source: Client, channel: str, target: Client | None = None) -> MoveCalls:
     """The calls that bring messages from the queue `channel` of `source` to `target`, or within `source`."""
     from kubemqctl.client import connection, queues
+    from kubemqctl.client.error_translation import server_error
 
     def again(client: Client) -> Callable[[], None]:
         def reconnect() -> None:
@@ -53,6 +56,7 @@ def move_calls(source: Client, channel: str, target: Client | None = None) -> Mo
         again(source),
         again(target) if target else None,
         lambda: source.mended,
+        lambda text: isinstance(server_error(text), TimedOut),
     )
 
 

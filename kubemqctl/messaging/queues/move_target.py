@@ -109,7 +109,10 @@ class Target:
         arrived = []
         for message, result in zip(portion, results, strict=True):
             if result.error:
-                self.refuse(message, result.error)
+                also = (
+                    "; it may be in the target all the same" if self._calls.leaves_open(result.error) else ""
+                )
+                self.refuse(message, f"{result.error}{also}")
             else:
                 arrived.append(message)
         return arrived

@@ -188,14 +188,21 @@ class Sender:
         """The server has accepted or refused each message of `job`."""
         if not results:
             return
-        refused = [i for i, r in enumerate(results) if r.error]
+        refused = {i: self._link.refusal(r.error) for i, r in enumerate(results) if r.error}
+        # A server may not know either: what stores its messages did not answer it in time.
+        unknown = {i for i, error in refused.items() if is_unknown(error)}
+        failed = [i for i in refused if i not in unknown]
         self._unanswered = 0
         self.summary.accepted += len(results) - len(refused)
-        self.summary.failed += len(refused)
-        for i in refused:
-            self._name([job.lines[i]], self._link.refusal(results[i].error))
+        self.summary.failed += len(failed)
+        self.summary.unknown += len(unknown)
+        for i, error in refused.items():
+            self._name([job.lines[i]], in_doubt(error, 1) if i in unknown else error)
+        if unknown:
+            results = [r._replace(error=UNKNOWN) if i in unknown else r for i, r in enumerate(results)]
         self._results += zip(job.lines, results, strict=True)
-        self._unsent.failed([job.messages[i] for i in refused])
+        self._unsent.failed([job.messages[i] for i in failed])
+        self._unsent.unknown([job.messages[i] for i in unknown])
 
     def _lost(self, job: MessageBatch, error: KubemqctlError) -> None:
         """A request failed: try again where that is safe or was asked for, then record its fate."""

@@ -168,6 +168,17 @@ def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
     assert said == ["message m2: no", "message m4: no"]
 
 
+def test_a_refusal_that_leaves_it_open_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Source(2, room=10)
+    source.refused = [2]
+    said: list[str] = []
+    calls = source.calls()._replace(leaves_open=lambda text: text == "no")
+    options = MoveOptions("source", "target", None, None, Policy(), None, dry=False)
+    with pytest.raises(Partial):
+        Mover(options, calls, StopSignal(), Say(said.append)).run()
+    assert said == ["message m2: no; it may be in the target all the same"]
+
+
 def test_a_message_that_expires_during_a_slow_move_does_not_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr(move, "time", SimpleNamespace(monotonic=lambda: clock[0]))
