@@ -25,7 +25,9 @@ LONGEST_BASE = 80
 # A link that is silent for so long is tried anew rather than waited for: seconds.
 CLOCK_TIMEOUT = 8.0
 # While an event that was announced is on its way, the server is asked so often whether it is there: seconds.
-ASK_EVERY = 5.0
+ASK_EVERY = 3.0
+# Between two answered pings nothing at all came, so many times running: nothing is on its way.
+STILL = 2
 
 
 def publish(client: Client, message: Message, store: bool) -> SendResult:
@@ -125,7 +127,8 @@ class StoredChannel:
         """The first event from `start` on; from `last` that is the newest. None when there is none now.
 
         That an event takes long is no sign that there is none: the built-in broker tells how many there are,
-        and server 2.4.0 answers a subscription with headers as soon as it has an event for it.
+        and server 2.4.0 answers a subscription with headers as soon as it has an event for it. Where headers
+        come and no event does, it may be a server that sends them at once: the bytes of the link tell.
         """
         wakeup = threading.Event()
         feed = self._open("", self.fresh_id(), start, wakeup.set)
@@ -134,7 +137,8 @@ class StoredChannel:
             while not (found := feed.take()):
                 heartbeat.look()
                 # Half a second counts from when the server has heard of us, however far away it is.
-                if feed.stored == 0 or (feed.signed is None and heartbeat.quiet_for(SILENCE)):
+                is_silent = heartbeat.quiet_for(SILENCE) if feed.signed is None else heartbeat.still >= STILL
+                if feed.stored == 0 or (feed.stored is None and is_silent):
                     return None
                 self._look()
                 wakeup.wait(0.1)
@@ -158,6 +162,8 @@ class _Heartbeat:
     def __init__(self, client: Client, notify: Callable[[], None]) -> None:
         self._client = client
         self._notify = notify
+        self.still = 0  # how often running, between two answered pings, no byte came
+        self._after: int | None = None  # the bytes that had come when the last ping was answered
         self._ping: Pending | None = None
         self._first: float | None = None  # when the first one was answered; monotonic seconds
         self._due = 0.0
@@ -175,7 +181,9 @@ class _Heartbeat:
                 now = time.monotonic()
                 self._first = self._first or now
                 self._due = now + ASK_EVERY
+                self._after = bytes_received(self._client.address)
             except TimedOut:
+                self.still = 0
                 # Its answer may stand behind a large event that is still coming.
                 if bytes_received(self._client.address) == self._received:
                     raise
@@ -186,4 +194,6 @@ class _Heartbeat:
 
     def _begin(self) -> None:
         self._received = bytes_received(self._client.address)
+        is_still = self._after is not None and self._received == self._after
+        self.still = self.still + 1 if is_still else 0
         self._ping = begin_ping(self._client, CLOCK_TIMEOUT, self._notify)

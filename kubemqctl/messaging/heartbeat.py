@@ -82,6 +82,8 @@ class Heartbeat:
         self._notify = notify
         self._ping: Pending | None = None
         self._received: int | None = None  # bytes, when that ping began
+        self._after: int | None = None  # likewise, when the last one was answered
+        self.still = 0  # how often running, between two answered pings, no byte came
         self.answered: float | None = None  # when the last ping was answered
 
     def look(self, now: float, alive: bool) -> None:
@@ -92,6 +94,7 @@ class Heartbeat:
             try:
                 ping.result()
             except TimedOut:
+                self.still = 0
                 if not alive and self._calls.received() == self._received:
                     raise
                 return
@@ -101,14 +104,18 @@ class Heartbeat:
             except KubemqctlError:
                 pass  # an answer, if not a good one
             self.answered = now
+            self._after = self._calls.received()
         elif self.next is not None and now >= self.next:
             self._received = self._calls.received()
+            is_still = self._after is not None and self._received == self._after
+            self.still = self.still + 1 if is_still else 0
             self._ping = self._calls.ping(self._timing.ping_patience, self._notify)
             self.next = None
 
     def restart(self) -> None:
         """A subscription begins, perhaps on a new connection."""
-        self._ping = self.answered = None
+        self._ping = self.answered = self._after = None
+        self.still = 0
         self.next = time.monotonic() + self._timing.hush
 
     def calm(self, now: float) -> None:

@@ -35,6 +35,10 @@ class TimeLimits(NamedTuple):
 NO_LIMITS = TimeLimits()
 
 
+# Between two answered pings nothing at all came, so many times running: nothing is on its way.
+STILL = 2
+
+
 class LiveSubscription(Generic[T]):
     """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
 
@@ -142,12 +146,14 @@ class LiveSubscription(Generic[T]):
     def is_announced(self) -> bool:
         """Whether the server has said that a stored event is on its way, however long that takes.
 
-        The built-in broker tells how many there are, server 2.4.0 sends headers as soon as it has one. Of a
-        group others may get them.
+        The built-in broker tells how many there are, server 2.4.0 sends headers as soon as it has one: that
+        is believed until nothing at all has come for a while. Of a group others may get them.
         """
         if not self._is_tracked or self._feed is None or self._feed.signed is None:
             return False
-        return self._came < (1 if self._feed.stored is None else self._feed.stored)
+        if self._feed.stored is not None:
+            return self._came < self._feed.stored
+        return not self._came and self._heartbeat.still < STILL
 
     def reopen(self) -> None:
         """Subscribe anew on the same connection, at once."""

@@ -30,6 +30,7 @@ class FakeStore:
         self.dropping: Container[int] = ()
         self.answers_pings = True
         self.shows_life = True
+        self.tells_stored = True  # how many events a subscription begins with, in its sign of life
         self.refuses = 0  # so many subscriptions from the first on, as a server that is not ready yet does
         self.ends_after: float | None = None  # seconds after which every subscription breaks off by itself
         self.takes = -1  # so many published events, then the connection breaks; -1: all
@@ -85,7 +86,8 @@ class FakeStore:
         at = self._first(request, last)
         if self.shows_life:
             stored = sum(event.Sequence >= at and event.Sequence not in drops for event in self._events)
-            context.send_initial_metadata((("kubemqctl-stored", str(stored)),))
+            told = (("kubemqctl-stored", str(stored)),) if self.tells_stored else ()
+            context.send_initial_metadata(told)
         context.add_callback(self._wake)
         if self.ends_after is not None:
             time.sleep(self.ends_after)

@@ -98,6 +98,29 @@ def test_idle_does_not_count_while_an_event_is_announced(link: Link) -> None:
     assert (code, bodies) == (0, [LARGE]), err
 
 
+@pytest.mark.parametrize("stored", [0, 2])
+def test_a_server_that_sends_headers_at_once_is_believed_when_nothing_comes(
+    channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, stored: int
+) -> None:
+    monkeypatch.setattr(events, "ASK_EVERY", 0.2)
+    with fake_store_server() as fake:
+        fake.tells_stored = False
+        fake.put(stored)
+        ended = Link(fake.address, channel, capfd).sub("--from", "first", "--until", "now")
+    assert ended == (0, [b"1", b"2"][:stored], f"{stored} received\n")
+
+
+def test_idle_counts_again_where_headers_came_at_once_and_nothing_else_does(
+    channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timing = heartbeat.TIMING._replace(ping_every=0.1)
+    monkeypatch.setattr(subscribe.subscribe_store, "__defaults__", (timing,))
+    with fake_store_server() as fake:
+        fake.tells_stored = False
+        code, _, err = Link(fake.address, channel, capfd).sub("--idle", "100ms")
+    assert (code, "nothing arrived" in err) == (6, True)
+
+
 def test_bytes_that_come_keep_a_link_alive_whose_pings_are_not_answered(
     channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
