@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.model.errors import ExitCode
 from tests.project.test_architecture import ALLOWED
 from tests.support.program import Run
+from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 from tests.transcript import README, Block, Stage, blocks, sections
 
@@ -42,13 +44,30 @@ def of_language(language: str, part: str = "") -> Block:
 def test_every_command_is_run_unless_it_says_why_not() -> None:
     told = [block for block in blocks(TEXT) if block.language in ("console", "sh")]
     assert all(block.is_run or re.fullmatch(r"not run: \w[\w ]+", block.note) for block in told)
-    assert sum(not block.is_run for block in told) < 4
-    assert {block.language for block in blocks(TEXT)} == {"console", "sh", "python", "yaml", "ini"}
+    assert sum(not block.is_run for block in told) < 5
+    known = {"console", "sh", "python", "javascript", "yaml", "ini"}
+    assert {block.language for block in blocks(TEXT)} == known
 
 
 def test_every_line_of_a_console_is_a_command_or_its_output() -> None:
     consoles = [block for block in blocks(TEXT) if block.language == "console"]
     assert [block.text for block in consoles if block.told(block.turns) != block.text] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "interpreter"),
+    [("python", sys.executable), ("javascript", "node"), ("sh", "sh")],
+)
+def test_the_handlers_that_stay_work(
+    language: str, interpreter: str, run: Run, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    if shutil.which(interpreter) is None:
+        pytest.skip(f"{interpreter} is not there")
+    program = tmp_path / "handler"
+    program.write_text(of_language(language, '{"kubemqctl":1}').text)
+    stub.fill(channel, 3)
+    done = run("queue", "receive", channel, "--all", "--persistent", "--", interpreter, program)
+    assert (done.code, "3 acknowledged" in done.err) == (0, True), done.err
 
 
 @pytest.mark.builtin
