@@ -57,8 +57,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if (OTHER_SERVER or LIKE) and item.get_closest_marker("builtin"):
             item.add_marker(pytest.mark.skip(f"shown by the built-in broker only; {other}"))
-        elif LIKE and item.get_closest_marker("real_server"):
-            item.add_marker(pytest.mark.skip(f"shown by a real server only; {other}"))
 
 
 def _move_home(patch: pytest.MonkeyPatch, home: Path) -> None:
