@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` imports enum, 3 ms in which Ctrl-C shows a traceback
 import os
-import signal
 import sys
 
 
@@ -32,9 +32,9 @@ def _end_quietly_on_signals() -> None:
     Python raises KeyboardInterrupt wherever it is, also in an import or where nobody can catch it, and shows
     its traceback. And process 1, as in a container, ignores signals that it has no handler for.
     """
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) is not signal.SIG_IGN:
-            signal.signal(signum, _end)
+    for signum in (_signal.SIGINT, _signal.SIGTERM, _signal.SIGHUP):
+        if _signal.getsignal(signum) != _signal.SIG_IGN:
+            _signal.signal(signum, _end)
 
 
 def _end(signum: int, frame: object) -> None:
