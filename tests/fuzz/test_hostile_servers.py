@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from kubemqctl.cli import completion_names
 from kubemqctl.client import channels, connection, events, queues, requests, transaction
-from kubemqctl.messaging.queues import held_messages, receive_options, tx_message
+from kubemqctl.messaging import recovery
+from kubemqctl.messaging.queues import fetcher, receive_options, tx_message, worker
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.fuzz.examples import TIMES, examples
 from tests.fuzz.hostile import HONEST, SUBSCRIPTIONS, HostileServer, Move, Plan, hostile_server
@@ -46,8 +47,11 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "MARGIN", SHORT)
     monkeypatch.setattr(requests, "ANSWER_TIMEOUT", SHORT)
     monkeypatch.setattr(tx_message, "LATE", SHORT)
-    monkeypatch.setattr(held_messages, "PATIENCE", SHORT)
+    monkeypatch.setattr(worker, "SETTLEMENTS", SHORT)
+    monkeypatch.setattr(worker, "LAST_SETTLEMENTS", SHORT)
+    monkeypatch.setattr(fetcher, "REGAIN", SHORT)
     monkeypatch.setattr(receive_options, "LONGEST", SHORT)
+    monkeypatch.setattr(recovery, "REGAIN", SHORT)
     monkeypatch.setattr(channels, "PAUSES", (0.01, 0.01))
     monkeypatch.setattr(channels, "TIMEOUT", SHORT)
     monkeypatch.setattr(channels, "PROBE", SHORT)

@@ -202,7 +202,7 @@ class Sender:
             results = [r._replace(error=UNKNOWN) if i in unknown else r for i, r in enumerate(results)]
         self._results += zip(job.lines, results, strict=True)
         self._unsent.failed([job.messages[i] for i in failed])
-        self._unsent.unknown([job.messages[i] for i in unknown])
+        self._unsent.unknown([job.messages[i] for i in sorted(unknown)])
 
     def _lost(self, job: MessageBatch, error: KubemqctlError) -> None:
         """A request failed: try again where that is safe or was asked for, then record its fate."""
