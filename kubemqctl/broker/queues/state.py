@@ -190,9 +190,12 @@ class BrokerState:
 
     def acknowledge(self, queue: Queue, entries: Sequence[Entry], method: str) -> asyncio.Future[None]:
         """Settle what a client that used `method` is done with."""
-        again = [entry for entry in entries if self.redelivers(method)]
+        again: list[Entry] = []
+        done: list[Entry] = []
+        for entry in entries:
+            (again if self.redelivers(method) else done).append(entry)
         queue.give_back(again, self.clock())
-        return self.remove(queue, [entry for entry in entries if entry not in again])
+        return self.remove(queue, done)
 
     def drop_expired(self, queue: Queue, entries: Sequence[Entry]) -> asyncio.Future[None]:
         """Let go of messages that nobody came for in time."""

@@ -212,17 +212,24 @@ class SqliteJournal:
     def _settle(self, units: list[_Unit]) -> None:
         if not units:
             return
-        error = self._commit(units)
+        error = self._outcome(units)
         if error and len(units) > 1:
-            outcomes = [self._commit([unit]) for unit in units]
+            outcomes = [self._outcome([unit]) for unit in units]
         else:
             outcomes = [error] * len(units)
         self._loop.call_soon_threadsafe(_tell, list(zip(units, outcomes, strict=True)))
 
+    def _outcome(self, units: list[_Unit]) -> str:
+        # Whoever waits hears of it, whatever goes wrong: this thread must not end by itself.
+        try:
+            return self._commit(units)
+        except Exception as e:
+            return f"{type(e).__name__}: {e}"
+
     def _commit(self, units: list[_Unit]) -> str:
         """Write `units` as one transaction; returns what went wrong."""
-        if not any(unit.frees for unit in units) and not self._may_grow(units):
-            return FULL
+        if not all(unit.frees for unit in units) and not self._may_grow(units):
+            return FULL  # several are tried one by one then
         error = self._write(units)
         if error and len(units) == 1:
             if units[0].frees:

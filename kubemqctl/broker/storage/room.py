@@ -48,7 +48,10 @@ class Reserve:
 
     def fits(self, size: int) -> bool:
         """Whether there is room for `size` more bytes."""
-        found = os.statvfs(self._folder)
+        try:
+            found = os.statvfs(self._folder)
+        except OSError:
+            return True  # the folder is gone; what SQLite has open it can still write
         return found.f_bavail * found.f_frsize >= size
 
     def _allocate(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -179,5 +181,36 @@ def test_deleting_great_messages_writes_little(path: Path) -> None:
         before = log.stat().st_size
         await opened.write([schema.messages_go(1, entries(*range(40)))])
         assert log.stat().st_size - before < 1_000_000
+
+    using(path, work)
+
+
+def test_a_folder_that_is_removed_hangs_nobody(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    journal.create(folder / "journal.db", 1)
+
+    async def work(opened: SqliteJournal) -> None:
+        await opened.write([schema.messages_come(1, entries(1))])
+        shutil.rmtree(folder)
+        with contextlib.suppress(JournalError):
+            await asyncio.wait_for(opened.write([schema.messages_come(1, entries(2))]), 5)
+        await asyncio.wait_for(opened.write([schema.messages_go(1, entries(1))]), 5)
+
+    using(folder / "journal.db", work)
+
+
+def test_what_adds_is_refused_beside_what_frees_when_there_is_no_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work(opened: SqliteJournal) -> None:
+        await opened.write([schema.messages_come(1, entries(1, 2))])
+        monkeypatch.setattr(opened._room, "fits", lambda size: False)
+        adding = opened.write([schema.messages_come(1, entries(3))])
+        freeing = opened.write([schema.messages_go(1, entries(1))])
+        with pytest.raises(JournalError, match="the disk is full"):
+            await adding
+        await freeing
+        assert numbers(opened.page(1, 0, 9, 9, bodies=False)) == [2]
 
     using(path, work)
