@@ -15,10 +15,12 @@ from kubemqctl.model.text import reason
 
 
 def refuse_dash(option: str, path: str | None) -> None:
-    """Raise UsageError for `-`, which other programs take for a standard stream: here it is none.
+    """Raise UsageError for `-`, which other programs take for a standard stream, and for an empty path.
 
     stdin is for bodies alone and stdout for data, so a file of that name would be a surprise.
     """
+    if path == "":
+        raise UsageError(f"{option} is empty", hint="it needs the name of a file")
     if path == "-":
         raise UsageError(f"{option} needs the name of a file", hint=f"a file called - is {option} ./-")
 
@@ -29,8 +31,8 @@ def clear_ready_file(path: str) -> None:
     Raises NotFound when the directory is not there, OutputError when the file cannot be replaced.
     """
     refuse_dash("--ready-file", path)
-    folder = os.path.dirname(path)
-    if folder and not os.path.isdir(folder):
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.exists(path) and not os.path.isdir(folder):
         raise NotFound(f"--ready-file: no such directory: {folder}")
     try:
         if os.path.isfile(path) and not _is_stream(path):

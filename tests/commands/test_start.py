@@ -122,3 +122,20 @@ def test_a_dash_for_any_other_file_is_no_file_of_that_name(words: str, run: Run)
     result = run(*words.split(), stdin=b"secret\n")
     assert result.code == 2
     assert "needs the name of a file\nhint: a file called - is --" in result.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "queue send q --lines --failed",
+        "queue send q --lines --unknown",
+        "events sub e --ready-file",
+        "store sub e --checkpoint",
+        "ping --token-file",
+    ],
+)
+def test_the_name_of_a_file_that_is_empty_is_a_usage_error_at_once(words: str, run: Run) -> None:
+    """As that of a variable that is not set."""
+    result = run(*words.split(), "")
+    assert result.code == 2
+    assert f"error: {words.split()[-1]} is empty\n" in result.err
