@@ -8,7 +8,7 @@ from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
-from kubemqctl.messaging.queues.receive_options import ReceiveOptions, not_given
+from kubemqctl.messaging.queues.receive_options import PASSING, ReceiveOptions, not_given
 from kubemqctl.messaging.queues.worker import Worker
 from kubemqctl.model.errors import HandlerFailed, ReaderGone
 from kubemqctl.model.text import count_text
@@ -37,7 +37,8 @@ def handle_messages(
         worker = Worker(run, options, handler, on_fail, calls, stdout, stop, wakeup)
         try:
             worker.run()
-        except (HandlerFailed, ReaderGone):
+        except (HandlerFailed, ReaderGone, *PASSING):
+            # Behind a stop the sums say what was not confirmed.
             if not stop:
                 raise
         finally:

@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
+import grpc
 import pytest
 
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
@@ -17,9 +18,12 @@ from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
 from kubemqctl.messaging.queues.receive_options import ReceiveOptions
 from kubemqctl.messaging.queues.worker import Worker
+from kubemqctl.model.errors import NotReady, Unreachable
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
+from kubemqctl.wire import kubemq_pb2 as pb
 from tests.faults.consumers import Quiet, connected
+from tests.support.fake_server import Abort, fake_server
 from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -64,3 +68,29 @@ def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
         thread.join(20)
     assert works.judge.handled == 20
     assert not sum(q.Waiting for q in stub.info(channel).Info.Queues)
+
+
+def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> None:
+    asked: list[float] = []
+
+    def refuse(requests: Iterator[pb.QueuesDownstreamRequest]) -> Iterator[pb.QueuesDownstreamResponse]:
+        asked.append(time.monotonic())
+        raise Abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        yield pb.QueuesDownstreamResponse()
+
+    run, stop = Quiet(dict(os.environ)), StopSignal()
+    wish = ReceiveOptions("q", most=None, follow=True, wait=None, idle=None, lasting=1.5)
+    handler = HandlerOptions(find(["true"], os.environ), 1, None, "body", 1.0)
+    null = os.open(os.devnull, os.O_WRONLY)
+    with (
+        fake_server(QueuesDownstream=refuse) as address,
+        Proxy(address) as proxy,
+        connected(proxy) as client,
+        closing(Wakeup()) as wakeup,
+        suppress(Unreachable, NotReady),
+    ):
+        calls = worker_calls(client, "q", wakeup.notify)
+        Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup).run()
+    os.close(null)
+    assert 2 <= len(asked) <= 8
+    assert len([text for text in run.said if "trying again" in text]) == 1
