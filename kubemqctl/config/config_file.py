@@ -171,7 +171,8 @@ class _Reader:
                     key_node, f"unknown key {key!r} in {what}", f"known keys: {', '.join(known)}"
                 )
             seen.add(key)
-            self.lines[(*above, key)] = key_node.start_mark.line + 1
+            place = (*above, key)
+            self.lines[place] = key_node.start_mark.line + 1
             yield key, key_node, value
 
     def text(self, node: Any, what: str) -> str:

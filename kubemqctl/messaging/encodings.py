@@ -119,7 +119,7 @@ def _gzip(body: bytes) -> bytes:
 def _base64(body: bytes) -> bytes:
     try:
         # White space is for people: mails and YAML break lines. Anything else would be skipped in silence.
-        return a2b_base64(b"".join(body.split()), strict_mode=True)
+        return a2b_base64(b"".join(body.split()), strict_mode=True)  # type: ignore[call-arg]
     except TypeError:  # Python 3.10 knows no strict mode
         return _base64_checked(b"".join(body.split()))
     except Base64Error as e:

@@ -57,11 +57,13 @@ def wanted(count: int | None, exactly: int | None, none: bool, where: bool, neve
     return Wanted(count or 1, None)
 
 
-class Miss(NamedTuple, Generic[N]):
+class Miss(Generic[N]):
     """A message that is not as it should be, and the conditions that say so, each with what it found."""
 
-    noun: N
-    failed: list[tuple[str, str]]
+    # No NamedTuple: Python 3.10 has none that is generic.
+    def __init__(self, noun: N, failed: list[tuple[str, str]]) -> None:
+        self.noun = noun
+        self.failed = failed
 
     @property
     def name(self) -> str:
