@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import os
 import signal
@@ -124,6 +125,9 @@ async def serve(config: BrokerConfig, ready: Callable[[str], None], stop: asynci
 
     Raises UsageError, ConfigError or KubemqctlError when it cannot start.
     """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     if config.data is None:
         return await _recover_and_serve(in_memory(), config, ready, stop)
     with data_directory.claim(config.data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -54,6 +55,9 @@ def _client(settings: Settings, warn: Warn, pause: Pause, credentials: Credentia
     prepare_grpc()
     from kubemqctl.client.connection import Client
 
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
     return Client(settings, warn, pause, credentials)
 
 

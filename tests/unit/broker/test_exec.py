@@ -219,7 +219,8 @@ def test_orphans_that_end_leave_no_zombies(start: Start) -> None:
 
 def test_what_ignores_the_polite_signal_is_killed(run: Run) -> None:
     stubborn = "import signal, os; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True);"
-    script = f"{PYTHON} -c '{stubborn} signal.pause()' & sleep 0.3"
+    stubborn += ' open("up", "w");'
+    script = f"{PYTHON} -c '{stubborn} signal.pause()' & until test -e up; do sleep 0.05; done"
     result = run("broker", "exec", "--", "sh", "-c", script, address="")
     assert result.code == 0
     until(lambda: not alive(int(result.text)), "the background process is gone", 1)
