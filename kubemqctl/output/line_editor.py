@@ -177,7 +177,8 @@ def _keys(action: Callable[[LineEditor], None], *keys: str) -> dict[str, Callabl
 
 _ACTIONS: dict[str, Callable[[LineEditor], None]] = {
     **_keys(LineEditor._enter, "\r", "\n"),
-    **_keys(LineEditor._delete_or_end, "\x04"),
+    # Ctrl-D that was typed before the terminal was ours: the driver keeps such an end as NUL.
+    **_keys(LineEditor._delete_or_end, "\x04", "\x00"),
     **_keys(LineEditor._delete_word, "\x17"),
     **_keys(lambda e: e._replace(e._cursor - 1, e._cursor) if e._cursor else None, "\x7f", "\x08"),
     **_keys(lambda e: e._replace(e._cursor, e._cursor + 1), "\x1b[3~"),

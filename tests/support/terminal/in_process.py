@@ -39,6 +39,8 @@ class TerminalResult(NamedTuple):
     def foreign(self) -> str:
         """`written` without our own colours and cursor movements."""
         rest = re.sub("\r+\n", "\n", self.written)
+        # The line editor goes back to the first column to draw its line, and forward to the cursor.
+        rest = re.sub(r"\r\x1b\[(?:K|[0-9]+C)", "", rest)
         for ours in sorted(_SCREEN, key=len, reverse=True):
             rest = rest.replace(ours, "")
         return re.sub(r"\x1b\[([0-9;]*)m", lambda m: "" if m[1] in _COLOURS else m[0], rest)
