@@ -193,6 +193,9 @@ class Worker:
         in_hand = self._running + len(self.settlements) + len(self._delay)
         if self._running >= handler.concurrency or in_hand >= MOST_IN_HAND:
             return
+        # Server 2.4.0 gives messages out of order while one of another Get is held.
+        if not self._running and self._held_messages.settling:
+            return
         budget.look()
         if budget.over or budget.pause or self._forwarder.is_full:
             return
