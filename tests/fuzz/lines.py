@@ -18,6 +18,7 @@ _INPUTS = {
     "": b"",
     "lines": b"one\ntwo\n\nthree",
     "records": b'{"body":"one","tags":{"a":"b"}}\n{"body_base64":"/w=="}\n',
+    "kept": b'{"channel":"q","body":"one","timestamp":"2024-05-31T08:30:00Z"}\n{"body":"nowhere"}\n',
     "acks": b"extend 30s\nack\nnext\nreject\n",
     "changes": b'modify {"body":"x"}\nnext\nresend q2\n',
 }
@@ -52,6 +53,9 @@ StreamQueueMessage: queue tx q --visibility 1s --wait 100ms -- true
 QueuesDownstream QueuesInfo SendQueueMessagesBatch: queue move q other --all
 QueuesDownstream QueuesInfo: queue move q other --all --dry-run --where tags[a]=b -o json
 QueuesDownstream QueuesInfo SendQueueMessagesBatch: queue move q other --count 2 --max-receives 3
+QueuesDownstream QueuesInfo SendQueueMessagesBatch ReceiveQueueMessages Ping: queue copy q other --all
+QueuesDownstream QueuesInfo ReceiveQueueMessages: queue peek q --all --where body.a=1 --decode gzip -o json
+SendQueueMessagesBatch < kept: queue send --json-lines --keep-channel --pace 100x -o json
 QueuesInfo: queue list -o json
 QueuesInfo: queue list -o human
 QueuesInfo: queue info q -o yaml
@@ -69,6 +73,8 @@ SubscribeToEvents Ping ~: store sub e --durable me --count 2 -o json
 SendRequest: cmd send c body --timeout 100ms
 SendRequest: query send c body --timeout 100ms -o json
 SendRequest: query send c body --timeout 100ms -o human
+SendRequest < lines: query send c --lines --concurrency 2 --timeout 100ms -o json
+SendRequest < records: cmd send c --json-lines --timeout 100ms
 SubscribeToRequests SendResponse Ping ~: cmd respond c --ok -o json
 SubscribeToRequests SendResponse ~: query respond c --echo --count 2 --no-reconnect
 SubscribeToRequests SendResponse ~: query respond c --count 1 -o human -- cat

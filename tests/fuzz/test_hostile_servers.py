@@ -43,6 +43,7 @@ def _in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "PING_TIMEOUT", SHORT)
     monkeypatch.setattr(events, "CLOCK_TIMEOUT", SHORT)
     monkeypatch.setattr(connection.Client.call, "__defaults__", (SHORT,))
+    monkeypatch.setattr(connection.Client.begin, "__defaults__", (SHORT,))
     monkeypatch.setattr(connection.Client.start, "__defaults__", (SHORT, None))
     monkeypatch.setattr(requests, "MARGIN", SHORT)
     monkeypatch.setattr(requests, "ANSWER_TIMEOUT", SHORT)

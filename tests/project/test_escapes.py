@@ -213,8 +213,9 @@ def test_a_prompt_shows_the_message_and_obeys_none_of_it(terminal: HostileServer
 
 REFUSED_LINES = (
     "ping", "queue list", "queue peek q", "queue receive q", "queue tx q --ack", "queue send q x",
-    "queue ack-all q --yes", "queue move q r --all", "events pub e x", "events sub e --no-reconnect",
-    "store pub e x", "cmd send c x", "query send c x", "cmd respond c --ok", "channel list", "top", "doctor",
+    "queue ack-all q --yes", "queue move q r --all", "queue copy q r --all",
+    "events pub e x", "events sub e --no-reconnect", "store pub e x",
+    "cmd send c x", "query send c x", "cmd respond c --ok", "channel list", "top", "doctor",
 )  # fmt: skip
 
 
@@ -240,6 +241,9 @@ WRONG_LINES = """
     queue send q x --dead-letter EVIL | queue send q x --delimiter \\EVIL | queue send q x --rate EVIL
     queue receive q -- EVIL | queue receive q --ack EVIL | queue receive q --on-fail EVIL -- true
     queue receive q --handler-input EVIL -- true | queue tx q --resend EVIL
+    queue peek q --where EVIL | queue peek q --decode EVIL | queue send q x --encode EVIL
+    queue send q --json-lines --pace EVIL | queue send EVIL --json-lines --keep-channel
+    queue copy q r --all --to-profile EVIL | query send q --lines --concurrency EVIL
     queue move q r --all --where EVIL | queue move q EVIL --all
     store sub s --from EVIL | store sub s --until EVIL | store sub s --durable EVIL | store sub s --group EVIL
     store sub s --checkpoint EVIL/x | events sub EVIL | events sub e --ready-file EVIL/x
