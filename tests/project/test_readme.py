@@ -45,7 +45,7 @@ def test_every_command_is_run_unless_it_says_why_not() -> None:
     told = [block for block in blocks(TEXT) if block.language in ("console", "sh")]
     assert all(block.is_run or re.fullmatch(r"not run: \w[\w ]+", block.note) for block in told)
     assert sum(not block.is_run for block in told) < 5
-    known = {"console", "sh", "python", "javascript", "yaml", "ini"}
+    known = {"console", "sh", "python", "javascript", "yaml", "ini", "text"}
     assert {block.language for block in blocks(TEXT)} == known
 
 
@@ -87,6 +87,22 @@ def test_the_workflow_runs_tests_that_have_a_broker(tmp_path: Path, broker: Brok
         "    assert os.environ['KUBEMQ_ADDRESS']\n    subprocess.run(['kubemqctl', 'ping'], check=True)\n"
     )
     assert "1 passed" in stage.run("sh", "-c", steps[-1]["run"])
+
+
+@pytest.mark.builtin
+def test_the_lines_for_monitoring_work(tmp_path: Path, broker: Broker, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 1)
+    block = of_language("text")
+    cron, nagios = block.text.splitlines()
+    cron = cron.removeprefix("* * * * * ").replace("/var/lib/node_exporter", str(tmp_path))
+    nagios = nagios.removeprefix("command_line  ").replace("$HOSTADDRESS$:50000", broker.address)
+    stage = Stage(tmp_path, broker.address, [block])
+    stage.run("sh", "-c", cron)
+    assert (
+        f'kubemq_channel_waiting{{name="{channel}",type="queues"}} 1'
+        in (tmp_path / "kubemq.prom").read_text()
+    )
+    assert "KUBEMQ OK" in stage.run("sh", "-c", nagios.replace("$ARG1$", channel))
 
 
 def test_the_unit_of_the_worker_is_one_that_starts_it(run: Run) -> None:

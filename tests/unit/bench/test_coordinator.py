@@ -140,7 +140,7 @@ def test_subscribers_who_hear_nothing_are_an_error(board: Scoreboard) -> None:
     board.put(1, HEARD, 0)
     found = ran(board, *READY, pattern="events")
     assert isinstance(found.failure, TimedOut)
-    assert "not heard" in found.failure.message
+    assert "did not arrive" in found.failure.message
 
 
 def test_processes_that_cannot_be_started_are_an_error_that_says_why(
