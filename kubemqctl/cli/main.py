@@ -142,7 +142,7 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
     if message.startswith("No such option"):
         known = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
         meant = did_you_mean.option(e.option_name, [*known, *VALUED, *SWITCHES])
-        dash = "" if meant and e.option_name.startswith("--") else _dash_hint(found, path)
+        dash = _dash_hint(found, path)  # a body that is near to an option is data all the same
         return f"{meant} {dash[:1].upper()}{dash[1:]}".strip() if meant else dash or see
     if message.startswith("Missing argument") and words[-1].startswith("-"):
         return _dash_hint(found, path) or see

@@ -14,15 +14,15 @@ from kubemqctl.model.errors import ConfigError, NotFound, OutputError, UsageErro
 from kubemqctl.model.text import reason
 
 
-def refuse_dash(option: str, path: str | None) -> None:
+def refuse_dash(option: str, path: str | None, what: str = "file") -> None:
     """Raise UsageError for `-`, which other programs take for a standard stream, and for an empty path.
 
     stdin is for bodies alone and stdout for data, so a file of that name would be a surprise.
     """
     if path == "":
-        raise UsageError(f"{option} is empty", hint="it needs the name of a file")
+        raise UsageError(f"{option} is empty", hint=f"it needs the name of a {what}")
     if path == "-":
-        raise UsageError(f"{option} needs the name of a file", hint=f"a file called - is {option} ./-")
+        raise UsageError(f"{option} needs the name of a {what}", hint=f"a {what} called - is {option} ./-")
 
 
 def clear_ready_file(path: str) -> None:

@@ -15,7 +15,7 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from kubemqctl.config.files import read_file
+from kubemqctl.config.files import read_file, refuse_dash
 from kubemqctl.model.errors import ConfigError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE
 from kubemqctl.model.text import nearest, quoted
@@ -59,6 +59,7 @@ def decoder(names: Sequence[str], protobuf: Protobuf = Protobuf()) -> Step | Non
             "--decode protobuf needs --proto-set FILE and --proto-type NAME",
             hint="the file is written by: protoc --include_imports --descriptor_set_out=FILE …",
         )
+    refuse_dash("--proto-set", protobuf.path or None)
     if PROTOBUF in names[:-1]:
         raise UsageError("--decode protobuf comes last: it makes JSON of a body")
     known = _DECODERS | ({PROTOBUF: protobuf_reader(protobuf)} if PROTOBUF in names else {})

@@ -116,12 +116,23 @@ def test_a_dash_is_one_of_several_body_files_but_only_once(run: Run, channel: st
         "broker run --ephemeral --listen 127.0.0.1:0 --ready-file -",
         "broker run --ephemeral --listen 127.0.0.1:0 --token-file -",
         "broker run --ephemeral --listen 127.0.0.1:0 --tls-cert - --tls-key -",
+        "queue peek q --decode protobuf --proto-set - --proto-type T",
     ],
 )
 def test_a_dash_for_any_other_file_is_no_file_of_that_name(words: str, run: Run) -> None:
     result = run(*words.split(), stdin=b"secret\n")
     assert result.code == 2
     assert "needs the name of a file\nhint: a file called - is --" in result.err
+
+
+@pytest.mark.parametrize(
+    "words", ["broker run --listen 127.0.0.1:0 --data NAME", "broker exec --data NAME -- true"]
+)
+def test_a_dash_or_nothing_is_no_directory_for_messages(words: str, run: Run) -> None:
+    dash, empty = (run(*(name if w == "NAME" else w for w in words.split())) for name in ("-", ""))
+    assert dash.code == 2
+    assert "--data needs the name of a directory\nhint: a directory called - is --data ./-" in dash.err
+    assert (empty.code, "--data is empty" in empty.err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_a_command_that_changes_something_is_no_answer_to_a_word_that_is_far_fro
         ("queue send loop -p", "an argument that begins with a dash goes after `--`"),
         ("queue send loop --tag", "an argument that begins with a dash goes after `--`"),
         ("queue move --all -- -a -b --dry-run", "options go before `--`"),
+        ("queue send loop --quite", "did you mean --quiet? A CHANNEL or a BODY that begins with a dash"),
         ("queue send loop -d", "the argument BODY, or --file PATH? A CHANNEL or a BODY that begins"),
     ],
 )

@@ -150,6 +150,7 @@ def run_broker(
     run: Invocation = ctx.obj
     if ephemeral and data is not None:
         raise UsageError("--ephemeral and --data cannot be used together")
+    files.refuse_dash("--data", data, "directory")
     directory = None if ephemeral else Path(data) if data is not None else default_data(run.environ)
     flags = run.common.flags
     if flags.addresses:
@@ -194,6 +195,7 @@ def execute(
         raise UsageError("broker exec has no --address", hint="it listens on a free port of 127.0.0.1")
     from kubemqctl.broker.exec import run_command
 
+    files.refuse_dash("--data", data, "directory")
     directory = Path(data) if data is not None else None
     tested = ForTests(tuple(fault or ()), fault_seed, like)
     made: list[BrokerConfig] = []
