@@ -75,7 +75,8 @@ class Sender:
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
-        self._results: list[tuple[int, SendResult]] = []  # with their lines, until they are given out
+        # With their lines, until they are given out.
+        self._results: list[tuple[Sequence[int], Sequence[SendResult]]] = []
         self._name_failure = FirstFew(complain)
 
     def run(self, batches: Iterable[InputBatch], parse: Callable[[InputBatch], ParsedBatch]) -> SendSummary:
@@ -200,7 +201,7 @@ class Sender:
             self._name([job.lines[i]], in_doubt(error, 1) if i in unknown else error)
         if unknown:
             results = [r._replace(error=UNKNOWN) if i in unknown else r for i, r in enumerate(results)]
-        self._results += zip(job.lines, results, strict=True)
+        self._results.append((job.lines, results))
         self._unsent.failed([job.messages[i] for i in failed])
         self._unsent.unknown([job.messages[i] for i in sorted(unknown)])
 
@@ -233,19 +234,21 @@ class Sender:
             self.summary.failed += count
         self._name(job.lines, in_doubt(error, count) if unknown else error)
         told = UNKNOWN if unknown else error.message
-        self._results += [
-            (line, SendResult(m.id, m.channel, error=told))
-            for line, m in zip(job.lines, job.messages, strict=True)
-        ]
+        self._results.append((job.lines, [SendResult(m.id, m.channel, error=told) for m in job.messages]))
         (self._unsent.unknown if unknown else self._unsent.failed)(job.messages)
 
     def _tell(self) -> None:
         """Give out what became of a request, in the order of the input: a retry knows some of it first."""
-        results = sorted(self._results, key=lambda result: result[0])
-        self._results = []
-        if results:
-            self.summary.last_line = results[-1][0]
-            self._emit([result for _, result in results])
+        parts, self._results = self._results, []
+        if not parts:
+            return
+        lines, results = parts[0]
+        if len(parts) > 1:
+            pairs = [pair for part in parts for pair in zip(*part, strict=True)]
+            pairs.sort(key=lambda pair: pair[0])
+            lines, results = [line for line, _ in pairs], [result for _, result in pairs]
+        self.summary.last_line = lines[-1]
+        self._emit(results)
 
     def _after(self, error: KubemqctlError) -> None:
         """Go on, or give up: nothing helps against a refused token, and little against silence."""
