@@ -34,7 +34,7 @@ class AnswerTimer:
         stopping: Callable[[], bool] = lambda: False,
         insists: bool = False,
     ) -> None:
-        self._timeout = self._quiet = timeout
+        self._quiet = timeout
         self._traffic = traffic
         self._stopping = stopping
         self._insists = insists
@@ -63,8 +63,8 @@ class AnswerTimer:
         return now >= self._deadline
 
     def error(self, address: str) -> TimedOut:
-        """What to raise then."""
-        return TimedOut(f"{address} did not answer within {self._timeout:.3g} s")
+        """What to raise then; it names the seconds that were given, fewer after a stop."""
+        return TimedOut(f"{address} did not answer within {self._quiet:.3g} s")
 
 
 def watch(call: Any, timer: AnswerTimer) -> None:

@@ -99,6 +99,7 @@ def test_once_a_stop_came_little_time_is_left(
 
     timer = AnswerTimer(30, lambda: clock.moved, lambda: True, insists)
     assert clock.ends_after(timer, step) == pytest.approx(seconds, abs=0.3)
+    assert str(timer.error("host:1")) == "host:1 did not answer within 3 s"
 
 
 def test_what_would_be_lost_is_waited_for_in_spite_of_a_stop_as_long_as_it_comes(
