@@ -61,7 +61,7 @@ def _what_to_write(text: str) -> str:
     if "@" in text:
         return "addresses have no user: use a token or a client certificate"
     if scheme := re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text):
-        host = quoted(text[scheme.end() :].partition("/")[0]) or "localhost"
+        host = quoted(text[scheme.end() :].partition("/")[0] or "localhost")
         return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"
     if re.fullmatch(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
         return f"an IPv6 address goes in brackets: [{text}]:50000"

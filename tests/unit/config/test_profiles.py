@@ -35,6 +35,7 @@ def test_addresses_that_are_taken(text: str, tmp_path: Path) -> None:
         ("::1", "an IPv6 address goes in brackets: [::1]:50000"),
         ("http://localhost:9090/x", "without http://: localhost:9090"),
         ("kubemq://prod", "without kubemq://: prod:50000"),
+        ("unix:///tmp/socket", "without unix://: localhost:50000"),
         ("localhost:0", "a port is a number from 1 to 65535"),
         ("localhost:65536", "a port is a number from 1 to 65535"),
         ("localhost:-1", "a port is a number from 1 to 65535"),
