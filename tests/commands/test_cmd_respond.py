@@ -109,7 +109,8 @@ def test_a_group_shares_what_another_sees_whole(start: Start, stub: Stub, channe
     shares = [[r["id"] for r in member.stop().records()] for member in members]
     assert sorted(shares[0] + shares[1], key=lambda i: int(i[1:])) == ids
     assert all(shares)
-    assert [r["id"] for r in other.stop().records()] == ids
+    # Server 2.4.0 hands requests to a group in no strict order.
+    assert sorted((r["id"] for r in other.stop().records()), key=lambda i: int(i[1:])) == ids
 
 
 # --- what is refused ---

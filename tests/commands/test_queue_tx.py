@@ -279,9 +279,10 @@ def test_a_stop_that_reaches_the_handler_too_makes_no_failure(
     handler_first: bool, start: Start, stub: Stub, channel: str, tmp_path: Path
 ) -> None:
     stub.send(channel, "x")
+    elsewhere = f"{channel}.elsewhere"
     pids = tmp_path / "pids"
     handler = f"echo $$ > {pids}; sleep 60 & wait"
-    holding = start("queue", "tx", channel, "--on-fail", "resend=elsewhere", "--", "sh", "-c", handler)
+    holding = start("queue", "tx", channel, "--on-fail", f"resend={elsewhere}", "--", "sh", "-c", handler)
     until(lambda: pids.exists() and pids.read_text(), "the handler runs")
     for reached in ("handler", "us") if handler_first else ("us", "handler"):
         if reached == "us":
@@ -291,4 +292,4 @@ def test_a_stop_that_reaches_the_handler_too_makes_no_failure(
     ended = holding.wait()
     assert ended.code == 143
     assert "given back" in ended.err
-    assert stub.info("elsewhere").Info.Waiting == 0
+    assert stub.info(elsewhere).Info.Waiting == 0

@@ -369,7 +369,9 @@ def test_a_closed_connection_gives_back_at_the_tail_and_counts(stub: Stub, chann
     with Stub(stub.address, client="other") as other:
         take(other, channel)
     messages = stub.receive(channel, 2, wait=10).Messages
-    assert (bodies(messages), counts(messages)) == (["2", "1"], [1, 2])
+    came = list(zip(bodies(messages), counts(messages), strict=True))
+    # Server 2.4.0 may not have given the second one to anybody yet when the first one comes back.
+    assert came == [("2", 1), ("1", 2)] or (OTHER_SERVER and came == [("1", 2), ("2", 1)])
 
 
 @together
