@@ -38,18 +38,19 @@ class Recovery:
         self._say = say
         self._noun = noun
         self._for_ever = for_ever
+        # One for all: a server that lets itself be connected to and refuses the rest is asked less and less.
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
 
     def regain(self, error: KubemqctlError, reconnect: Callable[[], None]) -> None:
         """Connect again; a signal ends that too. Raises `error` when the server is not back in time."""
         patience = math.inf if self._for_ever else REGAIN
         limit = "" if self._for_ever else f" for {REGAIN:g} s"
         self._say.note(f"{error.message}; trying again{limit}")
-        backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         deadline = time.monotonic() + patience
         is_back = False
         try:
             while not self._stop and not is_back:
-                self._stop.wait(backoff.pause())
+                self._stop.wait(self._backoff.pause())
                 try:
                     reconnect()
                     is_back = True
