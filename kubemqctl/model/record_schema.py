@@ -170,7 +170,6 @@ _NEVER_LEFT_OUT = (
     r.put_always,
     r.put_seconds,
     r.put_round_trip,
-    r.put_elapsed,
     r.put_rate,
     r.put_share,
     r.put_histogram,

@@ -157,8 +157,9 @@ def put_span(record: Record, name: str, value: int | None) -> None:
 
 
 def put_elapsed(record: Record, name: str, value: int) -> None:
-    """Nanoseconds, to the millisecond, or below a second to the microsecond."""
-    record[name] = f"{value / 1e9:.3f}s" if value >= 999_999_500 else f"{value / 1e6:.3f}ms"
+    """Nanoseconds, to the millisecond, or below a second to the microsecond; none of nothing."""
+    if value:
+        record[name] = f"{value / 1e9:.3f}s" if value >= 999_999_500 else f"{value / 1e6:.3f}ms"
 
 
 def put_rate(record: Record, name: str, value: float) -> None:

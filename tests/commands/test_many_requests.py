@@ -69,6 +69,8 @@ def test_records_have_the_line_that_they_answer(run: Run, stub: Stub, channel: s
         (3, False, "no", "no such"),
         (4, False, "", f"nobody answered on {channel} within 0.2 s"),
     ]
+    # What nobody answered took no time that could be told.
+    assert ["elapsed" in r for r in done.records()] == [True, True, False]
     errors = [json.loads(line) for line in done.err.splitlines()]
     assert [(e["message"].partition(":")[0], e["exit_code"]) for e in errors] == [
         ("line 3", 9),
