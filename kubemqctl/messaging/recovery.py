@@ -28,7 +28,8 @@ class Recovery:
     """Waits for servers that were lost. `doubt` is what may be said of the batch in flight meanwhile.
 
     `sends_again` is how many of it go to the target once more when the server is back. It is
-    tried for REGAIN seconds, or `for_ever`: until a signal.
+    tried for REGAIN seconds, or `for_ever`: until a signal. A server that is lost as soon as it is back
+    was not regained, unless something `went_well` in between.
     """
 
     def __init__(self, stop: StopSignal, say: Say, noun: str = "message", *, for_ever: bool = False) -> None:
@@ -40,13 +41,23 @@ class Recovery:
         self._for_ever = for_ever
         # One for all: a server that lets itself be connected to and refuses the rest is asked less and less.
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        self._deadline = self._back_at = -math.inf
+
+    def went_well(self) -> None:
+        """Something arrived: the next loss is another one."""
+        self._back_at = -math.inf
+        self._backoff.reset()
 
     def regain(self, error: KubemqctlError, reconnect: Callable[[], None]) -> None:
         """Connect again; a signal ends that too. Raises `error` when the server is not back in time."""
-        patience = math.inf if self._for_ever else REGAIN
+        now = time.monotonic()
+        if now > self._back_at + 2 * LONGEST_PAUSE:
+            self._deadline = now + (math.inf if self._for_ever else REGAIN)
+        elif now >= self._deadline:
+            self._tell(is_back=False)
+            raise error
         limit = "" if self._for_ever else f" for {REGAIN:g} s"
         self._say.note(f"{error.message}; trying again{limit}")
-        deadline = time.monotonic() + patience
         is_back = False
         try:
             while not self._stop and not is_back:
@@ -54,8 +65,9 @@ class Recovery:
                 try:
                     reconnect()
                     is_back = True
+                    self._back_at = time.monotonic()
                 except LOST:
-                    if time.monotonic() >= deadline:
+                    if time.monotonic() >= self._deadline:
                         raise error from None
         finally:
             self._tell(is_back)

@@ -124,6 +124,8 @@ class ToStore:
         arrived = self._send([event for event, shown in portion if shown is not None])
         self.copied += len(arrived)
         self._advance(arrived)
+        if arrived:
+            self._recovery.went_well()
         there = set(map(id, arrived))
         missing = (at for at, (event, shown) in enumerate(portion) if shown and id(event) not in there)
         done = next(missing, len(portion))

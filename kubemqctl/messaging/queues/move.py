@@ -258,6 +258,8 @@ class Mover:
             arrived = self._target.send(portion)
             self.moved += len(arrived)
             self._advance(arrived)
+            if arrived:
+                self._recovery.went_well()
             if self._options.copies:
                 self._seen.update(m.sequence for m in arrived)
             elif held and arrived:
