@@ -219,6 +219,18 @@ for r in records():
     assert left(stub, channel) == ["2"]
 
 
+def test_a_stop_gives_back_what_waits_for_one_that_is_not_ready(
+    start: Start, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, "x")
+    handler = ("sh", "-c", "echo started >&2; exec cat")
+    worker = start("queue", "receive", channel, "--follow", "--persistent", "--grace", "1m", "--", *handler)
+    worker.wait_for_stderr("started")
+    until(lambda: not stub.peek(channel).Messages, "the message is held")
+    assert worker.stop().code == 143
+    assert left(stub, channel) == ["x"]
+
+
 def test_a_worker_that_is_killed_takes_it_along(
     start: Start, stub: Stub, channel: str, tmp_path: Path
 ) -> None:

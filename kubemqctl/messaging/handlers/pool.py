@@ -156,6 +156,11 @@ class HandlerPool:
             while True:
                 yield self._outcomes.get_nowait()
 
+    def begin_no_more(self) -> None:
+        """Give back what no handler has begun, as "stopped"; those that run go on."""
+        self._closed = True
+        self._wakeup.notify()
+
     def finish(self, grace: float) -> None:
         """Start no more, wait `grace` seconds for those that run, end the rest; all have ended on return.
 
@@ -163,8 +168,7 @@ class HandlerPool:
         """
         if self._done:
             return
-        self._closed = True
-        self._wakeup.notify()
+        self.begin_no_more()
         self.wait(grace)
         self._halted = True
         self._wakeup.notify()

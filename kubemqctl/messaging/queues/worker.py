@@ -168,8 +168,9 @@ class Worker:
             self.settlements.add(self._waiting.popleft())
 
     def _hurry(self) -> None:
-        """As above; what runs has the grace."""
+        """As above; what runs has the grace, and what waits for a handler that is not ready goes back."""
         self._begin_no_more()
+        self._pool.begin_no_more()
         self._grace_until = min(self._grace_until, time.monotonic() + self._handler.grace)
 
     def _end_with(self, error: KubemqctlError) -> None:
