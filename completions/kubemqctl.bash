@@ -115,8 +115,8 @@ _kubemqctl_table() {
             arguments='channels:commands -'
             ;;
         'cmd respond')
-            options='--ok --error --group -n --count --concurrency --tag --handler-input --handler-output --persistent --handler-timeout --grace --ready-file --background --log --no-reconnect'
-            values='--error=- --group=- -n=- --count=- --concurrency=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file --log=file'
+            options='--ok --error --group -n --count --concurrency --tag --handler-input --handler-output --persistent --handler-timeout --grace --decode --proto-set --proto-type --ready-file --background --log --no-reconnect'
+            values='--error=- --group=- -n=- --count=- --concurrency=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --ready-file=file --log=file'
             arguments='channels:commands'
             handler='--'
             ;;
@@ -126,8 +126,8 @@ _kubemqctl_table() {
             arguments='channels:queries -'
             ;;
         'query respond')
-            options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --persistent --handler-timeout --grace --ready-file --background --log --no-reconnect'
-            values='--reply=- --reply-file=file --error=- --group=- -n=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --ready-file=file --log=file'
+            options='--reply --reply-file --echo --error --group -n --count --concurrency --metadata --tag --handler-input --handler-output --persistent --handler-timeout --grace --decode --proto-set --proto-type --ready-file --background --log --no-reconnect'
+            values='--reply=- --reply-file=file --error=- --group=- -n=- --count=- --concurrency=- --metadata=- --tag=- --handler-input=words:body,json --handler-output=words:body,json --handler-timeout=- --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --ready-file=file --log=file'
             arguments='channels:queries'
             handler='--'
             ;;

@@ -340,6 +340,9 @@ function __kubemqctl_table
                 'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
                 'option|--background||Start it detached, and return when it is live.' \
                 'option|--log|file|With --background: append its output to FILE.' \
@@ -383,6 +386,9 @@ function __kubemqctl_table
                 'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
+                'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
+                'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
+                'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|--ready-file|file|Create the file PATH once messages can arrive.' \
                 'option|--background||Start it detached, and return when it is live.' \
                 'option|--log|file|With --background: append its output to FILE.' \

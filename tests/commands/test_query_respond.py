@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import sys
@@ -60,6 +61,18 @@ def test_echo_returns_body_metadata_and_tags(start: Start, stub: Stub, channel: 
     start("query", "respond", channel, "--echo", ready=True)
     answer = query(stub, channel, b"\xff\x00", Metadata="m", Tags={"a": "b"})
     assert (answer.Body, answer.Metadata, dict(answer.Tags)) == (b"\xff\x00", "m", {"a": "b"})
+
+
+def test_a_packed_body_is_printed_unpacked_and_answered_as_it_came(
+    start: Start, stub: Stub, channel: str
+) -> None:
+    started = start(
+        "query", "respond", channel, "--echo", "--decode", "gzip", "--count", "1", "-o", "json", ready=True
+    )
+    packed = gzip.compress(b"tea")
+    assert query(stub, channel, packed).Body == packed
+    (record,) = started.wait().records()
+    assert record["body"] == "tea"
 
 
 def test_what_is_given_goes_over_what_is_echoed(start: Start, stub: Stub, channel: str) -> None:

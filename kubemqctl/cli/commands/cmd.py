@@ -9,9 +9,10 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
-from kubemqctl.model.messages import NO_TAGS, Request
+from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
+from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("cmd")
 register = group.register
@@ -77,6 +78,9 @@ def respond(
     persistent: o.Persistent = False,
     handler_timeout: o.HandlerTimeout = None,
     grace: o.Grace = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     ready_file: o.ReadyFile = None,
     background: o.Background = False,
     log: o.Log = None,
@@ -96,6 +100,8 @@ def respond(
       kubemqctl cmd respond 'lights.*' --group house -- sh -c 'echo "$KUBEMQ_CHANNEL $(cat)" >> lights.log'
       kubemqctl cmd respond deploy --count 1 -o json -- sh -c 'cat > plan.json'
     """
+    from kubemqctl.messaging.encodings import Protobuf
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.requests.respond import (
         AnswerChoice,
         HandlerFlags,
@@ -104,12 +110,14 @@ def respond(
         respond,
     )
 
+    run: Invocation = ctx.obj
     return respond(
-        ctx.obj,
+        run,
         ResponderSubscription("commands", channel, group, not no_reconnect, ready_file),
         AnswerChoice(ok=ok, error=error),
         HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace, persistent),
         tags=tag or (),
         count=count or 0,
         background=InBackground(background, log),
+        view=message_view(AnsweredRequest, [], decode or [], Protobuf(proto_set, proto_type), run.warn),
     )

@@ -62,7 +62,8 @@ def queue(
 
     Looks at what waits, takes nothing, and ends with 0 as soon as --count messages match; with --exactly
     and --none it looks until --within is over. If that does not hold, the exit code is 11, and the nearest
-    messages are shown with the conditions that they do not fulfil. Prints the messages that match.
+    messages are shown with the conditions that they do not fulfil. Prints the messages that match; where
+    one is asked for, a pipe gets the exact bytes of the first.
 
     COMMAND is started once the queue is watched. Messages that waited before do not count, its stdout goes
     to stderr, and it finds the address in KUBEMQ_ADDRESS. If it fails, the exit code is 10.

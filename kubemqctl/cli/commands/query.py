@@ -11,7 +11,7 @@ from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_WIRE_SECONDS
-from kubemqctl.model.messages import NO_TAGS, Request, Response
+from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Request, Response
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
@@ -115,6 +115,9 @@ def respond(
     persistent: o.Persistent = False,
     handler_timeout: o.HandlerTimeout = None,
     grace: o.Grace = None,
+    decode: o.Decode = None,
+    proto_set: o.ProtoSet = "",
+    proto_type: o.ProtoType = "",
     ready_file: o.ReadyFile = None,
     background: o.Background = False,
     log: o.Log = None,
@@ -134,6 +137,8 @@ def respond(
       kubemqctl query respond 'echo.>' --echo
       kubemqctl query respond shout --concurrency 4 -- tr a-z A-Z
     """
+    from kubemqctl.messaging.encodings import Protobuf
+    from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.requests.respond import (
         AnswerChoice,
         HandlerFlags,
@@ -142,8 +147,9 @@ def respond(
         respond,
     )
 
+    run: Invocation = ctx.obj
     return respond(
-        ctx.obj,
+        run,
         ResponderSubscription("queries", channel, group, not no_reconnect, ready_file),
         AnswerChoice(error=error, reply=reply, reply_file=reply_file, echo=echo),
         HandlerFlags(concurrency, handler_timeout, handler_input, handler_output, grace, persistent),
@@ -151,4 +157,5 @@ def respond(
         tags=tag or (),
         count=count or 0,
         background=InBackground(background, log),
+        view=message_view(AnsweredRequest, [], decode or [], Protobuf(proto_set, proto_type), run.warn),
     )

@@ -9,6 +9,7 @@ from kubemqctl.messaging.handlers.options import GRACE, handler_options, parse_f
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.heartbeat import subscription_calls
 from kubemqctl.messaging.input.bodies import single_body
+from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import ArrivedRequest
 from kubemqctl.messaging.requests.responder import Responder, RespondOptions
@@ -77,10 +78,12 @@ def respond(
     tags: Sequence[str] = (),
     count: int = 0,
     background: InBackground,
+    view: MessageView[AnsweredRequest] | None = None,
 ) -> int:
     """Answer requests until a signal comes or `count` of them are answered; returns the exit code.
 
-    In the background another process does, and 0 is returned when it is live.
+    In the background another process does, and 0 is returned when it is live. `view` is how the bodies of
+    requests are printed; they are answered as they came.
     """
     check_log(background.log, background=background.wanted)
     _check(subscription, choice, metadata, run.words)
@@ -91,7 +94,8 @@ def respond(
         if not detached.code:
             run.write(f"{detached.pid}\n".encode())
         return detached.code
-    return _serve(run, subscription, options, GRACE if flags.grace is None else flags.grace, detached)
+    grace = GRACE if flags.grace is None else flags.grace
+    return _serve(run, subscription, options, grace, detached, view)
 
 
 def _check(
@@ -151,8 +155,14 @@ def _serve(
     options: RespondOptions,
     grace: float,
     detached: Detached | None,
+    view: MessageView[AnsweredRequest] | None,
 ) -> int:
     render = run.renderer(AnsweredRequest, None)
+
+    def show(answered: AnsweredRequest) -> None:
+        shown = view.decoded(answered)[0] if view else answered
+        _print(stdout, render.one(shown))
+
     with StopWithHandlers() as stop:
         stdout = Stdout(1, stop.fd)
         try:
@@ -161,7 +171,7 @@ def _serve(
                     options,
                     run.environ,
                     _sender(client, options.stdout_is_body),
-                    lambda answered: _print(stdout, render.one(answered)),
+                    show,
                     run.note,
                     stop,
                 )
