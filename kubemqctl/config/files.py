@@ -8,7 +8,7 @@ import stat
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from errno import EACCES, EBUSY, EISDIR, EPERM, EROFS, EXDEV
+from errno import EACCES, EAGAIN, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError, UsageError
 from kubemqctl.model.text import reason
@@ -157,11 +157,15 @@ def _become_as(fd: int, mode: int | None, old: os.stat_result | None) -> None:
 
 
 def _overwrite(path: str, data: bytes, sync: bool) -> None:
-    # Not emptied first: what cannot be written whole then spoils as little as can be.
-    with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC), "wb", buffering=0) as file:
+    # Not emptied first: what cannot be written whole then spoils as little as can be. A pipe that nobody
+    # reads is an error: waiting for a reader would hear no signal.
+    with open(os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NONBLOCK), "wb", buffering=0) as file:
         rest = memoryview(data)
         while rest:
-            rest = rest[file.write(rest) :]
+            written = file.write(rest)
+            if written is None:
+                raise BlockingIOError(EAGAIN, "its reader does not read")
+            rest = rest[written:]
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             file.truncate(len(data))
             if sync:

@@ -134,7 +134,7 @@ def test_retried_and_dead_lettered_over_a_broken_network(
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, dead)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
-    rounds(range(24), play, record_property, reaches="dead")
+    rounds(range(10), play, record_property, reaches="dead")
 
 
 # ---- queue move ----

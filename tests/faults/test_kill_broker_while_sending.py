@@ -21,7 +21,7 @@ from tests.support.server import Broker
 
 pytestmark = pytest.mark.builtin
 
-ROUNDS = 12
+ROUNDS = 8
 
 
 def pour(pipe: IO[bytes], numbers: Iterator[int]) -> None:

@@ -20,7 +20,7 @@ from tests.support.server import start_broker
 
 pytestmark = [pytest.mark.xdist_group("faults"), pytest.mark.builtin]
 
-ROUNDS, MESSAGES = (70, 60) if int(os.environ.get("KUBEMQ_TEST_FUZZ") or 1) > 1 else (2, 30)
+ROUNDS, MESSAGES = (70, 60) if int(os.environ.get("KUBEMQ_TEST_FUZZ") or 1) > 1 else (1, 30)
 # Every sixth fails always; the others fail never.
 HANDLER = 'read n; test $((n % 6)) != 0 && echo "$n" >> "$LOG"'
 FAULTS = (

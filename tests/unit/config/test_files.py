@@ -151,6 +151,19 @@ def test_a_ready_file_behind_a_link_is_taken_away_and_written_there(tmp_path: Pa
     assert link.is_symlink()
 
 
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="No such device or address"):
+        write_whole(str(pipe), b"x")
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with pytest.raises(BlockingIOError):
+            write_whole(str(pipe), bytes(1 << 20))
+    finally:
+        os.close(reader)
+
+
 def test_a_ready_file_that_is_a_device_is_left_there() -> None:
     clear_ready_file("/dev/null")
     write_ready_file("/dev/null")
