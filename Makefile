@@ -18,8 +18,8 @@ endif
 ifeq ($(PYTHON),)
 PYTHON := python3
 endif
-# More than there are cores: many tests wait, for a second to pass or a process to end.
-JOBS = 6
+# More than two cores: many tests wait, for a second to pass or a process to end.
+JOBS = 4
 
 # Some machines set it, and every start of the program would compile it anew: +40 ms each.
 unexport PYTHONDONTWRITEBYTECODE
