@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -174,7 +175,9 @@ def test_what_the_target_had_when_the_connection_broke_is_not_sent_again(
     done = run("store", "copy", five, "t", "--to-profile", "fake")
     assert (done.code, done.out) == (0, b"5\n"), done.err
     assert [event.Body for event in fake.taken] == [b"1", b"2", b"3", b"4", b"5"]
-    assert "2 events of the batch in flight: sent again, and may be in the target twice" in done.err
+    # How many those are depends on what came at the same time.
+    said = r"\d events? of the batch in flight: sent again, and may be in the target twice"
+    assert re.search(said, done.err)
 
 
 @pytest.mark.parametrize("keeps", [True, False])
