@@ -291,26 +291,16 @@ class Downstream:
         Settlements are silent, and requests on a stream are taken one at a time. Raises Partial when one
         of them, of any transaction, was refused. One that was timed out may be made again.
         """
-        self._stream.send(self._request(pb.ActiveOffsets, held.id))
-        asked, refused = self._requests, ""
-        while True:
-            answer = self._answer(CALL_TIMEOUT, asked)
-            if answer is None:
-                continue
-            if answer.RequestTypeData == pb.ActiveOffsets:
-                break
-            if answer.IsError:
-                refused = refused or answer.Error
-            if answer.RequestTypeData == pb.PollRequestTypeUnknown:
-                break
-        if refused:
+        self.begin_barrier(held)
+        while (settled := self._settled(self._answer(CALL_TIMEOUT, self._barrier))) is None:
+            pass
+        if settled.refused:
             raise Partial(
-                f"the server refused to settle messages: {refused.strip()}",
+                f"the server refused to settle messages: {settled.refused.strip()}",
                 code="not-settled",
-                server_message=refused,
+                server_message=settled.refused,
             )
-        # An error of its own only says that nothing of the transaction is left.
-        return set() if answer.IsError else set(answer.ActiveOffsets)
+        return settled.unsettled
 
     def begin_barrier(self, held: HeldBatch) -> None:
         """As `barrier` without waiting; nothing but settlements may be asked until `barrier_answer`."""
@@ -320,18 +310,25 @@ class Downstream:
         self._timer = self._stream.timer(CALL_TIMEOUT)
 
     def barrier_answer(self) -> Settled | None:
-        """What the barrier that was begun tells; None while it is not there. Raises as `barrier` does."""
+        """What the barrier that was begun tells; None while it is not there. Raises what ended the stream."""
         while self._stream.has_news:
-            answer = self._answer(CALL_TIMEOUT, self._barrier)
-            if answer is None:
-                continue
-            if answer.RequestTypeData in (pb.ActiveOffsets, pb.PollRequestTypeUnknown):
-                return Settled(set() if answer.IsError else set(answer.ActiveOffsets), self._refused)
-            if answer.IsError:
-                self._refused = self._refused or answer.Error
+            if settled := self._settled(self._answer(CALL_TIMEOUT, self._barrier)):
+                return settled
         if self._timer.is_over:
             raise self._timer.error(self._client.address)
         return None
+
+    def _settled(self, answer: pb.QueuesDownstreamResponse | None) -> Settled | None:
+        """What an answer before or to the barrier tells of settlements; None while the barrier is open."""
+        if answer is None:
+            return None
+        is_barrier = answer.RequestTypeData == pb.ActiveOffsets
+        if answer.IsError and not is_barrier:
+            self._refused = self._refused or answer.Error
+        if not is_barrier and answer.RequestTypeData != pb.PollRequestTypeUnknown:
+            return None
+        # An error of the barrier's own only says that nothing of the transaction is left.
+        return Settled(set() if answer.IsError else set(answer.ActiveOffsets), self._refused)
 
     def _answer(
         self, timeout: float, barrier: int = 0, insists: bool = False

@@ -16,7 +16,7 @@ from kubemqctl.client.link_progress import bytes_moved, bytes_received
 from kubemqctl.client.timeouts import AnswerTimer
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut
 from kubemqctl.model.messages import Message
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import fake_server
@@ -269,3 +269,27 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_questio
         with pytest.raises(TimedOut):
             down.barrier(held)
         assert down.barrier(held) == {5}
+
+
+def test_an_error_in_place_of_the_barriers_answer_is_no_settlement_whichever_way_it_is_waited_for() -> None:
+    def broken(requests: Requests) -> Answers:
+        for request in requests:
+            is_get = request.RequestTypeData == pb.Get
+            yield pb.QueuesDownstreamResponse(
+                RefRequestId=request.RequestID,
+                RequestTypeData=pb.Get if is_get else pb.PollRequestTypeUnknown,
+                IsError=not is_get,
+                Error="" if is_get else "Error 500: nothing was done",
+            )
+
+    with (
+        fake_server(QueuesDownstream=broken) as address,
+        opened(address) as client,
+        queues.Downstream(client) as down,
+    ):
+        held = down.get("q", 1, 1.0)
+        with pytest.raises(Partial, match="Error 500: nothing was done"):
+            down.barrier(held)
+        down.begin_barrier(held)
+        told = until(down.barrier_answer, "the answer")
+        assert told == queues.Settled(set(), "Error 500: nothing was done")
