@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kubemqctl.model.errors import NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import PASSING, Unreachable
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -92,7 +92,7 @@ def wait_for_server(
         left = max(_SHORTEST, until - time.monotonic()) if wait else float("inf")
         try:
             return _answering(settings, left, warn, pause, credentials)
-        except (Unreachable, NotReady, TimedOut) as e:
+        except PASSING as e:
             if not wait or e.code == "tls-failed":
                 raise
             if time.monotonic() >= until:

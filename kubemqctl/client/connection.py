@@ -322,3 +322,9 @@ def server_clock(pong: Pong, local: int) -> int:
     """
     shown = (pong.started_at + pong.uptime) * SECOND
     return min(max(local, shown), shown + 2 * SECOND)
+
+
+def reconnect(client: Client) -> None:
+    """Connect anew, and see that the server answers. Raises as both do."""
+    client.reconnect()
+    ping(client)

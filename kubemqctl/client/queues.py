@@ -276,11 +276,6 @@ class Downstream:
         """Put these at the tail, counted as received, in this order; `barrier` must follow."""
         self._stream.send(self._request(pb.NAckRange, held.id, SequenceRange=sequences))
 
-    def resend(self, held: HeldBatch, sequences: Sequence[int], channel: str) -> None:
-        """Send these on to `channel` as new messages, in this order; `barrier` must follow."""
-        request = self._request(pb.ReQueueRange, held.id, SequenceRange=sequences, ReQueueChannel=channel)
-        self._stream.send(request)
-
     def close(self, held: HeldBatch) -> None:
         """Give back what is not settled: in order, same sequences, uncounted; `barrier` must follow."""
         self._stream.send(self._request(pb.CloseByClient, held.id))

@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kubemqctl.model.errors import KubemqctlError, NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import PASSING, KubemqctlError
 from kubemqctl.model.text import count_text
 from kubemqctl.runtime.waiting import Backoff, StopSignal
 
 # So long a server that was lost is waited for, and so soon it is tried again: seconds.
 REGAIN = 30.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
-LOST = (Unreachable, TimedOut, NotReady)
 
 
 class Say(NamedTuple):
@@ -66,7 +65,7 @@ class Recovery:
                     reconnect()
                     is_back = True
                     self._back_at = time.monotonic()
-                except LOST:
+                except PASSING:
                     if time.monotonic() >= self._deadline:
                         raise error from None
         finally:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from kubemqctl.config import files
 from kubemqctl.messaging.heartbeat import TIMING, Heartbeat, SubscriptionCalls, Timing
-from kubemqctl.model.errors import KubemqctlError, NotReady, ReaderGone, TimedOut, Unreachable
+from kubemqctl.model.errors import PASSING, KubemqctlError, ReaderGone
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import Backoff, StopSignal, Wakeup, milliseconds
 
@@ -161,7 +161,7 @@ class LiveSubscription(Generic[T]):
             self._feed.close()
             try:
                 self._open()
-            except (Unreachable, TimedOut, NotReady) as e:
+            except PASSING as e:
                 self._lose(e)
 
     def drain(self) -> None:
@@ -202,7 +202,7 @@ class LiveSubscription(Generic[T]):
             if not self._is_filtered or self._hold or self.busy:
                 self._last_match = self._last
             self._heartbeat.look(now, alive=bool(items))
-        except (Unreachable, TimedOut, NotReady) as e:
+        except PASSING as e:
             self._lose(e)
             return []
         if self.live_since is None:

@@ -148,6 +148,10 @@ class NotReady(KubemqctlError):
     retryable = True
 
 
+PASSING = (Unreachable, NotReady, TimedOut)
+"""What ends by itself: a server that is lost, not ready, or silent for now."""
+
+
 class Refused(KubemqctlError):
     exit_code = ExitCode.REFUSED
     code = "refused"

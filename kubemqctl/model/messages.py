@@ -12,6 +12,8 @@ from sys import getsizeof
 from types import MappingProxyType
 from typing import NamedTuple
 
+from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
+
 NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -212,3 +214,20 @@ class Affected(NamedTuple):
     channel: str
     affected: int
     target: str = ""
+
+
+# --- what a worker tells of a failure ---
+
+FIRST_ID_TAG = "kubemqctl-id"
+"""The id that a message had before it was sent to work again."""
+ATTEMPTS_TAG, ERROR_TAG = "kubemqctl-attempts", "kubemqctl-error"
+FAILED_AT_TAG, FAILED_FROM_TAG = "kubemqctl-failed-at", "kubemqctl-failed-from"
+FAILURE_TAGS = (ERROR_TAG, ATTEMPTS_TAG, FAILED_AT_TAG, FAILED_FROM_TAG)
+"""What a message that is sent back to work has no use for."""
+
+
+def time_left(expires_at: int, now: int) -> int:
+    """Seconds from `now` until `expires_at`, as a policy may have them; 0 for never. Unix nanoseconds."""
+    if not expires_at:
+        return 0
+    return min(max(1, -((now - expires_at) // SECOND)), MAX_QUEUE_SECONDS)

@@ -98,7 +98,7 @@ def tx(
     from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.queues.decisions import Changes, by_flags, check_plain
     from kubemqctl.messaging.queues.failing import parse_on_fail
-    from kubemqctl.messaging.queues.tx import Handling, by_flag, by_handler, by_lines, transact
+    from kubemqctl.messaging.queues.tx import by_flag, by_handler, by_lines, transact
     from kubemqctl.messaging.queues.tx_message import HoldOptions
 
     run: Invocation = ctx.obj
@@ -116,7 +116,7 @@ def tx(
     view = message_view(Received, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     if handler:
         check_plain(nul, delimiter, decodes=view is not None)
-        decide_by = by_handler(run, Handling(handler, run.environ, failing), visibility)
+        decide_by = by_handler(run, handler, failing, visibility)
     elif decide:
         decide_by = by_flag(run, decide, o.between(nul, delimiter, exact=True), view)
     else:

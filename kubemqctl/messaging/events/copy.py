@@ -15,8 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.events.delivery import Arrival, Keep
 from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, Subscriber, store_plan
-from kubemqctl.messaging.recovery import LOST, Recovery, Say, in_flight
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut, TooLarge, UsageError
+from kubemqctl.messaging.recovery import Recovery, Say, in_flight
+from kubemqctl.model.errors import (
+    PASSING,
+    ConnectionLost,
+    KubemqctlError,
+    Partial,
+    TimedOut,
+    TooLarge,
+    UsageError,
+)
 from kubemqctl.model.messages import Affected, Event, Message, SendResult
 from kubemqctl.model.text import count_text
 from kubemqctl.model.values import Start
@@ -141,7 +149,7 @@ class ToStore:
             upload = self._calls.send([self._message(event) for event in rest])
             try:
                 return arrived + self._accepted(rest, upload.begin().results())
-            except (TooLarge, *LOST) as e:
+            except (TooLarge, *PASSING) as e:
                 known = upload.known()
                 arrived += self._accepted(rest[: len(known)], known)
                 rest = rest[len(known) :]

@@ -204,7 +204,10 @@ class ToHandler:
             run = self._waiting.popleft()
             self._bytes -= bytes_held(run.event)
             self._running += 1
-            self._pool.start(task(run, run.event, self._handler.input, self._handler.timeout))
+            handler = self._handler
+            self._pool.start(
+                task(run, run.event, handler.input, handler.timeout, persistent=handler.persistent)
+            )
         return not self._ends_here
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.events.checkpoint import Checkpoint, CheckpointPosition
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
-from kubemqctl.model.errors import ConfigError, NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import PASSING, ConfigError
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import Event
 from kubemqctl.model.values import End, Start
@@ -185,7 +185,7 @@ class EndCondition:
         """The time is up: what is stored by now is all. A connection that is lost just now is asked again."""
         try:
             newest = self._store.first(NEWEST)
-        except (Unreachable, TimedOut, NotReady):
+        except PASSING:
             self.due = time.monotonic() + SOON
             return
         self.sequence, self.due, self.is_stored = newest.sequence if newest else 0, None, True

@@ -63,15 +63,25 @@ class Task(NamedTuple):
 
 
 def task(
-    key: object, noun: object, form: Input = "body", timeout: float | None = None, prefix: bool = False
+    key: object,
+    noun: object,
+    form: Input = "body",
+    timeout: float | None = None,
+    *,
+    prefix: bool = False,
+    persistent: bool = False,
 ) -> Task:
-    """The run of a handler for the message `noun`; with `prefix` its stderr is told by the sequence."""
+    """The run of a handler for the message `noun`; with `prefix` its stderr is told by the sequence.
+
+    One that is `persistent` was started long before, with no variables of a message.
+    """
     sequence, id = getattr(noun, "sequence", 0), getattr(noun, "id", "")
     reference = {"sequence": sequence} if sequence else {"id": id}
     if sequence and not hasattr(noun, "receive_count"):
         reference["id"] = id  # a stored event has both
     begin = f"#{sequence} ".encode() if prefix else b""
-    return Task(key, stdin_bytes(noun, form), variables(noun), timeout, prefix=begin, reference=reference)
+    given = {} if persistent else variables(noun)
+    return Task(key, stdin_bytes(noun, form), given, timeout, prefix=begin, reference=reference)
 
 
 class HandlerPool:

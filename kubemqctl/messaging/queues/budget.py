@@ -14,7 +14,6 @@ from kubemqctl.messaging.queues.receive_options import (
     Expiring,
     ReceiveOptions,
 )
-from kubemqctl.model.messages import Received
 
 MOST_IN_HAND = 500
 """Messages that a worker takes at most; slow handlers leave what they do not need to other workers."""
@@ -125,8 +124,8 @@ class ReceiveBudget:
             self.over = True
             self.uncounted = max(0, counted)
 
-    def came(self, message: Received) -> bool:
-        """Whether `message` is wanted."""
+    def came(self) -> bool:
+        """One message more; whether it is wanted."""
         if self.over:
             return False
         self.taken += 1

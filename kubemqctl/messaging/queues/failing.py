@@ -6,19 +6,30 @@ what has to outlive the copy travels in tags: how often it was tried, its first 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
 from kubemqctl.messaging.queues.decisions import Settlement, new_id
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
-from kubemqctl.model.messages import NO_POLICY, Message, Policy, Received
+from kubemqctl.model.limits import SECOND
+from kubemqctl.model.messages import (
+    ATTEMPTS_TAG,
+    ERROR_TAG,
+    FAILED_AT_TAG,
+    FAILED_FROM_TAG,
+    FIRST_ID_TAG,
+    NO_POLICY,
+    Message,
+    Policy,
+    Received,
+    time_left,
+)
 from kubemqctl.model.text import escaped, time_text
 from kubemqctl.model.values import whole_seconds
 
-ID, ATTEMPTS = "kubemqctl-id", "kubemqctl-attempts"
-ERROR, FAILED_AT, FAILED_FROM = "kubemqctl-error", "kubemqctl-failed-at", "kubemqctl-failed-from"
+if TYPE_CHECKING:
+    from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
+
 LONGEST_ERROR = 500
 """Bytes."""
 SENT_ON = ("resend", "retry", "dead-letter")
@@ -57,39 +68,35 @@ class OnFail(NamedTuple):
 
 def attempts(message: Received) -> int:
     """How often a handler has run for `message`, this time included, as far as its tag tells."""
-    text = message.tags.get(ATTEMPTS, "")
+    text = message.tags.get(ATTEMPTS_TAG, "")
     known = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     return min(known, _MOST_ATTEMPTS) + 1
 
 
 def first_id(message: Received) -> str:
     """The id that `message` had before it was sent to work again."""
-    return message.tags.get(ID) or message.id
+    return message.tags.get(FIRST_ID_TAG) or message.id
 
 
 def sent_on(message: Received, decision: Settlement, outcome: HandlerOutcome, now: int) -> Message:
     """The copy of `message` by which `decision` is carried out; it tells what went wrong."""
-    tags = {name: value for name, value in message.tags.items() if name != ID}
+    tags = {name: value for name, value in message.tags.items() if name != FIRST_ID_TAG}
     tags |= {
-        ERROR: error_text(outcome),
-        ATTEMPTS: str(attempts(message)),
-        FAILED_AT: time_text(now),
-        FAILED_FROM: message.channel,
+        ERROR_TAG: error_text(outcome),
+        ATTEMPTS_TAG: str(attempts(message)),
+        FAILED_AT_TAG: time_text(now),
+        FAILED_FROM_TAG: message.channel,
     }
     if decision.kind != "retry":
         policy = message.policy._replace(delay=0) if decision.kind == "resend" else NO_POLICY
         return Message(message.body, decision.value, first_id(message), message.metadata, tags, policy)
     # Of two delayed messages with one id servers keep the later one only.
-    tags[ID] = first_id(message)
+    tags[FIRST_ID_TAG] = first_id(message)
     delay = decision.value
     policy = message.policy
-    left = _time_left(message.expires_at, now) - delay if message.expires_at else 0
-    policy = Policy(max(left, 1) if message.expires_at else 0, delay, policy.max_receives, policy.dead_letter)
+    left = time_left(message.expires_at, now)
+    policy = Policy(max(left - delay, 1) if left else 0, delay, policy.max_receives, policy.dead_letter)
     return Message(message.body, message.channel, new_id(), message.metadata, tags, policy)
-
-
-def _time_left(expires_at: int, now: int) -> int:
-    return min(-((now - expires_at) // SECOND), MAX_QUEUE_SECONDS)
 
 
 def error_text(outcome: HandlerOutcome) -> str:

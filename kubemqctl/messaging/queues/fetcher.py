@@ -17,7 +17,6 @@ from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     LONGEST_PAUSE,
     MOST_AT_ONCE,
-    PASSING,
     ROUND,
     SHORTEST_PAUSE,
     Expiring,
@@ -26,7 +25,7 @@ from kubemqctl.messaging.queues.receive_options import (
     not_given,
     round_for,
 )
-from kubemqctl.model.errors import KubemqctlError, TooLarge
+from kubemqctl.model.errors import PASSING, KubemqctlError, TooLarge
 from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import Backoff, StopSignal
 
@@ -58,8 +57,8 @@ class Settler(Protocol):
     def settle(self) -> None:
         """Settle what can be settled now; raises what ends the run."""
 
-    def all_settled(self) -> bool:
-        """Whether nothing is unsettled, after waiting a moment for it."""
+    def settle_soon(self) -> None:
+        """Settle what the reader of the output takes within a moment."""
 
     def forget(self) -> None:
         """The connection is gone, and with it every transaction."""
@@ -282,7 +281,7 @@ class Fetcher:
         self._expects = True
         if want == 1 and not self._options.everything and not skims:
             return 1
-        holder.all_settled()
+        holder.settle_soon()
         depth = self._calls.depth()
         if depth is None or (self._options.auto_ack and depth.bytes > BYTES_AT_RISK):
             return 1

@@ -8,9 +8,9 @@ from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
-from kubemqctl.messaging.queues.receive_options import PASSING, ReceiveOptions, not_given
+from kubemqctl.messaging.queues.receive_options import ReceiveOptions, not_given
 from kubemqctl.messaging.queues.worker import Worker
-from kubemqctl.model.errors import HandlerFailed, ReaderGone
+from kubemqctl.model.errors import PASSING, HandlerFailed, ReaderGone
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.queues.decisions import Settlement
@@ -283,10 +284,6 @@ def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> Wo
     """Those of `client`; its streams notify when there is news."""
     from kubemqctl.client import connection, queues
 
-    def reconnect() -> None:
-        client.reconnect()
-        connection.ping(client)
-
     def head() -> int:
         return next((message.sequence for message in queues.peek(client, channel, 1, ROUND)), 0)
 
@@ -295,7 +292,7 @@ def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> Wo
         lambda: queues.Downstream(client, notify),
         depth,
         head,
-        reconnect,
+        partial(connection.reconnect, client),
         lambda messages: queues.batch(client, messages)(),
         lambda: connection.server_time(client),
     )

@@ -15,7 +15,7 @@ from kubemqctl.messaging.queues.decisions import Settlement
 from kubemqctl.messaging.queues.failing import OnFail, first_id
 from kubemqctl.messaging.queues.handled_output import failure_text
 from kubemqctl.messaging.queues.held_messages import RETURN
-from kubemqctl.messaging.queues.receive_options import PASSING
+from kubemqctl.model.errors import PASSING
 from kubemqctl.model.messages import Received
 from kubemqctl.output.stderr import FirstFew, is_terminal
 from kubemqctl.runtime.invocation import Invocation

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
 from kubemqctl.messaging.queues.move_target import BYTES_AT_ONCE, MOST_AT_ONCE, MoveOptions, Target
-from kubemqctl.messaging.queues.receive_options import Expiring, not_given
-from kubemqctl.messaging.recovery import LOST, Recovery, Say, in_flight
-from kubemqctl.model.errors import Partial, TooLarge
+from kubemqctl.messaging.queues.receive_options import Doubt, Expiring
+from kubemqctl.messaging.recovery import Recovery, Say, in_flight
+from kubemqctl.model.errors import PASSING, Partial, TooLarge
 from kubemqctl.model.limits import MAX_PEEK
 from kubemqctl.model.messages import Affected, Received
 from kubemqctl.model.text import count_text
@@ -75,7 +75,7 @@ class Mover:
                 try:
                     if not self._round():
                         break
-                except LOST as e:
+                except PASSING as e:
                     self._recovery.regain(e, self._calls.reconnect)
                     self._start_over()
             self._give_back()
@@ -150,7 +150,7 @@ class Mover:
 
     def _get(self, count: int) -> HeldBatch | None:
         """Up to `count` messages; None when there are none, as far as the server counts."""
-        asked_again = False
+        doubt = Doubt(self._calls.depth, self._say.note)
         while not self._stop:
             began, mended = time.monotonic(), self._calls.mended()
             try:
@@ -176,19 +176,9 @@ class Mover:
             elif (now := time.monotonic()) - began < SHORTEST_ROUND:
                 # Expired messages fill a Get, which is answered at once then.
                 return None if self._expiring.is_too_long(now) else held
-            elif not (more := self._counted_beyond()):
+            elif doubt.is_end(self._holding):
                 return None
-            elif asked_again:
-                self._say.note(not_given(more))
-                return None
-            else:
-                asked_again = True
         return None
-
-    def _counted_beyond(self) -> int:
-        """How many messages wait that we do not hold, as the server counts."""
-        depth = self._calls.depth()
-        return max(0, depth.waiting - self._holding) if depth and depth.is_sure else 0
 
     def _leave(self, held: HeldBatch) -> None:
         for message in held.messages:
@@ -210,7 +200,7 @@ class Mover:
             self._down.close(held)
         try:
             self._down.barrier(self._kept[-1])
-        except LOST:
+        except PASSING:
             # A stream that ends gives back what it held.
             self._say.note(
                 f"what was taken from {self._options.source} returns to it when the server notices the loss"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.model.errors import TimedOut, UsageError
@@ -39,13 +40,6 @@ def move_calls(source: Client, channel: str, target: Client | None = None) -> Mo
     from kubemqctl.client import connection, queues
     from kubemqctl.client.error_translation import server_error
 
-    def again(client: Client) -> Callable[[], None]:
-        def reconnect() -> None:
-            client.reconnect()
-            connection.ping(client)
-
-        return reconnect
-
     to = target or source
     return MoveCalls(
         lambda: queues.Downstream(source),
@@ -53,8 +47,8 @@ def move_calls(source: Client, channel: str, target: Client | None = None) -> Mo
         lambda count: queues.peek(source, channel, count, 1.0),
         lambda messages: queues.batch(to, messages)().results(),
         lambda: connection.server_time(source),
-        again(source),
-        again(target) if target else None,
+        partial(connection.reconnect, source),
+        partial(connection.reconnect, target) if target else None,
         lambda: source.mended,
         lambda text: isinstance(server_error(text), TimedOut),
     )

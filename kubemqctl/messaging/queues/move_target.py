@@ -10,18 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from kubemqctl.messaging.queues.move_calls import MoveCalls
-from kubemqctl.messaging.recovery import LOST, Recovery, in_flight
-from kubemqctl.model.errors import ConnectionLost, KubemqctlError, TimedOut, TooLarge
-from kubemqctl.model.limits import MAX_QUEUE_SECONDS, SECOND
-from kubemqctl.model.messages import Message, Policy, Received, SendResult
+from kubemqctl.messaging.recovery import Recovery, in_flight
+from kubemqctl.model.errors import PASSING, ConnectionLost, KubemqctlError, TimedOut, TooLarge
+from kubemqctl.model.messages import FAILURE_TAGS, Message, Policy, Received, SendResult, time_left
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 Wanted = Callable[[Received], bool]
 MOST_AT_ONCE = 500
 BYTES_AT_ONCE = 8 << 20
-# What a worker tells of a failure, and a message that is sent back to work has no use for.
-FAILURE_TAGS = ("kubemqctl-error", "kubemqctl-attempts", "kubemqctl-failed-at", "kubemqctl-failed-from")
 
 
 class MoveOptions(NamedTuple):
@@ -90,7 +87,7 @@ class Target:
                     return [*self.send(portion[:middle]), *self.send(portion[middle:])]
                 self.refuse(portion[0], e.message)
                 return []
-            except LOST as e:
+            except PASSING as e:
                 self._note_doubt(e, len(portion))
                 if self._calls.reconnect_target is None:
                     raise
@@ -127,7 +124,7 @@ class Target:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""
         asked = self._options.policy
         policy = Policy(
-            _time_left(m.expires_at, now),
+            time_left(m.expires_at, now),
             0,
             asked.max_receives or m.policy.max_receives,
             asked.dead_letter or m.policy.dead_letter,
@@ -136,10 +133,3 @@ class Target:
         if not self._options.copies and any(tag in tags for tag in FAILURE_TAGS):
             tags = {key: value for key, value in tags.items() if key not in FAILURE_TAGS}
         return Message(m.body, self._options.target, m.id, m.metadata, tags, policy)
-
-
-def _time_left(expires_at: int, now: int) -> int:
-    """Seconds from `now` until `expires_at`, as a policy may have them; 0 for never. Unix nanoseconds."""
-    if not expires_at:
-        return 0
-    return min(max(1, -((now - expires_at) // SECOND)), MAX_QUEUE_SECONDS)

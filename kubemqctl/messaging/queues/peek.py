@@ -12,13 +12,13 @@ from contextlib import closing
 from typing import IO, TYPE_CHECKING
 
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.queues.receive import BYTES_IN_A_PIECE
 from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
+    BYTES_IN_A_PIECE,
     MOST_AT_ONCE,
     ROUND,
     SHORTEST_PEEK,
-    not_given,
+    Doubt,
     round_for,
 )
 from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
@@ -30,7 +30,6 @@ from kubemqctl.runtime.invocation import Invocation
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
-    from kubemqctl.client.queues import Depth
 
 
 # A peek that waits keeps other consumers of its queue waiting on server 2.4.0: it asks in short rounds.
@@ -211,26 +210,6 @@ class Looker:
             if held:
                 down.barrier(held[-1])
         return 0
-
-
-class Doubt:
-    """An empty answer is asked for once more while the server counts more than we have; then that is said."""
-
-    def __init__(self, depth: Callable[[], Depth | None], note: Callable[[str], None]) -> None:
-        self._depth = depth
-        self._note = note
-        self._was_empty = False
-
-    def is_end(self, held: int) -> bool:
-        """Whether an empty answer is the end; so many messages are `held`."""
-        depth = self._depth()
-        missing = depth.waiting - held if depth and depth.is_sure else 0
-        if missing > 0 and not self._was_empty:
-            self._was_empty = True
-            return False
-        if missing > 0:
-            self._note(not_given(missing))
-        return True
 
 
 class Seen:

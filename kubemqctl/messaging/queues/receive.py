@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.queues.fetcher import Fetcher
-from kubemqctl.messaging.queues.receive_options import PASSING, ReceiveOptions, printer_calls
-from kubemqctl.model.errors import KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
+from kubemqctl.messaging.queues.receive_options import BYTES_IN_A_PIECE, ReceiveOptions, printer_calls
+from kubemqctl.model.errors import PASSING, KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.stdout import Stdout
@@ -114,8 +114,6 @@ def _summarize(run: Invocation, summary: ReceiveSummary, options: ReceiveOptions
         run.warn(f"{what} printed, but the acknowledgement is not confirmed: they may be delivered again")
 
 
-# How much is written in one go: a signal is looked for in between.
-BYTES_IN_A_PIECE = 64 << 10
 # While a slow reader takes a long transaction, what it has is acknowledged so often: seconds.
 SETTLE_EVERY = 0.5
 
@@ -212,7 +210,7 @@ class UnackedOutput:
 
 
 class MessagePrinter:
-    """Writes messages as they come: the `Holder` of a run of `queue receive`."""
+    """Writes messages as they come: the `Settler` of a run of `queue receive`."""
 
     def __init__(
         self,
@@ -263,7 +261,7 @@ class MessagePrinter:
         may_stop = self._stop and not self._auto_ack
         return not may_stop and self._stdout.write(piece)
 
-    # --- the Holder ---
+    # --- the Settler ---
 
     @property
     def is_late(self) -> bool:
@@ -279,10 +277,9 @@ class MessagePrinter:
         self._unacked.settle(self._stdout.bytes_taken)
         self._settled_at = time.monotonic()
 
-    def all_settled(self) -> bool:
+    def settle_soon(self) -> None:
         if self.held and self._stdout.drain():
             self.settle()
-        return not self.held
 
     def forget(self) -> None:
         self._unacked.forget(self._stdout.offset)

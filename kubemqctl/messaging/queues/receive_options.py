@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.model.errors import NothingArrived, NotReady, TimedOut, Unreachable
+from kubemqctl.model.errors import NothingArrived, TimedOut
 from kubemqctl.model.text import count_text
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 
 LONGEST = 10.0
-"""Seconds. A server that goes on longer with such answers is not waited for, and not kept busy by us."""
+"""Seconds. A server that goes on longer with empty answers that come at once, as expired messages make them,
+is not waited for, and not kept busy by us."""
 
 
 class Expiring:
-    """Since when there have been no other answers; `now` is monotonic seconds."""
+    """Since when all answers have come empty and at once; `now` is monotonic seconds."""
 
     def __init__(self) -> None:
         self._since: float | None = None
@@ -43,9 +45,9 @@ GREAT, SLOWEST_SERVER = 1 << 20, 5e6
 # double what it has under way.
 MOST_AT_ONCE = 5_000
 BYTES_AT_ONCE = 8 << 20
+# How much is written in one go: a signal is looked for in between.
+BYTES_IN_A_PIECE = 64 << 10
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-# What a run that follows lives through.
-PASSING = (Unreachable, NotReady, TimedOut)
 
 
 class ReceiveOptions(NamedTuple):
@@ -88,7 +90,7 @@ class QueueCalls(NamedTuple):
     open: Callable[[], Downstream]
     depth: Callable[[], Depth | None]
     reconnect: Callable[[], None]
-    look: Callable[[], bool] = lambda: False
+    look: Callable[[], bool]
 
 
 def round_for(ask: int, size: int) -> float:
@@ -105,16 +107,32 @@ def not_given(count: int) -> str:
     return f"the server counts {what} and gives none: others hold them, or they have expired"
 
 
+class Doubt:
+    """An empty answer is asked for once more while the server counts more than we have; then that is said."""
+
+    def __init__(self, depth: Callable[[], Depth | None], note: Callable[[str], None]) -> None:
+        self._depth = depth
+        self._note = note
+        self._was_empty = False
+
+    def is_end(self, held: int) -> bool:
+        """Whether an empty answer is the end; so many messages are `held`."""
+        depth = self._depth()
+        missing = depth.waiting - held if depth and depth.is_sure else 0
+        if missing > 0 and not self._was_empty:
+            self._was_empty = True
+            return False
+        if missing > 0:
+            self._note(not_given(missing))
+        return True
+
+
 SHORTEST_PEEK = 1.0
 
 
 def printer_calls(client: Client, channel: str, only_bodies: bool = False) -> QueueCalls:
     """Those of `client`; with `only_bodies` messages have body and sequence alone."""
     from kubemqctl.client import connection, queues
-
-    def reconnect() -> None:
-        client.reconnect()
-        connection.ping(client)
 
     def look() -> bool:
         try:
@@ -126,6 +144,6 @@ def printer_calls(client: Client, channel: str, only_bodies: bool = False) -> Qu
     return QueueCalls(
         lambda: queues.Downstream(client, only_bodies=only_bodies),
         queues.Gauge(client, channel).read,
-        reconnect,
+        partial(connection.reconnect, client),
         look,
     )

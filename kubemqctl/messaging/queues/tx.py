@@ -5,15 +5,14 @@ from __future__ import annotations
 import select
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, nullcontext
-from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome, StopWithHandlers
 from kubemqctl.messaging.handlers.pool import HandlerPool, task
 from kubemqctl.messaging.message_view import MessageView, rendered
-from kubemqctl.messaging.queues.decisions import OUTCOMES, Settlement, name
+from kubemqctl.messaging.queues.decisions import OUTCOMES, Decide, Settlement, name
 from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.tx_lines import HELP, WORDS, LineReader, decision
 from kubemqctl.messaging.queues.tx_message import HoldOptions, MessageHold
@@ -38,15 +37,6 @@ from kubemqctl.runtime.waiting import StopSignal
 
 # How many times within one visibility it is extended while a handler runs.
 EXTENSIONS = 3
-Decide = Callable[[Received], Settlement]
-
-
-class Handling(NamedTuple):
-    """A handler, and what to do with a message when it fails."""
-
-    handler: HandlerOptions
-    environ: Mapping[str, str]
-    on_fail: Settlement
 
 
 class TxSession:
@@ -293,17 +283,19 @@ class ControlLineSession:
 # --- a handler ---
 
 
-def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable[[TxSession], int]:
-    """Let the exit code of a command decide."""
+def by_handler(
+    run: Invocation, handler: HandlerOptions, on_fail: Settlement, visibility: int
+) -> Callable[[TxSession], int]:
+    """Let the exit code of a command decide; `on_fail` is for a bad one."""
     shown = HandledOutput(run)
 
     def decide_by(session: TxSession) -> int:
         message = session.hold.take()
-        outcome = _handle(session, message, handling, visibility)
+        outcome = _handle(session, message, handler, visibility)
         if outcome.error:
             raise outcome.error
         stopped = outcome.ending == "stopped"
-        decided = Settlement("ack") if outcome.ok else Settlement("return") if stopped else handling.on_fail
+        decided = Settlement("ack") if outcome.ok else Settlement("return") if stopped else on_fail
         session.print(shown.of(message, outcome, OUTCOMES[decided.kind]))
         session.hold.decide(decided)
         if not outcome.ok and not stopped:
@@ -313,13 +305,14 @@ def by_handler(run: Invocation, handling: Handling, visibility: int) -> Callable
     return decide_by
 
 
-def _handle(session: TxSession, message: Received, handling: Handling, visibility: int) -> HandlerOutcome:
+def _handle(
+    session: TxSession, message: Received, handler: HandlerOptions, visibility: int
+) -> HandlerOutcome:
     """Run the handler to its end, extending the visibility meanwhile. Raises what loses hold of the message.
 
     A handler whose message is lost is ended: somebody else may have it already.
     """
-    handler, environ, _ = handling
-    with HandlerPool(handler.command, 1, session.hold.wakeup.notify, environ) as pool:
+    with HandlerPool(handler.command, 1, session.hold.wakeup.notify, session.run.environ) as pool:
         pool.start(task(message.id, message, handler.input, handler.timeout))
         extend_every = visibility / EXTENSIONS
         extend_at = time.monotonic() + extend_every

@@ -71,7 +71,7 @@ class MessageHold:
             self._tx.close()
             self._tx = None
 
-    # --- options ---
+    # --- taking ---
 
     def take(self) -> Received:
         """Hold the next message. Raises NothingArrived, or Stopped when a signal came first."""

@@ -32,13 +32,12 @@ from kubemqctl.messaging.queues.judge import Judge
 from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     LONGEST_PAUSE,
-    PASSING,
     ROUND,
     SHORTEST_PAUSE,
     ReceiveOptions,
 )
 from kubemqctl.messaging.queues.settlements import SettlementQueue
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
+from kubemqctl.model.errors import PASSING, HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Received
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
@@ -240,7 +239,7 @@ class Worker:
             if self.settlements.is_done(work.message):
                 work.decision = Settlement("ack")
                 self.settlements.add(work)
-            elif self.budget.came(work.message) and not self._ending:
+            elif self.budget.came() and not self._ending:
                 self._waiting.append(work)
             else:
                 self.settlements.add(work)
@@ -253,7 +252,14 @@ class Worker:
             self._running += 1
             self._works[self._numbers] = work
             handler = self._handler
-            run = task(self._numbers, work.message, handler.input, handler.timeout, handler.prefix)
+            run = task(
+                self._numbers,
+                work.message,
+                handler.input,
+                handler.timeout,
+                prefix=handler.prefix,
+                persistent=handler.persistent,
+            )
             if (id := first_id(work.message)) != work.message.id:
                 run = run._replace(variables={**run.variables, "KUBEMQ_ID": id})
             self._pool.start(run)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from kubemqctl.client.queues import Depth, HeldBatch
 from kubemqctl.messaging import recovery
-from kubemqctl.messaging.queues import move, move_target
+from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.move import Mover
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences
 from kubemqctl.messaging.queues.move_target import MoveOptions, Wanted
 from kubemqctl.messaging.recovery import Say
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Partial, TooLarge, Unreachable
 from kubemqctl.model.limits import SECOND
-from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
+from kubemqctl.model.messages import FAILURE_TAGS, NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
 from kubemqctl.runtime.waiting import StopSignal
 
 
@@ -375,7 +375,7 @@ def test_an_empty_answer_is_not_believed_while_the_server_counts_more(
 
 
 def test_what_tells_of_a_failure_is_taken_off_by_a_move_and_kept_by_a_copy() -> None:
-    tags = dict.fromkeys(move_target.FAILURE_TAGS, "x") | {"kubemqctl-id": "first", "kind": "new"}
+    tags = dict.fromkeys(FAILURE_TAGS, "x") | {"kubemqctl-id": "first", "kind": "new"}
     for make, kept in ((mover, {"kubemqctl-id": "first", "kind": "new"}), (copier, tags)):
         source = Source(1, room=10)
         source.ready = [source.ready[0]._replace(tags=tags)]
