@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from kubemqctl.messaging.conditions import Condition, parse_conditions
 from kubemqctl.messaging.encodings import Protobuf, decoder
 from kubemqctl.model.paths import Body
 from kubemqctl.model.text import quoted
+
+if TYPE_CHECKING:
+    from kubemqctl.messaging.conditions import Condition
 
 N = TypeVar("N")
 """A message of any pattern: a NamedTuple with an id and a body."""
@@ -80,6 +82,10 @@ def message_view(
     Raises UsageError for a condition on what `noun_type` lacks and for options that do not fit together,
     NotFound and ConfigError for the set of descriptors: all before anything is taken from a server.
     """
-    conditions = parse_conditions(where, noun_type)
+    conditions: list[Condition] = []
+    if where:
+        from kubemqctl.messaging.conditions import parse_conditions
+
+        conditions = parse_conditions(where, noun_type)
     step = decoder(decode, protobuf)
     return MessageView(conditions, step, warn) if conditions or step else None

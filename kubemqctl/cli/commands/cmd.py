@@ -51,8 +51,8 @@ def send(
       seq 100 | kubemqctl cmd send jobs.start --lines --concurrency 8 -o json
     """
     from kubemqctl.messaging.encodings import encoder
-    from kubemqctl.messaging.requests.ask import AskOptions, ask
-    from kubemqctl.messaging.requests.ask_many import ManyOptions
+    from kubemqctl.messaging.requests.ask import ask
+    from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)

@@ -72,8 +72,8 @@ def send(
     """
     from kubemqctl.messaging.encodings import Protobuf, encoder
     from kubemqctl.messaging.message_view import message_view
-    from kubemqctl.messaging.requests.ask import AskOptions, ask
-    from kubemqctl.messaging.requests.ask_many import ManyOptions
+    from kubemqctl.messaging.requests.ask import ask
+    from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
 
     check_channel(channel, "queries")
     check_text("--metadata", metadata)

@@ -10,7 +10,6 @@ from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.cli.commands.queue_move import copy, move
 from kubemqctl.cli.commands.queue_tx import OnFail, tx
-from kubemqctl.messaging.sending.retry import _outlet
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy, Received
@@ -81,7 +80,8 @@ def send(
       kubemqctl queue send orders --json-lines < saved.jsonl
     """
     from kubemqctl.messaging.encodings import encoder
-    from kubemqctl.messaging.sending.send import SendOptions, send_many, send_one
+    from kubemqctl.messaging.sending.send import SendOptions
+    from kubemqctl.messaging.sending.send import send as send_messages
 
     to = o.destination(channel, keep_channel)
     if not keep_channel:
@@ -115,7 +115,7 @@ def send(
         kept="queues" if keep_channel else None,
         pace=pace,
     )
-    return (send_many if out.is_many else send_one)(run, out, _outlet)
+    return send_messages(run, out)
 
 
 @group.command("receive", handler=True)

@@ -14,9 +14,6 @@ from kubemqctl.model.errors import InvalidRequest, TooLarge, UsageError
 from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.text import argument_bytes, quoted
 
-# Whole bodies
-
-
 STDIN = "-"
 
 
@@ -92,7 +89,7 @@ def _open(path: str) -> int:
 
 def _read_all(fd: int, name: str) -> bytes:
     """Everything from `fd`, in memory; raises TooLarge before it has read more than MAX_BODY bytes."""
-    size = _bytes_to_come(fd)
+    size = bytes_to_come(fd)
     if size > MAX_BODY:
         raise _too_large(name)
     chunks: list[bytes] = []
@@ -107,7 +104,7 @@ def _read_all(fd: int, name: str) -> bytes:
     return b"".join(chunks)
 
 
-def _bytes_to_come(fd: int) -> int:
+def bytes_to_come(fd: int) -> int:
     """What a regular file still holds from its position on; 0 for what has no size, and for /proc."""
     status = os.fstat(fd)
     return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
@@ -173,7 +170,7 @@ def _file_body(path: str, has_metadata: bool) -> bytes:
 def _check_file(path: str, has_metadata: bool) -> None:
     fd = _open(path)
     try:
-        if _bytes_to_come(fd) > MAX_BODY:
+        if bytes_to_come(fd) > MAX_BODY:
             raise _too_large(path)
         if not has_metadata and not read_some(fd, 1, path):
             raise InvalidRequest(f"{quoted(path, 1000)} is empty: a message needs a body or --metadata")

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.handlers.message_input import Input, stdin_bytes, variables
+from kubemqctl.messaging.handlers import pool
+from kubemqctl.messaging.handlers.message_input import Input
 from kubemqctl.messaging.handlers.outcomes import HandlerOutcome
 from kubemqctl.messaging.handlers.pool import KILL_AFTER, Task
 from kubemqctl.model.errors import KubemqctlError, NotReady, RecordError, TimedOut, TooLarge, Unreachable
@@ -85,14 +86,15 @@ def refusal(given: Reply, error: str) -> Reply:
 # --- handlers ---
 
 
-def task(came: ArrivedRequest, form: Input, timeout: float | None, now: float) -> Task:
+def task(
+    came: ArrivedRequest, form: Input, timeout: float | None, now: float, persistent: bool = False
+) -> Task:
     """The run of a handler for a request: it ends in time for an answer, or after `timeout` seconds."""
     left = came.latest - now
     limit = left if timeout is None else min(left, timeout)
     kill_after = min(KILL_AFTER, left - limit + came.margin / 2)
-    given = variables(came.request)
-    reference = {"id": came.request.id}
-    return Task(came, stdin_bytes(came.request, form), given, limit, kill_after, reference=reference)
+    run = pool.task(came, came.request, form, limit, persistent=persistent)
+    return run._replace(kill_after=kill_after)
 
 
 def reply_of(outcome: HandlerOutcome, form: Input, given: Reply) -> Reply:

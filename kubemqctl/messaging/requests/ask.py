@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.input.bodies import single_body
-from kubemqctl.messaging.message_view import MessageView, rendered
-from kubemqctl.messaging.requests.ask_many import DEFAULT_TIMEOUT, ManyOptions, ask_many
-from kubemqctl.model.errors import Refused
-from kubemqctl.model.messages import Request, Response
+from kubemqctl.messaging.message_view import rendered
+from kubemqctl.messaging.requests.ask_options import DEFAULT_TIMEOUT, AskOptions, refusal
+from kubemqctl.model.messages import Response
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.invocation import Invocation
 
@@ -16,24 +15,13 @@ if TYPE_CHECKING:
     from kubemqctl.client.requests import Kind
 
 
-class AskOptions(NamedTuple):
-    """A request to send: everything but its body, and where that comes from.
-
-    A timeout of 0 is one that was not given.
-    """
-
-    request: Request
-    body: str | None
-    file: str | None
-    many: ManyOptions = ManyOptions()
-    view: MessageView[Response] | None = None
-
-
 def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     """Send the request, print the answer. Raises Refused for `executed=false`, TimedOut for silence."""
     request, many = asking.request, asking.many
     many.check()
     if many.is_many:
+        from kubemqctl.messaging.requests.ask_many import ask_many
+
         return ask_many(run, kind, request, asking.body, asking.file, many, asking.view)
     request = request._replace(timeout=request.timeout or DEFAULT_TIMEOUT)
     form = run.form().name
@@ -52,8 +40,5 @@ def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     if not unseen and not (form == "raw" and kind == "commands"):
         run.write(render(response))
     if not response.executed:
-        raise Refused(
-            response.error or f"{response.channel} refused the request without a reason",
-            server_message=response.error,
-        )
+        raise refusal(response)
     return 0

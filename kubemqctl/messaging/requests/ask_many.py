@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.input.bodies import body_source
 from kubemqctl.messaging.input.splitting import InputBatch, split_bytes, split_stream
 from kubemqctl.messaging.message_view import MessageView, rendered
+from kubemqctl.messaging.requests.ask_options import DEFAULT_TIMEOUT, ManyOptions, refusal
+from kubemqctl.messaging.sending.retry import UNKNOWN
 from kubemqctl.model.errors import (
     ConnectionLost,
     KubemqctlError,
@@ -38,47 +40,8 @@ from kubemqctl.runtime.waiting import RateLimiter, StopSignal, Wakeup
 if TYPE_CHECKING:
     from kubemqctl.client.requests import Kind, PendingResponse
 
-UNKNOWN = "outcome-unknown"
-DEFAULT_TIMEOUT = 10.0
-"""Seconds."""
 MOST_HELD = 1_000
 """So many answers wait at most for one that comes before them in the input."""
-
-
-class ManyOptions(NamedTuple):
-    """How the input is split into requests, and how they are sent. `timeout` is None where none was given."""
-
-    lines: bool = False
-    nul: bool = False
-    delimiter: bytes | None = None
-    json_lines: bool = False
-    keep_id: bool = False
-    rate: float | None = None
-    concurrency: int | None = None
-    encode: Callable[[bytes], bytes] | None = None
-
-    @property
-    def is_many(self) -> bool:
-        """Whether the input is split at all."""
-        return self.lines or self.nul or self.delimiter is not None or self.json_lines
-
-    @property
-    def between(self) -> bytes:
-        """What separates requests in the input, and bodies in the output."""
-        return b"\0" if self.nul else b"\n" if self.delimiter is None else self.delimiter
-
-    def check(self) -> None:
-        """Refuse what does not fit together. Raises UsageError."""
-        if sum((self.lines, self.nul, self.delimiter is not None, self.json_lines)) > 1:
-            raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
-        if self.keep_id and not self.json_lines:
-            raise UsageError("--keep-id needs --json-lines")
-        if not self.between:
-            raise UsageError("--delimiter is empty")
-        for name, value in (("--rate", self.rate), ("--concurrency", self.concurrency)):
-            if value is not None and not self.is_many:
-                hint = "split the input with --lines, -0 or --delimiter"
-                raise UsageError(f"{name} needs many requests", hint=hint)
 
 
 class Ask(NamedTuple):
@@ -312,8 +275,7 @@ class Asker:
                 self.answered += 1
             else:
                 self.refused += 1
-                why = response.error or f"{response.channel} refused the request without a reason"
-                self._complain_of(ask.line, Refused(why, server_message=response.error))
+                self._complain_of(ask.line, refusal(response))
             self._emit(ask.line, response)
         self.last_line = ask.line
 

@@ -9,7 +9,7 @@ from kubemqctl.messaging.handlers.options import GRACE, handler_options, parse_f
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.heartbeat import subscription_calls
 from kubemqctl.messaging.input.bodies import single_body
-from kubemqctl.messaging.message_view import MessageView
+from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import ArrivedRequest
 from kubemqctl.messaging.requests.responder import Responder, RespondOptions
@@ -157,11 +157,10 @@ def _serve(
     detached: Detached | None,
     view: MessageView[AnsweredRequest] | None,
 ) -> int:
-    render = run.renderer(AnsweredRequest, None)
+    render = rendered(view, run.renderer(AnsweredRequest, None).one)
 
     def show(answered: AnsweredRequest) -> None:
-        shown = view.decoded(answered)[0] if view else answered
-        _print(stdout, render.one(shown))
+        stdout.write(render(answered))
 
     with StopWithHandlers() as stop:
         stdout = Stdout(1, stop.fd)
@@ -244,8 +243,3 @@ def _sender(
         return requests.answer(client, answers.response(came.request, reply, carries_body), when_done)
 
     return send
-
-
-def _print(stdout: Stdout, data: bytes) -> None:
-    if data:
-        stdout.write(data)

@@ -175,7 +175,7 @@ class Responder:
     def _task(self, came: ArrivedRequest, now: float) -> Task:
         handler = self._options.handler
         assert handler
-        return answers.task(came, handler.input, handler.timeout, now)
+        return answers.task(came, handler.input, handler.timeout, now, handler.persistent)
 
     def _too_late(self, came: ArrivedRequest, now: float) -> None:
         why = "no handler was free in time"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from kubemqctl.model.errors import (
@@ -116,12 +115,6 @@ def worded(error: KubemqctlError, message: str) -> KubemqctlError:
     out = copy.copy(error)
     out.message = message
     return out
-
-
-def _outlet(client: Client) -> Outlet:
-    from kubemqctl.client import queues
-
-    return Outlet(partial(queues.send, client), partial(queues.batch, client))
 
 
 class Outlet(NamedTuple):

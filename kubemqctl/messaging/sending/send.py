@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.input.bodies import body_source, file_batches, single_body
-from kubemqctl.messaging.input.message_parsers import ParsedBatch
+from kubemqctl.messaging.input.bodies import body_source, bytes_to_come, file_batches, single_body
+from kubemqctl.messaging.input.message_parsers import Parse, ParsedBatch, parse_bodies, parse_records
 from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, InputBatch, split_bytes, split_stream
 from kubemqctl.messaging.sending.pace import Pacer
 from kubemqctl.messaging.sending.retry import (
@@ -38,7 +38,6 @@ from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
     from kubemqctl.client.events import Upload
-    from kubemqctl.messaging.input.message_parsers import Parse
 
 
 # A stream of events ends, and its last answer comes, before the next one begins: with 1,000 in each, that
@@ -152,7 +151,12 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
         _batches(out, stop) as (source, batches),
         UnsentFiles(out.failed, out.unknown, out.files) as unsent,
         _connection(run, unsent, opened) as link,
-        Progress(2 if run.is_watched else None, is_terminal(1), _size(source), len(out.between)) as progress,
+        Progress(
+            2 if run.is_watched else None,
+            is_terminal(1),
+            0 if source is None else bytes_to_come(source),
+            len(out.between),
+        ) as progress,
     ):
         sender = Sender(
             link,
@@ -242,12 +246,10 @@ def _most(out: SendOptions) -> int:
 
 
 def _parser(out: SendOptions) -> Parse:
-    from kubemqctl.messaging.input import message_parsers
-
     parse = (
-        message_parsers.parse_records(out.template, out.keep_id, out.kept, out.pace is not None)
+        parse_records(out.template, out.keep_id, out.kept, out.pace is not None)
         if out.json_lines
-        else message_parsers.parse_bodies(out.template)
+        else parse_bodies(out.template)
     )
     if out.new_id is None and out.encode is None:
         return parse
@@ -293,14 +295,6 @@ def _dead_end(error: Unreachable) -> Link:
     return Link(lambda messages: fail, fail, 0)
 
 
-def _size(fd: int | None) -> int:
-    """How many bytes a regular file still holds; 0 for anything else, and for none."""
-    if fd is None:
-        return 0
-    status = os.fstat(fd)
-    return status.st_size - os.lseek(fd, 0, os.SEEK_CUR) if stat.S_ISREG(status.st_mode) else 0
-
-
 MOST_SHOWN = 10
 """So many results of one run are listed for people; the summary counts them all."""
 
@@ -325,6 +319,17 @@ def _emitter(run: Invocation, stdout: Stdout) -> Emit:
             run.warn("stopped while nobody read the output: the last results were not printed")
 
     return emit
+
+
+def send(run: Invocation, out: SendOptions) -> int:
+    """Send what `out` says to a queue; returns the exit code and raises as `send_one` and `send_many` do."""
+
+    def opened(client: Client) -> Outlet:
+        from kubemqctl.client import queues
+
+        return Outlet(partial(queues.send, client), partial(queues.batch, client))
+
+    return (send_many if out.is_many else send_one)(run, out, opened)
 
 
 def publish(run: Invocation, out: SendOptions, store: bool) -> int:
