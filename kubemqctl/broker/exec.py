@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
+from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError, shell_code
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import BrokerConfig
@@ -136,8 +136,7 @@ class CommandProcess:
 
     def _note(self, pid: int, status: int) -> None:
         if pid == self.pid:
-            code = os.waitstatus_to_exitcode(status)
-            self.code = code if code >= 0 else 128 - code
+            self.code = shell_code(os.waitstatus_to_exitcode(status))
 
     def _signal(self, signum: int) -> None:
         with suppress(ProcessLookupError):

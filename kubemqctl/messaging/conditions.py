@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,12 +42,10 @@ Test = Callable[[object], bool]
 
 
 class Condition(NamedTuple):
-    """One condition: as it was written, and its parts. `holds` takes a noun, and its body for JSON."""
+    """One condition: as it was written, and read. `holds` takes a noun, and its body for JSON."""
 
     text: str
     path: Path
-    operator: str
-    value: str
     read: Read
     test: Test
 
@@ -56,14 +54,12 @@ class Condition(NamedTuple):
         return self.test(self.read(noun, body))
 
 
-def parse_conditions(
-    texts: Iterable[str], noun_type: type, option: str = "--where", also: Sequence[str] = ()
-) -> list[Condition]:
+def parse_conditions(texts: Iterable[str], noun_type: type, option: str = "--where") -> list[Condition]:
     """The conditions that `option` was given, for records of `noun_type`.
 
     Raises UsageError, naming `option`, for one that cannot be read.
     """
-    known = (*fields(noun_type), *also)
+    known = fields(noun_type)
     return [parse_condition(text, known, option) for text in texts]
 
 
@@ -72,28 +68,11 @@ def parse_condition(text: str, known: Iterable[str], option: str = "--where") ->
     name, operator, value = _split(text, option)
     try:
         path = parse_path(name, known)
-        test = _test(path, operator, value)
+        test = _test(operator, value)
     except UsageError as e:
         e.message = f"{option} {quoted(text)}: {e.message}"
         raise
-    return Condition(text, path, operator, value, reader(path), test)
-
-
-def where(texts: Iterable[str], noun_type: type, option: str = "--where") -> Callable[[object], bool] | None:
-    """Whether a noun fulfils all of these conditions; None for no condition. Raises UsageError."""
-    conditions = parse_conditions(texts, noun_type, option)
-    return all_of(conditions) if conditions else None
-
-
-def all_of(conditions: Sequence[Condition]) -> Callable[[object], bool]:
-    """Whether a noun fulfils every one of `conditions`; its body is read as JSON once at the most."""
-    tests = [(condition.read, condition.test) for condition in conditions]
-
-    def holds(noun: object) -> bool:
-        body = Body(getattr(noun, "body", b""))
-        return all(test(read(noun, body)) for read, test in tests)
-
-    return holds
+    return Condition(text, path, reader(path), test)
 
 
 # --- reading a condition ---
@@ -132,7 +111,7 @@ def _operator_at(text: str) -> int | None:
     return None
 
 
-def _test(path: Path, operator: str, value: str) -> Test:
+def _test(operator: str, value: str) -> Test:
     if operator in ("~", "!~"):
         return _search(value, wanted=operator == "~")
     if operator in ("=", "!="):

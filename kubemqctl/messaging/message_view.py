@@ -39,12 +39,6 @@ class MessageView(Generic[N]):
         body = Body(getattr(shown, "body", b""))
         return shown if all(self.holds(c, shown, body, is_decoded) for c in self.conditions) else None
 
-    def failing(self, noun: N) -> list[Condition]:
-        """The conditions that `noun` does not fulfil."""
-        shown, is_decoded = self.decoded(noun)
-        body = Body(getattr(shown, "body", b""))
-        return [c for c in self.conditions if not self.holds(c, shown, body, is_decoded)]
-
     @staticmethod
     def holds(condition: Condition, noun: object, body: Body, is_decoded: bool) -> bool:
         """Whether it holds; nothing is known of the inside of a body that could not be decoded."""

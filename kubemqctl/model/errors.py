@@ -51,6 +51,19 @@ class ExitCode(IntEnum):
     SIGTERM = 143
 
 
+def shell_code(code: int) -> int:
+    """A process's exit code as a shell tells it: 128+n where Python has -n, for signal n."""
+    return code if code >= 0 else 128 - code
+
+
+def signal_name(code: int) -> str:
+    """The name of the signal that a shell's exit code tells of; empty for none."""
+    try:
+        return signal.Signals(code - 128).name
+    except ValueError:
+        return ""
+
+
 class KubemqctlError(Exception):
     """A failure with a message for people, and a stable name and exit code for programs."""
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from kubemqctl.config.files import refuse_dash
-from kubemqctl.model.errors import OutputError, UsageError
+from kubemqctl.model.errors import OutputError, UsageError, shell_code
 from kubemqctl.model.text import reason
 
 
@@ -84,4 +84,4 @@ def _launched(pid: int, heard: int) -> Launched:
     if text:
         return Launched(pid, 0, text.decode())
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    return Launched(pid, code if code >= 0 else 128 - code, "")
+    return Launched(pid, shell_code(code), "")

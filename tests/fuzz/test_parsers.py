@@ -15,7 +15,6 @@ from kubemqctl.broker.server import _split as parse_listen
 from kubemqctl.config.config_file import check_name
 from kubemqctl.config.profiles import parse_addresses
 from kubemqctl.config.token import Token, command_words, expanded, fetch, variable_in
-from kubemqctl.messaging.conditions import where
 from kubemqctl.messaging.queues.tx_lines import decision
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import KubemqctlError, UsageError
@@ -49,6 +48,7 @@ from kubemqctl.output.stderr import error_json, error_text
 from kubemqctl.output.template import compile_template
 from tests.fuzz.examples import examples
 from tests.fuzz.texts import ARGUMENTS, INT64, RECEIVED, TEXTS
+from tests.support.views import where
 
 # What a terminal would act on; line feeds are between the two lines of an error.
 ACTING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -165,18 +165,9 @@ class Queue:
         if error := self._deal(now):
             raise error
 
-    def stay(self, taker: Taker, wants: int) -> None:
-        """Put `taker` in line once more, for `wants` messages."""
-        taker.wants = wants
-        self._line.append(taker)
-
     def leave(self, taker: Taker) -> None:
         """Take `taker` out of line; what it has taken stays with it. Once for each `join`."""
         self.takers -= 1
-        self.step_out(taker)
-
-    def step_out(self, taker: Taker) -> None:
-        """Take `taker` out of line for a while."""
         if taker in self._line:
             self._line.remove(taker)
 

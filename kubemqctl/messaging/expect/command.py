@@ -7,11 +7,12 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 
 from kubemqctl.messaging.handlers.message_input import Executable
-from kubemqctl.model.errors import HandlerFailed, KubemqctlError
+from kubemqctl.model.errors import HandlerFailed, KubemqctlError, shell_code, signal_name
 from kubemqctl.model.text import escaped, reason
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.waiting import StopSignal
@@ -25,6 +26,7 @@ class WatchedCommand:
 
     def __init__(self, command: Executable, environ: Mapping[str, str], on_end: Callable[[], None]) -> None:
         self.code: int | None = None
+        self.ended_at: float | None = None  # monotonic seconds
         self._command = command
         self._environ = environ
         self._on_end = on_end
@@ -53,7 +55,7 @@ class WatchedCommand:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         code = process.wait()
-        self.code = code if code >= 0 else 128 - code
+        self.code, self.ended_at = shell_code(code), time.monotonic()
         self._on_end()
 
     def pass_on(self, signum: int) -> None:
@@ -81,15 +83,9 @@ class WatchedCommand:
         """What its exit code means; None for 0, and while it runs."""
         if not self.code:
             return None
-        signum = self.code - 128
-        how = (
-            f"was ended by {signal.Signals(signum).name}" if _is_signal(signum) else f"ended with {self.code}"
-        )
+        by = signal_name(self.code)
+        how = f"was ended by {by}" if by else f"ended with {self.code}"
         return HandlerFailed(f"the command {escaped(self._command.words[0])} {how}", code="command-failed")
-
-
-def _is_signal(number: int) -> bool:
-    return number in {int(s) for s in signal.Signals}
 
 
 class StopWithCommand(StopSignal):

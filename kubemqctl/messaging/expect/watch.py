@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from kubemqctl.messaging.conditions import Condition
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
-from kubemqctl.messaging.events.store_reader import StoreReader, first_position
+from kubemqctl.messaging.events.store_reader import StoreReader
 from kubemqctl.messaging.expect.command import StopWithCommand, WatchedCommand
 from kubemqctl.messaging.expect.expectation import Expectation, Wanted
 from kubemqctl.messaging.handlers.message_input import Executable
@@ -75,7 +75,6 @@ class Watch(Generic[N]):
         self._run = run
         self._is_raw = run.form().name == "raw"
         self._began: float | None = None
-        self._ended: float | None = None
 
     def _print(self, noun: N) -> None:
         # The exact bytes of one message have no end that one could see: a second one is not printed.
@@ -88,8 +87,6 @@ class Watch(Generic[N]):
         self._began = time.monotonic()
         if self.command:
             self.command.start()
-        else:
-            self._ended = self._began
 
     @property
     def counts(self) -> bool:
@@ -99,9 +96,8 @@ class Watch(Generic[N]):
     @property
     def deadline(self) -> float | None:
         """When the time is up, in monotonic seconds; None while the command runs."""
-        if self._ended is None and self.command and self.command.code is not None:
-            self._ended = time.monotonic()
-        return None if self._ended is None else self._ended + self.options.within
+        begins = self.command.ended_at if self.command else self._began
+        return None if begins is None else begins + self.options.within
 
     @property
     def is_decided(self) -> bool:
@@ -338,16 +334,17 @@ class EventWatch:
         self._watch.note_success()
 
     def _opener(self, client: Client, stop: StopWithCommand) -> Callable[[Callable[[], None]], Any]:
-        from kubemqctl.client import events
-
         channel = self._options.channel
         if self._start is None:
+            from kubemqctl.client import events
+
             return lambda notify: events.subscribe_events(client, channel, "", notify)
-        store = events.StoredChannel(client, channel, "", stop.check)
-        start = first_position(store, self._start, None)
-        self._tracker = SequenceTracker(start, self._run.warn)
-        self._reader = StoreReader(store, self._tracker, start, "")
-        return self._reader.open
+        from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, store_plan
+
+        options, store_options = SubscribeOptions(channel), StoreOptions(self._start)
+        plan = store_plan(self._run.warn, client, stop, options, store_options, None)
+        self._tracker, self._reader = plan.tracker, plan.reader
+        return plan.open
 
     def _take(self, events: Sequence[Event]) -> None:
         assert self._live

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,7 +11,7 @@ from typing import Any, NamedTuple
 
 from kubemqctl.messaging.handlers.launching import kill_all
 from kubemqctl.messaging.handlers.process import Ending
-from kubemqctl.model.errors import KubemqctlError
+from kubemqctl.model.errors import KubemqctlError, signal_name
 from kubemqctl.model.values import format_duration
 from kubemqctl.runtime.waiting import SIGNALS, StopSignal
 
@@ -84,9 +82,7 @@ _ENDINGS: dict[Ending, Callable[[HandlerOutcome], str]] = {
 
 
 def _code_text(code: int) -> str:
-    with contextlib.suppress(ValueError):
-        return signal.Signals(code - 128).name
-    return f"exit code {code}"
+    return signal_name(code) or f"exit code {code}"
 
 
 BELIEVED_AFTER = 0.2

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
 from kubemqctl.messaging.handlers.launching import LauncherProcess
+from kubemqctl.model.errors import shell_code
 from kubemqctl.output.stderr_writer import STDERR
 
 LINGER = 0.5
@@ -121,7 +122,7 @@ class HandlerProcess:
 
     def exited(self, code: int) -> None:
         """It has ended; `code` is negative for a signal."""
-        self._code = code if code >= 0 else 128 - code
+        self._code = shell_code(code)
         self._exited_at = time.monotonic()
 
     def not_started(self, errno: int) -> None:

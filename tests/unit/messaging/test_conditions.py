@@ -9,12 +9,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kubemqctl.messaging.conditions import Condition, parse_condition, parse_conditions, where
+from kubemqctl.messaging.conditions import Condition, parse_condition, parse_conditions
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Event, Policy, Received
 from kubemqctl.model.paths import Body
 from kubemqctl.model.records import fields, to_record
 from tests.support import reference_conditions as reference
+from tests.support.views import where
 
 BODY = json.dumps(
     {
