@@ -17,7 +17,7 @@ import pytest
 from tests.faults.summary import pytest_runtest_logreport, pytest_terminal_summary  # noqa: F401
 from tests.support.program import Argument, Run, Start
 from tests.support.raw_grpc import Stub
-from tests.support.server import LIKE, OTHER_SERVER, Broker, start_broker
+from tests.support.server import LIKE, OTHER_SERVER, SILENT, Broker, start_broker
 
 _XDG = {"XDG_CONFIG_HOME": ".config", "XDG_STATE_HOME": ".local/state", "XDG_CACHE_HOME": ".cache"}
 _BROKERS: list[Broker] = []
@@ -53,9 +53,11 @@ def _real_files() -> dict[Path, int]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not SILENT:
+        return
     other = f"KUBEMQ_TEST_ADDRESS is {OTHER_SERVER}" if OTHER_SERVER else f"KUBEMQ_TEST_LIKE is {LIKE}"
     for item in items:
-        if (OTHER_SERVER or LIKE) and item.get_closest_marker("builtin"):
+        if item.get_closest_marker("builtin"):
             item.add_marker(pytest.mark.skip(f"shown by the built-in broker only; {other}"))
 
 

@@ -157,7 +157,7 @@ INSTALL = "pip install hdrhistogram, or with pipx: pipx inject kubemqctl hdrhist
 
 
 def rounded(nanoseconds: int) -> int:
-    """`latency` rounded to the significant bits that the histogram keeps."""
+    """`nanoseconds` rounded to the significant bits that the histogram keeps."""
     shift = nanoseconds.bit_length() - BITS
     return nanoseconds >> shift << shift if shift > 0 else nanoseconds
 

@@ -14,7 +14,7 @@ from kubemqctl.bench.workload import Workload
 from kubemqctl.model.errors import ExpectationFailed, UsageError
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.reports import BenchResult
-from kubemqctl.model.text import latency_text, quoted
+from kubemqctl.model.text import latency_text, nearest, quoted
 from kubemqctl.model.values import duration_ns, parse_rate, parse_size
 
 Unit = Literal["time", "rate", "bytes", "count"]
@@ -86,8 +86,6 @@ def _metric(name: str) -> str:
     metric = _ALIASES.get(name, name)
     if metric in _UNITS:
         return metric
-    from kubemqctl.model.text import nearest
-
     hint = nearest(name, NAMES) or f"use p50, p99.9 or any other percentile, {', '.join(NAMES[2:])}"
     raise UsageError(f"there is no measurement {quoted(name)}", hint=hint)
 

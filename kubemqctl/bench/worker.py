@@ -33,7 +33,6 @@ class Scoreboard:
 
     def __init__(self, fd: int, workers: int) -> None:
         self.fd = fd
-        self._workers = workers
         # Cells of the machine's own integers: each is written by one instruction.
         self._cells = memoryview(mmap.mmap(fd, workers * COLUMNS * CELL)).cast("q")
 

@@ -120,27 +120,22 @@ class Faults:
 
     def connection_lives(self) -> float | None:
         """Seconds after which the next connection is to be cut, whatever is called on it."""
-        return min(
-            (
-                self._count(n)
-                for n, f in enumerate(self._faults)
-                if f.kind == "cut" and f.seconds and not f.method
-            ),
-            default=None,
-        )
-
-    def _count(self, n: int) -> float:
-        seconds = self._faults[n].seconds
-        assert seconds
-        self._asked[n] += 1
-        return seconds[0]
+        cuts = self._connection_cuts()
+        for _, n in cuts:
+            self._asked[n] += 1
+        return min(cuts)[0] if cuts else None
 
     def connection_cut(self) -> None:
-        """A connection was cut because its time was over."""
-        for n, fault in enumerate(self._faults):
-            if fault.kind == "cut" and fault.seconds and not fault.method:
-                self._struck[n] += 1
-                return
+        """A connection was cut because its time was over: it was the shortest that struck."""
+        self._struck[min(self._connection_cuts())[1]] += 1
+
+    def _connection_cuts(self) -> list[tuple[float, int]]:
+        """The seconds and numbers of the faults that cut each connection after some time."""
+        return [
+            (f.seconds[0], n)
+            for n, f in enumerate(self._faults)
+            if f.kind == "cut" and f.seconds and not f.method
+        ]
 
     def summary(self) -> list[str]:
         """How often each struck, of how many times that it could have; and how to repeat it."""

@@ -105,7 +105,7 @@ class Requests:
         subscription.buffer.close()
 
     async def ask(self, request: pb.Request, deadline: float | None = None) -> pb.Response:
-        """The answer to `request` as its sender sees it. Raises NoAnswer after the whole timeout, Ended.
+        """The answer to `request` as its sender sees it. Raises NoAnswer, SubscriptionEnded.
 
         `deadline`: the seconds after which the sender hears nothing any more; NoAnswer comes before.
         """
@@ -147,8 +147,7 @@ class Requests:
         usage = exchange.usages.of(request.Channel, self._clock())
         try:
             data = request.SerializeToString()
-            shared = Shared(data, self._account)
-            taken = sum(buffer.offer(shared) for buffer in exchange.responders.to(request.Channel).chosen())
+            taken = exchange.responders.deliver(request.Channel, Shared(data, self._account))
             usage.came(len(data), taken)
             answer: pb.Response = await asyncio.wait_for(waiting, patience)
             usage.responses += 1

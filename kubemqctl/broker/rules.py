@@ -86,8 +86,20 @@ def too_long(name: str) -> str:
 
 
 def request(r: pb.Request) -> str:
-    """Why a command or query is not taken, or ""."""
-    return request_fields(r) or too_long(r.Channel)
+    """Why a command or query is not taken, or ""; in the real server's order of checks."""
+    if r.RequestTypeData not in (pb.Request.Command, pb.Request.Query):
+        return REQUEST_TYPE
+    if not r.ClientID:
+        return CLIENT_ID
+    if refused := channel_name(r.Channel):
+        return refused
+    if r.Timeout <= 0:
+        return TIMEOUT
+    if not r.Metadata and not r.Body:
+        return EMPTY_REQUEST
+    if r.CacheKey and r.CacheTTL <= 0:
+        return CACHE_TTL
+    return too_long(r.Channel)
 
 
 def response(r: pb.Response) -> str:
@@ -214,7 +226,6 @@ LONGEST_QUEUE_NAME = 246  # bytes: the real server makes a file of the name
 LONGEST_WAIT = 3_600  # seconds
 _NEVER = re.compile(r"[\x00-\x20\x7f-\x9f*>]|\.$|^$")
 BLANKS = re.compile(r"[\x00-\x20\x7f-\x9f]")
-_NO_SUBJECT = re.compile(r"/|^\.|\.\.")
 
 
 @_remembered
@@ -231,7 +242,7 @@ def queue_name(name: str) -> str:
 @_remembered
 def unpublishable(name: str) -> str:
     """Why nothing can be stored under a name that passed `queue_name`, or ""."""
-    if _NO_SUBJECT.search(name):
+    if _NO_FILE.search(name):
         return PUBLISH
     return _no_queue_file(name) if len(name.encode()) > LONGEST_QUEUE_NAME else ""
 
@@ -258,21 +269,6 @@ def channel_name(name: str) -> str:
     if BLANKS.search(name):
         return WHITE_SPACE
     return WILDCARDS if "*" in name or ">" in name else ""
-
-
-def request_fields(r: pb.Request) -> str:
-    """Why a command or query is not taken, or ""."""
-    if r.RequestTypeData not in (pb.Request.Command, pb.Request.Query):
-        return REQUEST_TYPE
-    if not r.ClientID:
-        return CLIENT_ID
-    if refused := channel_name(r.Channel):
-        return refused
-    if r.Timeout <= 0:
-        return TIMEOUT
-    if not r.Metadata and not r.Body:
-        return EMPTY_REQUEST
-    return CACHE_TTL if r.CacheKey and r.CacheTTL <= 0 else ""
 
 
 def message(m: pb.QueueMessage, *, community: bool = False) -> str:

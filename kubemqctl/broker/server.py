@@ -40,7 +40,6 @@ class Patterns:
 
     def __init__(self, state: BrokerState, log: EventLog) -> None:
         self._state = state
-        self._community = state.community
         self.events = Events(state.clock)
         self.store = Store(log, state.clock, state.new_number, community=state.community)
         self.requests = Requests(state.clock, cached=not state.community)
@@ -54,10 +53,10 @@ class Patterns:
             **events.event_handlers(
                 self.events,
                 self.store,
-                lambda method: self._state.redelivers(method),
-                community=self._community,
+                self._state.redelivers,
+                community=self._state.community,
             ),
-            **events.request_handlers(self.requests, self.channels, community=self._community),
+            **events.request_handlers(self.requests, self.channels, community=self._state.community),
         }
 
     def end(self, reason: str) -> None:
@@ -159,6 +158,8 @@ async def _serve(
 ) -> None:
     pings = _PINGS_REFUSED if config.community else _PINGS_TAKEN
     server = grpc.aio.server(options=[*_OPTIONS, *pings])
+    if config.faults is not None:
+        state.redelivers = config.faults.redelivers
     patterns = Patterns(state, log)
     handlers = {
         **queues.queue_handlers(state),
@@ -168,8 +169,6 @@ async def _serve(
     token = "" if config.community else config.token
     server.add_generic_rpc_handlers([Service(handlers, token, config.faults)])
     cutting = _cutting(config.faults)
-    if config.faults is not None:
-        state.redelivers = config.faults.redelivers
     try:
         address = await _listen(server, config, cutting)
         await server.start()

@@ -42,7 +42,7 @@ class StreamBuffer(Generic[T]):
         self._wake()
 
     async def next(self) -> T:
-        """The next item. Raises Ended."""
+        """The next item. Raises SubscriptionEnded."""
         while not self._waiting and not self._ended:
             self._woken = asyncio.get_running_loop().create_future()
             await self._woken
@@ -224,6 +224,10 @@ class Subscriptions:
             found = self._known[channel] = self._find(channel)
         return found
 
+    def deliver(self, channel: str, shared: Shared) -> int:
+        """Hand a message to those who get it; how many have taken it."""
+        return sum(buffer.offer(shared) for buffer in self.to(channel).chosen())
+
     def end(self, reason: str) -> None:
         """Nothing comes any more."""
         for same in self._all.values():
@@ -262,11 +266,6 @@ class Pattern(NamedTuple):
         if len(words) <= self.length if self.open_ended else len(words) != self.length:
             return False
         return all(words[n] == word for n, word in self.literals)
-
-
-def matches(pattern: str, channel: str) -> bool:
-    """Whether a subscription to `pattern` gets what is sent to `channel`."""
-    return pattern == channel or Pattern.of(pattern).matches(channel.split("."))
 
 
 _MOST = 10_000  # channels of one kind; the ones longest unused are forgotten first

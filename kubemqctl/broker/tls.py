@@ -10,16 +10,14 @@ import base64
 import binascii
 import re
 import ssl
-import tempfile
-from pathlib import Path
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import grpc
 
-from kubemqctl.config.files import read_file
+from kubemqctl.config.files import BYTE_ORDER_MARK, read_file, unnamed_copy
 from kubemqctl.model.errors import ConfigError
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----(.*?)-----END", re.DOTALL)
 # Object identifiers, as they stand in a key, of what BoringSSL's clients take from a server by default.
 _TAKEN = (
@@ -51,11 +49,9 @@ def load(cert: str, key: str, ca: str = "") -> ServerTls:
         _pem(cert, "certificate"), _pem(key, "private key"), _pem(ca, "CA certificate") if ca else b""
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    # From copies, in a folder of our own: a path may be a pipe, which can be read once.
-    with tempfile.TemporaryDirectory() as folder:
-        copies = Path(folder, "cert"), Path(folder, "key")
-        for copy, data in zip(copies, tls, strict=False):
-            copy.write_bytes(data)
+    # From copies: a path may be a pipe, which can be read once.
+    with ExitStack() as opened:
+        copies = unnamed_copy(tls.cert, opened), unnamed_copy(tls.key, opened)
         try:
             # An empty password, so that an encrypted key is an error and not a question.
             context.load_cert_chain(copies[0], copies[1], password="")
@@ -80,7 +76,7 @@ def credentials(tls: ServerTls, *, ask_clients: bool = True) -> grpc.ServerCrede
 
 def _pem(path: str, what: str) -> bytes:
     data = read_file(path, what)
-    if data.startswith(_BYTE_ORDER_MARK):
+    if data.startswith(BYTE_ORDER_MARK):
         raise ConfigError(
             f"the {what} {path} begins with a byte order mark, which gRPC does not accept",
             hint="save it again as plain ASCII, without a BOM",

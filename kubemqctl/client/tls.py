@@ -9,13 +9,10 @@ from importlib.util import find_spec
 
 import grpc
 
-from kubemqctl.config.files import read_file
+from kubemqctl.config.files import BYTE_ORDER_MARK, read_file, unnamed_copy
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.text import reason
-
-# Some editors begin a file with it, and gRPC would not find the first certificate behind it.
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
@@ -36,7 +33,7 @@ def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 def _pem(path: str, what: str) -> bytes:
     """The bytes of a PEM file. Raises ConfigError for another one: gRPC would only say "handshaker"."""
-    content = read_file(path, what).removeprefix(_BYTE_ORDER_MARK)
+    content = read_file(path, what).removeprefix(BYTE_ORDER_MARK)
     if b"-----BEGIN " not in content:
         raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
     return content
@@ -96,18 +93,9 @@ def _show(made: ssl.SSLContext, tls: Tls) -> None:
 
 def _path(path: str, content: bytes, opened: ExitStack) -> str:
     """A path for OpenSSL, which reads files only: of what can be read once, such as a pipe, one of a copy."""
-    if os.path.isfile(path) and not content.startswith(_BYTE_ORDER_MARK):
+    if os.path.isfile(path) and not content.startswith(BYTE_ORDER_MARK):
         return path
-    from tempfile import TemporaryFile
-
-    # No file of the copy has a name; in memory where the system has that, for it may be a key.
-    memory = getattr(os, "memfd_create", None)
-    copy = os.fdopen(memory("pem"), "w+b") if memory else TemporaryFile()  # noqa: SIM115
-    opened.enter_context(copy)
-    copy.write(content.removeprefix(_BYTE_ORDER_MARK))
-    copy.flush()
-    copy.seek(0)
-    return f"/dev/fd/{copy.fileno()}"
+    return unnamed_copy(content.removeprefix(BYTE_ORDER_MARK), opened)
 
 
 def openssl_words(error: ssl.SSLError) -> str:

@@ -7,7 +7,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from errno import EACCES, EAGAIN, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError, UsageError
@@ -170,6 +170,26 @@ def _overwrite(path: str, data: bytes, sync: bool) -> None:
             file.truncate(len(data))
             if sync:
                 os.fsync(file.fileno())
+
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""Some editors begin a file with it; gRPC does not find the first certificate of a PEM file behind it."""
+
+
+def unnamed_copy(content: bytes, opened: ExitStack) -> str:
+    """A path to `content` for a library that reads files only, good until `opened` is closed.
+
+    The copy has no name, and is in memory where the system has that: it may be a key.
+    """
+    from tempfile import TemporaryFile
+
+    memory = getattr(os, "memfd_create", None)
+    copy = os.fdopen(memory("pem"), "w+b") if memory else TemporaryFile()  # noqa: SIM115
+    opened.enter_context(copy)
+    copy.write(content)
+    copy.flush()
+    copy.seek(0)
+    return f"/dev/fd/{copy.fileno()}"
 
 
 @contextmanager

@@ -186,7 +186,7 @@ def become(order: Order) -> None:
 
 
 def rename(command: list[str]) -> None:
-    """Show the words in the process list, as far as this process's own command line the maximum is them."""
+    """Show the words in the process list, as far as this process's own command line has room for them."""
     with open("/proc/self/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     start, end = int(fields[45]), int(fields[46])

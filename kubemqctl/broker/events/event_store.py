@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from kubemqctl.broker.events.topic import Member, Reader, Topic
-from kubemqctl.broker.storage.event_log import EventLog, Position, Stored
+from kubemqctl.broker.storage.event_log import Done, EventLog, Position, Stored
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Channel
 from kubemqctl.broker.subscribers import Account, MessageBuffer, Shared, Subscription, Subscriptions, Usages
@@ -27,8 +27,7 @@ class Events:
     def publish(self, event: pb.Event) -> None:
         """Hand `event` to whoever listens now."""
         data = received(event)
-        shared = Shared(data, self._account)
-        taken = sum(buffer.offer(shared) for buffer in self.listeners.to(event.Channel).chosen())
+        taken = self.listeners.deliver(event.Channel, Shared(data, self._account))
         self.usages.of(event.Channel, self._clock()).came(len(data), taken)
 
     def subscribe(self, s: pb.Subscribe) -> Subscription:
@@ -50,7 +49,6 @@ _RETRY = 1.0  # seconds, after places could not be written
 # Between two writes of places. Without it they are half the cost of a replay: each is a commit of its own.
 _PAUSE = 0.025  # seconds
 _START_LATE = 700_000  # nanoseconds by which the community server begins too late
-Done = asyncio.Future[None]
 
 
 class _Pending(NamedTuple):

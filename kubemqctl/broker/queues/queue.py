@@ -108,7 +108,7 @@ class Queue:
         self.expired = 0  # since the broker started
         self.last_activity = 0  # Unix nanoseconds
         self.takers = 0
-        self.holders: list[Taker] = []  # of transactions that are open
+        self.holders: list[Taker] = []  # of open transactions, for `mislay`
         self.was_read = False
         self.gone = False
         self._memory = memory

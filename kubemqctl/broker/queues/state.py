@@ -58,7 +58,7 @@ class BrokerState:
         self.clock = clock
         self.community = community  # answer as the community server does where we differ on purpose
         # Whether a message that a method is done with is to come again: a fault on purpose.
-        self.redelivers: Callable[[str], bool] = lambda method: False
+        self.redelivers: Callable[[str], bool] | None = None  # a fault: what is done with comes again
         self.at_close: set[Callable[[], None]] = set()  # streams that have something to put back
         self.queues: dict[str, Queue] = {}
         # Channels of the other types, by type and name.
@@ -190,6 +190,8 @@ class BrokerState:
 
     def acknowledge(self, queue: Queue, entries: Sequence[Entry], method: str) -> asyncio.Future[None]:
         """Settle what a client that used `method` is done with."""
+        if self.redelivers is None:
+            return self.remove(queue, entries)
         again: list[Entry] = []
         done: list[Entry] = []
         for entry in entries:

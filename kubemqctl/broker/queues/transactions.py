@@ -54,7 +54,7 @@ class Transaction:
         self._held = {entry.sequence: entry for entry in entries}
         self._taker.taken = []
         self._queue.forget_bodies(entries)
-        if self._held:
+        if self._held and self._state.community:
             self._queue.holders.append(self._taker)
         self._close_if_settled()
 

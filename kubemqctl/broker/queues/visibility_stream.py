@@ -227,9 +227,9 @@ class VisibilityStream:
         return message
 
 
+_RETRY = 1.0  # seconds, after the journal could not be read
 # What ack-all deletes in one transaction: senders wait for no more than that, and the journal's log grows by
 # no more.
-_RETRY = 1.0  # seconds, after the journal could not be read
 _PIECE = 4_096  # messages
 _PIECE_BYTES = 8 * 1024 * 1024  # a piece holds one message more
 

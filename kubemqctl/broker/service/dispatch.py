@@ -1,6 +1,6 @@
 """The gRPC interface of the broker: who may call, which method, bytes in and bytes out. No state.
 
-Each pattern brings its methods as a table (`service_queues.handlers`); this file knows none of them.
+Each pattern brings its methods as a table (`service.queues.queue_handlers`); this file knows none of them.
 Methods get parsed requests and return serialized answers, which lets a delivery be joined from stored
 messages without parsing them.
 """

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 import grpc
 
 from kubemqctl.broker import rules
-from kubemqctl.broker.events.event_store import Done, Events, Store
+from kubemqctl.broker.events.event_store import Events, Store
 from kubemqctl.broker.events.topic import Member
 from kubemqctl.broker.requests import NoAnswer, Requests
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.service import channel_requests
 from kubemqctl.broker.service.channel_requests import Channels
 from kubemqctl.broker.service.dispatch import stream, subscription, unary
+from kubemqctl.broker.storage.event_log import Done
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.subscribers import MessageBuffer, SubscriptionEnded
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -47,7 +48,9 @@ async def pour(buffer: MessageBuffer, context: Context, *, sign: bool) -> None:
         await gone(context, e)
 
 
-async def pour_stored(member: Member, context: Context, *, sign: bool, again: Callable[[], bool]) -> None:
+async def pour_stored(
+    member: Member, context: Context, *, sign: bool, again: Callable[[], bool] | None
+) -> None:
     """The same with stored events; one that the client's end overtook counts as delivered.
 
     The number of events that are stored already goes ahead of them: a client that is to read up to now
@@ -60,7 +63,7 @@ async def pour_stored(member: Member, context: Context, *, sign: bool, again: Ca
             stored = await member.next()
             try:
                 await context.write(stored.event)
-                if again():
+                if again and again():
                     await context.write(stored.event)
             finally:
                 member.sent()
@@ -84,7 +87,7 @@ _UNANSWERED_IDS = 1024 * 1024  # bytes, likewise, of their ids; one alone may be
 
 
 def event_handlers(
-    events: Events, store: Store, redelivers: Callable[[str], bool], *, community: bool = False
+    events: Events, store: Store, redelivers: Callable[[str], bool] | None, *, community: bool = False
 ) -> Handlers:
     """The method table of events; `redelivers` says which stored event is sent twice."""
     calls = EventCalls(events, store, redelivers, community=community)
@@ -130,11 +133,11 @@ class EventCalls:
     """One method a call, named after it."""
 
     def __init__(
-        self, events: Events, store: Store, redelivers: Callable[[str], bool], *, community: bool
+        self, events: Events, store: Store, redelivers: Callable[[str], bool] | None, *, community: bool
     ) -> None:
         self._events = events
         self._store = store
-        self._again = partial(redelivers, "SubscribeToEvents")
+        self._again = partial(redelivers, "SubscribeToEvents") if redelivers else None
         self._community = community
 
     async def send(self, event: pb.Event, context: Context) -> bytes:

@@ -135,6 +135,9 @@ class SqliteJournal:
             self._reader = connect(path)
         self._path = path
         self._room = Reserve(path)
+        with _translated():
+            # What the log holds beyond the database must fit into the reserve, should the disk be full.
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._room.size * 4 // 5 // PAGE_SIZE}")
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
@@ -199,8 +202,6 @@ class SqliteJournal:
     def _work(self) -> None:
         open_ = True
         self._room.take()
-        # What the log holds beyond the database must fit into the reserve, should the disk be full by then.
-        self._writer.execute(f"PRAGMA wal_autocheckpoint = {self._room.size * 4 // 5 // PAGE_SIZE}")
         while open_:
             units = [self._units.get()]
             with suppress(queue.Empty):
@@ -234,19 +235,25 @@ class SqliteJournal:
         if error and len(units) == 1:
             if units[0].frees:
                 self._room.release()
-            with suppress(sqlite3.Error):
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            self._checkpoint()
             error = self._write(units)
         return error
 
     def _may_grow(self, units: list[_Unit]) -> bool:
         """Whether there is room for `units`, and for what frees room."""
         size = sum(unit.size for unit in units)
-        if self._room.take() and self._room.fits(size + self._growth(size)):
+        if self._has_room(size):
             return True
+        self._checkpoint()
+        return self._has_room(size)
+
+    def _has_room(self, size: int) -> bool:
+        return self._room.take() and self._room.fits(size + self._growth(size))
+
+    def _checkpoint(self) -> None:
+        """Bring the log into the database, where that can be."""
         with suppress(sqlite3.Error):
             self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        return self._room.take() and self._room.fits(size + self._growth(size))
 
     def _growth(self, size: int) -> int:
         """The bytes by which the database is to grow for the log as it is and `size` more."""

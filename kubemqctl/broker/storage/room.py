@@ -24,7 +24,6 @@ class Reserve:
     def __init__(self, path: Path) -> None:
         self._folder = path.parent
         self._path = path.with_name(NAME)
-        self._journal = path
         found = os.statvfs(self._folder)
         self.size = min(_LARGEST, max(_SMALLEST, found.f_blocks * found.f_frsize // _SHARE))
         self.whole = False

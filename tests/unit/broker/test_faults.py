@@ -258,3 +258,10 @@ def test_a_command_is_run_with_faults_too(run: Run, tmp_path: Path) -> None:
     result = run("broker", "exec", "--fault", "latency=1ms", "--", "true", address="")
     assert result.code == 0
     assert "fault latency=1ms: 0 of 0\n" in result.err
+
+
+def test_of_two_cuts_by_time_the_shorter_one_is_counted_as_having_struck() -> None:
+    faults = Faults([parse("cut=30s"), parse("cut=10s")], 1)
+    assert faults.connection_lives() == 10.0
+    faults.connection_cut()
+    assert faults.summary()[:2] == ["fault cut=30s: 0 of 1", "fault cut=10s: 1 of 1"]

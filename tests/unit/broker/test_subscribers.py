@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from kubemqctl.broker import subscribers
-from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages, matches
+from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscriptions, Usages
 
 
 @pytest.mark.parametrize(
@@ -35,8 +35,12 @@ from kubemqctl.broker.subscribers import MessageBuffer, Subscription, Subscripti
     ],
 )
 def test_a_pattern_matches(pattern: str, channels: str) -> None:
-    matched = [c for c in ("a", "b", "a.b", "a.a", "a.b.c") if matches(pattern, c)]
-    assert matched == channels.split()
+    def scenario(subscriptions: Subscriptions) -> None:
+        buffer = added(subscriptions, pattern).buffer
+        sent_to = ("a", "b", "a.b", "a.a", "a.b.c")
+        assert [c for c in sent_to if buffer in subscriptions.to(c).chosen()] == channels.split()
+
+    in_a_loop(scenario)
 
 
 def in_a_loop(test: Callable[[Subscriptions], None]) -> None:
