@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -16,9 +15,9 @@ from kubemqctl.runtime.invocation import Common, Invocation
 PATH = "PATH"
 
 
-def _version(wanted: bool) -> None:
+def _version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
-        os.write(1, f"kubemqctl {__version__}\n".encode())
+        ctx.obj.write(f"kubemqctl {__version__}\n".encode())
         raise typer.Exit
 
 

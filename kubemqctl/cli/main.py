@@ -49,24 +49,28 @@ def main(argv: list[str]) -> int:
     try:
         return _run(words, run)
     except KubemqctlError as e:
-        if "--nagios" in words and not isinstance(e, Stopped):
-            from kubemqctl.cli.commands.check import nagios_error
-
-            return nagios_error(e)
-        if not isinstance(e, Stopped) and e.exit_code != ExitCode.SIGPIPE:
-            # What -o says holds for errors of the command line itself as well.
-            if run.common == Common():
-                run.common = run.common._replace(output=wanted_form(words))
-            run.report(e)
-        return int(e.exit_code)
+        # What -o says holds for errors of the command line itself as well.
+        if run.common == Common():
+            run.common = run.common._replace(output=wanted_form(words))
+        return _ended(e, words, run)
     except KeyboardInterrupt:
         return ExitCode.SIGINT
     except BrokenPipeError:
         return ExitCode.SIGPIPE
     except Exception as e:
-        error = _of_the_system(e) or _bug(e, run)
-        run.report(error)
+        return _ended(_of_the_system(e) or _bug(e, run), words, run)
+
+
+def _ended(error: KubemqctlError, words: list[str], run: Invocation) -> int:
+    """Say what the run ended of, where anybody is to hear it; returns the exit code."""
+    if isinstance(error, Stopped) or error.exit_code == ExitCode.SIGPIPE:
         return int(error.exit_code)
+    if "--nagios" in words and next(iter(plain_words(words, OptionArity({}))), "") == "check":
+        from kubemqctl.cli.commands.check import nagios_error
+
+        return nagios_error(error, run)
+    run.report(error)
+    return int(error.exit_code)
 
 
 def _run(words: list[str], run: Invocation) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -10,6 +12,7 @@ from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import fake_server
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
 
 NOBODY = "127.0.0.1:1"
 
@@ -112,6 +115,31 @@ def test_nagios_gets_one_line_with_figures_and_0_to_3(run: Run, stub: Stub, chan
     result = run("check", "--nagios", address=NOBODY)
     assert (result.code, result.err) == (2, "")
     assert result.text.startswith("KUBEMQ CRITICAL - cannot connect")
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["full", "closed"])
+def test_a_line_that_cannot_be_printed_leaves_nagios_the_code_and_an_error(
+    broker: Broker, closed: bool
+) -> None:
+    into = ">&-" if closed else ">/dev/full"
+    lost = "error: standard output is closed" if closed else "error: cannot write to standard output"
+    ends = {
+        f"--address {broker.address}": (3, lost),
+        f"--address {NOBODY}": (2, "error: cannot connect to"),
+        "--bogus": (3, "error: no such option"),
+    }
+    for words, (code, said) in ends.items():
+        script = f"{sys.executable} -m kubemqctl check --nagios {words} {into}"
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (code, "")
+        assert done.stderr.startswith(said)
+        assert len(done.stderr.splitlines()) <= 2, "an error and its hint"
+
+
+def test_only_check_answers_as_a_plugin(run: Run) -> None:
+    result = run("queue", "list", "--nagios")
+    assert (result.code, result.out) == (2, b"")
+    assert result.err.startswith("error: no such option: --nagios")
 
 
 def test_several_queues_are_one_line_whose_labels_tell_them_apart(run: Run, stub: Stub, channel: str) -> None:

@@ -164,7 +164,9 @@ def test_the_version_is_printed_wherever_it_is_asked_for(run: Run) -> None:
     assert plain.out.startswith(b"kubemqctl ")
 
 
-@pytest.mark.parametrize("words", [["--version"], ["--help"], ["queue", "send", "-h"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--version"], ["-q", "--version"], ["--help"], ["queue", "send", "-h"]], ids=" ".join
+)
 def test_a_version_or_a_help_that_nobody_can_read_is_a_failure(words: list[str]) -> None:
     with open("/dev/full", "wb") as full:
         done = subprocess.run(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.model.channels import check_channel
-from kubemqctl.model.errors import ExpectationFailed, KubemqctlError, TimedOut, Unreachable, UsageError
+from kubemqctl.model.errors import (
+    ExpectationFailed,
+    KubemqctlError,
+    OutputError,
+    ReaderGone,
+    TimedOut,
+    Unreachable,
+    UsageError,
+)
 from kubemqctl.model.reports import HealthCheck
 from kubemqctl.model.text import count_text, quoted
 from kubemqctl.runtime.invocation import Invocation
@@ -84,12 +91,18 @@ def _names(words: list[str]) -> list[str]:
     return words[1:]
 
 
-def nagios_error(error: KubemqctlError) -> int:
-    """Print the line of --nagios for an error that kept it from checking anything; returns the exit code."""
+def nagios_error(error: KubemqctlError, run: Invocation) -> int:
+    """Print the line of --nagios for an error that kept it from checking anything; returns the exit code.
+
+    Where stdout does not take the line, the code still tells the monitor, and stderr says why.
+    """
     from kubemqctl.messaging.channel_checks import NAGIOS_CODES, nagios_text
     from kubemqctl.model.reports import HealthStatus
 
     # No server is what a monitor is there for; anything else says nothing of the server.
     status: HealthStatus = "critical" if isinstance(error, Unreachable | TimedOut) else "unknown"
-    os.write(1, nagios_text(status, error.message).encode("utf-8", "backslashreplace") + b"\n")
+    try:
+        run.write(nagios_text(status, error.message).encode("utf-8", "backslashreplace") + b"\n")
+    except (OutputError, ReaderGone):
+        run.report(error)
     return NAGIOS_CODES[status]
