@@ -78,6 +78,11 @@ def say(line: str) -> None:
     STDERR.put(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
+def prompt(question: str) -> None:
+    """Write a question to stderr, for an answer on the same line."""
+    STDERR.put(question.encode("utf-8", "backslashreplace"))
+
+
 def report(error: KubemqctlError, *, as_json: bool = False, verbose: bool = False) -> None:
     """Print an error on stderr: for people, or as one JSON object."""
     if as_json:

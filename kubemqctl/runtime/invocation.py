@@ -16,7 +16,16 @@ from kubemqctl.config.sources import Flags, without_connection
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, Raw, Renderer, decide, make_renderer, no_metrics
-from kubemqctl.output.stderr import ORANGE, colour_wanted, colours_errors, is_terminal, label, report, say
+from kubemqctl.output.stderr import (
+    ORANGE,
+    colour_wanted,
+    colours_errors,
+    is_terminal,
+    label,
+    prompt,
+    report,
+    say,
+)
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import pause
 
@@ -225,8 +234,7 @@ class Invocation:
             if answer != "y"
             else f"{escaped(doing)}? [y/N] "
         )
-        sys.stderr.write(question[0].upper() + question[1:])
-        sys.stderr.flush()
+        prompt(question[0].upper() + question[1:])
         line = sys.stdin.readline()
         # A line that ends without its newline was broken off: that is no answer.
         said = line.strip() if line.endswith("\n") else ""

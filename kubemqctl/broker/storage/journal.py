@@ -299,7 +299,8 @@ def _call(what: Callable[[], None]) -> None:
     try:
         what()
     except JournalError as e:
-        print(f"broker: the journal cannot be read: {e}", file=sys.stderr)
+        with suppress(OSError):  # nor may they go unheard because a log is on the same full disk
+            print(f"broker: the journal cannot be read: {e}", file=sys.stderr)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import select
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -30,7 +29,7 @@ from kubemqctl.model.errors import (
 from kubemqctl.model.messages import Decided, Received
 from kubemqctl.model.text import count_text
 from kubemqctl.output.line_editor import LineEditor
-from kubemqctl.output.stderr import FirstFew, say
+from kubemqctl.output.stderr import FirstFew, prompt, say
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
@@ -188,8 +187,7 @@ class ControlLineSession:
         if self._editor:
             self._editor.ask(text)
         else:
-            sys.stderr.write(text)
-            sys.stderr.flush()
+            prompt(text)
 
     def _wait_for_enter(self) -> None:
         """The message is lost while somebody types: what they type on must not go to their shell."""

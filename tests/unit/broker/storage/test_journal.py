@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -120,6 +121,23 @@ def test_a_unit_that_fails_leaves_nothing_behind_and_harms_no_other(path: Path) 
         assert numbers(opened.page(1, 0, 9, 9, bodies=True)) == [1, 3]
 
     using(path, work)
+
+
+def test_what_cannot_be_said_on_stderr_keeps_nobody_waiting(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable() -> None:
+        raise JournalError("disk I/O error")
+
+    async def work(opened: SqliteJournal) -> None:
+        write = opened.write([schema.messages_come(1, entries(1))], unreadable)
+        await asyncio.wait_for(write, 10)
+
+    full = open("/dev/full", "w", buffering=1)  # noqa: SIM115  closing it fails too
+    monkeypatch.setattr(sys, "stderr", full)
+    using(path, work)
+    with contextlib.suppress(OSError):
+        full.close()
 
 
 def test_a_commit_waits_for_the_disk(path: Path) -> None:
