@@ -14,15 +14,15 @@ from kubemqctl.runtime.invocation import Invocation
 
 
 class Changes(NamedTuple):
-    """When a command changes the server of its profile: always, with one of `options`, or `without` one."""
+    """When a command changes the server of its profile: always, with one of `options`, or `without` any."""
 
     always: bool = False
     options: tuple[str, ...] = ()
-    without: str = ""
+    without: tuple[str, ...] = ()
 
     def by(self, given: Mapping[str, Any]) -> str | None:
         """What changes it, of the parameters `given`: an option, or an empty text; None when nothing does."""
-        if self.always or (self.without and not given.get(self.without)):
+        if self.always or (self.without and not any(map(given.get, self.without))):
             return ""
         return next((_flag(name) for name in self.options if given.get(name)), None)
 
@@ -32,8 +32,6 @@ def _flag(name: str) -> str:
 
 
 _NEVER, _ALWAYS = Changes(), Changes(always=True)
-# Of a copy to another server this one is only read; so it is by a dry run.
-_COPY = Changes(without="to_profile")
 
 TABLE: dict[tuple[str, ...], Changes] = {
     ("queue", "send"): _ALWAYS,
@@ -41,8 +39,9 @@ TABLE: dict[tuple[str, ...], Changes] = {
     ("queue", "peek"): _NEVER,
     ("queue", "ack-all"): _ALWAYS,
     ("queue", "tx"): _ALWAYS,
-    ("queue", "move"): Changes(without="dry_run"),
-    ("queue", "copy"): _COPY,
+    ("queue", "move"): Changes(without=("dry_run",)),
+    # A copy to another server only reads this one.
+    ("queue", "copy"): Changes(without=("to_profile", "dry_run")),
     ("queue", "list"): _NEVER,
     ("queue", "info"): _NEVER,
     ("events", "pub"): _ALWAYS,
@@ -50,7 +49,7 @@ TABLE: dict[tuple[str, ...], Changes] = {
     ("events", "sub"): Changes(options=("group",)),
     ("store", "pub"): _ALWAYS,
     ("store", "sub"): Changes(options=("group", "durable")),
-    ("store", "copy"): _COPY,
+    ("store", "copy"): Changes(without=("to_profile",)),
     ("cmd", "send"): _ALWAYS,
     ("cmd", "respond"): _ALWAYS,
     ("query", "send"): _ALWAYS,
