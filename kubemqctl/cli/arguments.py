@@ -184,7 +184,6 @@ def _command(words: list[str], tree: Any) -> tuple[Any, int]:
 
 class _NoCommand:
     params: tuple[Any, ...] = ()
-    callback = None
 
 
 def wanted_form(words: list[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""The command tree. Only what the words name is imported and built: 36 commands cost 40 ms.
+"""The command tree. Only what the words name is imported and built: one costs 5 ms, all 140 ms.
 
 The help of a group needs no more of its commands than their summaries, and so does an unknown word; the
 schema, the reference and completion build everything. Typer's classes are changed in small ways here, so

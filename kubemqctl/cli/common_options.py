@@ -12,8 +12,6 @@ from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.model.errors import UsageError
 from kubemqctl.runtime.invocation import Common, Invocation
 
-PATH = "PATH"
-
 
 def _version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
@@ -41,18 +39,18 @@ def root(
         str | None, typer.Option(metavar="ID", help="Client ID that the server sees.", show_default="random")
     ] = None,
     token_file: Annotated[
-        str | None, typer.Option(metavar=PATH, help="Read the authentication token from PATH.")
+        str | None, typer.Option(metavar="PATH", help="Read the authentication token from PATH.")
     ] = None,
     tls: Annotated[bool | None, typer.Option("--tls/--no-tls", help="Use TLS, or do not.")] = None,
     tls_ca: Annotated[
         str | None,
-        typer.Option(metavar=PATH, help="CA certificate that the server's certificate is verified with."),
+        typer.Option(metavar="PATH", help="CA certificate that the server's certificate is verified with."),
     ] = None,
     tls_cert: Annotated[
-        str | None, typer.Option(metavar=PATH, help="Client certificate, for mutual TLS.")
+        str | None, typer.Option(metavar="PATH", help="Client certificate, for mutual TLS.")
     ] = None,
     tls_key: Annotated[
-        str | None, typer.Option(metavar=PATH, help="Private key of the client certificate.")
+        str | None, typer.Option(metavar="PATH", help="Private key of the client certificate.")
     ] = None,
     tls_server_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Host name that the server's certificate must have.")

@@ -15,7 +15,7 @@ from kubemqctl.model.values import OUTPUT_FORMS
 
 SHELLS = ("bash", "zsh", "fish")
 COMMUNITY = "community-2.4"
-_OPEN = ("--on-fail", "--unset")  # options whose words are beginnings, or not all there are
+_OPEN = ("--on-fail", "--unset", "--fault")  # options whose words are beginnings, or not all there are
 _FAULTS = ("latency=", "error=", "cut=", "lose-answer=", "redeliver=")
 _VARIABLES = {variable.option: variable.name for variable in VARIABLES}
 
@@ -95,13 +95,9 @@ class Tree(NamedTuple):
     groups: dict[str, str]
     commands: tuple[Command, ...]
 
-    def find(self, *path: str) -> Command | None:
-        """The command that is called so."""
-        return next((command for command in self.commands if command.path == path), None)
-
 
 def describe(root: Any) -> Tree:
-    """The tree that `cli.build()` made, in the order in which the program knows its commands."""
+    """The tree that `command_tree.build()` made, in the order in which the program knows its commands."""
     groups = {name: inner.help for name, inner in root.commands.items() if hasattr(inner, "commands")}
     return Tree(options_of(root, ()), groups, tuple(_commands(root, ())))
 
@@ -184,9 +180,7 @@ _HANDLER_FORMS = ("--handler-input", "--handler-output")
 def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
     name = metavar.strip("[]….")
     if words := _words(path, option, name):
-        return Value(
-            "word", words, closed=metavar != "EXPR" and option not in ("--on-fail", "--unset", "--fault")
-        )
+        return Value("word", words, closed=metavar != "EXPR" and option not in _OPEN)
     if name in _CHANNELS:
         return Value("channel", of=TYPE_OF_GROUP.get(_pattern(path), ""))
     if option in ("--profile", "--to-profile") or (

@@ -22,7 +22,7 @@ from kubemqctl.model.text import count_text, quoted
 from kubemqctl.runtime.invocation import Invocation
 
 
-def register(root: typer.Typer, only: str) -> None:
+def register(root: typer.Typer, only: str | None) -> None:
     """Add the command to the tree."""
     command_tree.register(root, "check", check)
 
