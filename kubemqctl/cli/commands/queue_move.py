@@ -88,8 +88,7 @@ def copy(
     copied, and other consumers do not see them meanwhile. Prints how many messages were copied.
 
     If a server is lost, the command waits until it is back, and does not send again what the target has
-    confirmed. Up to 500
-    messages, the batch in flight at that moment, can be in the target twice.
+    confirmed. Up to 500 messages, the batch in flight at that moment, can be in the target twice.
 
     Examples:
       kubemqctl queue copy orders orders.test --count 100
