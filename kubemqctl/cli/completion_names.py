@@ -65,18 +65,19 @@ def channels(kind: str, line: Sequence[str], environ: Mapping[str, str]) -> list
     A token_command is not run: it may ask for a password on the terminal that is being typed on. Where a
     token would be sent over plain text, which a command says and a TAB cannot, nothing is asked.
     """
-    from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
+    from kubemqctl.model.channels import TYPE_OF_WORD
 
-    known: dict[str, ChannelType] = {**TYPE_OF_GROUP, **{name: name for name in CHANNEL_TYPES}}
-    if kind not in known:
+    if kind not in TYPE_OF_WORD:
         return []
     settings = resolve(flags(line), environ)
     if plain_text_warning(settings):
         return []
-    cache = NameCache(environ, (known[kind], settings.profile, settings.tls, *settings.addresses), KEPT)
+    cache = NameCache(
+        environ, (TYPE_OF_WORD[kind], settings.profile, settings.tls, *settings.addresses), KEPT
+    )
     names = cache.read()
     if names is None and not settings.token.command:
-        names = _asked(settings, known[kind], cache)
+        names = _asked(settings, TYPE_OF_WORD[kind], cache)
     return names or []
 
 

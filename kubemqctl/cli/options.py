@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from kubemqctl.model.channels import ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_QUEUE_SECONDS
 from kubemqctl.model.text import quoted
@@ -51,8 +52,10 @@ def duration(option: str, help: str, default: str = "") -> Any:
     )
 
 
-def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_SECONDS) -> Any:
-    """An option whose duration the server counts in whole seconds."""
+def seconds(
+    option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_SECONDS, default: str = ""
+) -> Any:
+    """An option whose duration the server counts in whole seconds; `default` as in `duration`."""
 
     def parse(text: str) -> int:
         return whole_seconds(text, option, minimum=minimum, maximum=maximum)
@@ -61,7 +64,7 @@ def seconds(option: str, help: str, minimum: int = 0, maximum: int = MAX_QUEUE_S
         option,
         metavar="D",
         help=help,
-        show_default=False,
+        show_default=default or False,
         parser=lambda t: parse(t) if isinstance(t, str) else t,
     )
 
@@ -89,8 +92,11 @@ def asked(timeout: float | None) -> float:
     return timeout or 0.0
 
 
-def destination(channel: str | None, keep_channel: bool) -> str:
-    """CHANNEL, or nothing where the records say where they go. Raises UsageError for both and for neither."""
+def destination(channel: str | None, keep_channel: bool, kind: ChannelType) -> str:
+    """CHANNEL, checked, or nothing where the records say where they go.
+
+    Raises UsageError for both, for neither, and for a name that cannot be sent.
+    """
     if keep_channel and channel is not None:
         raise UsageError(
             f"CHANNEL {quoted(channel)} and --keep-channel contradict each other",
@@ -98,6 +104,8 @@ def destination(channel: str | None, keep_channel: bool) -> str:
         )
     if not keep_channel and channel is None:
         raise UsageError("missing argument 'CHANNEL'")
+    if channel is not None:
+        check_channel(channel, kind)
     return channel or ""
 
 
@@ -230,6 +238,10 @@ ToProfile = Annotated[
     typer.Option("--to-profile", metavar="NAME", help="TARGET is on the server of the profile NAME."),
 ]
 Follow = Annotated[bool, typer.Option("--follow", help="Keep waiting for new messages.")]
+NameFilter = Annotated[
+    str,
+    typer.Option("--filter", metavar="TEXT", help="Show only names that contain TEXT.", show_default=False),
+]
 Wait = Annotated[float, duration("--wait", "Wait up to D for the first message.", "1s")]
 Idle = Annotated[float | None, duration("--idle", "Stop when no message has arrived for D.")]
 For = Annotated[float | None, duration("--for", "Stop after D in total.")]

@@ -26,6 +26,8 @@ TYPE_OF_GROUP: dict[str, ChannelType] = {
     "query": "queries",
 }
 """The type of the channels that a group of commands works on."""
+TYPE_OF_WORD: dict[str, ChannelType] = {**TYPE_OF_GROUP, **{name: name for name in CHANNEL_TYPES}}
+"""A type by what people call it: its own name, or the group of commands that works on it."""
 
 
 def check_channel(name: str, kind: ChannelType = "queues", wildcards: bool = False) -> None:

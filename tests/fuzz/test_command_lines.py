@@ -17,7 +17,7 @@ from kubemqctl.cli.arguments import SWITCHES, VALUED
 from kubemqctl.cli.command_tree import COMMANDS, build
 from kubemqctl.cli.description import Command, Option, describe
 from kubemqctl.config.config_file import KEYS
-from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
+from kubemqctl.model.channels import TYPE_OF_WORD
 from tests.fuzz.examples import examples
 from tests.fuzz.inprocess import run
 from tests.fuzz.texts import ARGUMENTS, NEARLY
@@ -129,7 +129,7 @@ def test_any_words_end_as_documented(words: list[str], stdin: bytes) -> None:
     run(words, stdin, PATIENCE)
 
 
-KINDS = st.sampled_from(["profiles", *TYPE_OF_GROUP, *CHANNEL_TYPES, ""])
+KINDS = st.sampled_from(["profiles", *TYPE_OF_WORD, ""])
 
 
 @examples(25)

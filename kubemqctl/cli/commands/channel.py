@@ -8,7 +8,7 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP, ChannelInfo, ChannelType, check_channel
+from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_WORD, ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import Renderer
@@ -22,12 +22,11 @@ LACK = "this server does not support channel requests"
 
 def kind(text: str) -> ChannelType:
     """A channel's type by its name or by the name of the command group that works on it."""
-    known: dict[str, ChannelType] = {**TYPE_OF_GROUP, **{name: name for name in CHANNEL_TYPES}}
-    if text in known:
-        return known[text]
+    if text in TYPE_OF_WORD:
+        return TYPE_OF_WORD[text]
     raise UsageError(
         f"there is no channel type {escaped(text)}",
-        hint=nearest(text, list(known)) or f"use one of {', '.join(CHANNEL_TYPES)}",
+        hint=nearest(text, list(TYPE_OF_WORD)) or f"use one of {', '.join(CHANNEL_TYPES)}",
     )
 
 
@@ -40,14 +39,10 @@ AnyType = Annotated[
     typer.Argument(metavar="[TYPE]", help=_HELP, show_default=False, parser=o.valued("TYPE", kind)),
 ]
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
-Filter = Annotated[
-    str,
-    typer.Option("--filter", metavar="TEXT", help="Show only names that contain TEXT.", show_default=False),
-]
 
 
 @group.command("list", metrics=True)
-def list_channels(ctx: typer.Context, type: AnyType = None, filter: Filter = "") -> None:
+def list_channels(ctx: typer.Context, type: AnyType = None, filter: o.NameFilter = "") -> None:
     """List channels with their statistics.
 
     Lists the channels of TYPE, or of all types. KubeMQ's community server can only list queues: without

@@ -9,7 +9,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
-from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Request
+from kubemqctl.model.messages import AnsweredRequest, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
@@ -56,9 +56,7 @@ def send(
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)
-    request = Request(
-        channel, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS, timeout=o.asked(timeout)
-    )
+    request = Request(channel, metadata=metadata, tags=parse_tags(tag or ()), timeout=o.asked(timeout))
     many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
     return ask(ctx.obj, "commands", AskOptions(request, body, file, many))
 

@@ -7,7 +7,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel, check_group
-from kubemqctl.model.messages import NO_TAGS, Message
+from kubemqctl.model.messages import Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 
@@ -55,12 +55,10 @@ def pub(
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
-    to = o.destination(channel, keep_channel)
-    if not keep_channel:
-        check_channel(to, "events")
+    to = o.destination(channel, keep_channel, "events")
     check_text("--metadata", metadata)
     check_text("--id", id)
-    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag or ()))
     out = SendOptions(
         template,
         body=body,

@@ -11,7 +11,7 @@ from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_WIRE_SECONDS
-from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Request, Response
+from kubemqctl.model.messages import AnsweredRequest, Request, Response
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.runtime.invocation import Invocation
@@ -80,7 +80,7 @@ def send(
     check_text("--cache-key", cache_key)
     if bool(cache_key) != bool(cache_ttl):
         raise UsageError("--cache-key and --cache-ttl must be used together")
-    tags = parse_tags(tag) if tag else NO_TAGS
+    tags = parse_tags(tag or ())
     request = Request(channel, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
     many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
     run: Invocation = ctx.obj

@@ -12,7 +12,7 @@ from kubemqctl.cli.commands.queue_move import copy, move
 from kubemqctl.cli.commands.queue_tx import OnFail, tx
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
-from kubemqctl.model.messages import NO_TAGS, Affected, Message, Policy, Received
+from kubemqctl.model.messages import Affected, Message, Policy, Received
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.tsv import pairs
@@ -83,9 +83,7 @@ def send(
     from kubemqctl.messaging.sending.send import SendOptions
     from kubemqctl.messaging.sending.send import send as send_messages
 
-    to = o.destination(channel, keep_channel)
-    if not keep_channel:
-        check_channel(to)
+    to = o.destination(channel, keep_channel, "queues")
     if dead_letter:
         check_channel(dead_letter)
     check_text("--metadata", metadata)
@@ -95,7 +93,7 @@ def send(
         channel=to,
         id=id,
         metadata=metadata,
-        tags=parse_tags(tag) if tag else NO_TAGS,
+        tags=parse_tags(tag or ()),
         policy=Policy(expire, delay, max_receives, dead_letter),
     )
     out = SendOptions(

@@ -10,7 +10,6 @@ from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Received
-from kubemqctl.model.values import whole_seconds
 from kubemqctl.output.stderr import is_terminal
 from kubemqctl.runtime.invocation import Invocation
 
@@ -18,19 +17,8 @@ DEFAULT_VISIBILITY = 60  # seconds, the server's
 DECISIONS = "--ack, --reject, --resend CHANNEL, --modify, or -- COMMAND"
 
 
-def _visibility(text: str) -> int:
-    return whole_seconds(text, "--visibility", minimum=1) if isinstance(text, str) else text
-
-
 Visibility = Annotated[
-    int,
-    typer.Option(
-        "--visibility",
-        metavar="D",
-        help="Hold the message for D, in whole seconds.",
-        parser=_visibility,
-        show_default="60s",
-    ),
+    int, o.seconds("--visibility", "Hold the message for D, in whole seconds.", minimum=1, default="60s")
 ]
 OnFail = Annotated[
     str | None,

@@ -11,7 +11,7 @@ from kubemqctl.cli import options as o
 from kubemqctl.cli.commands.store_copy import copy
 from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.messages import NO_TAGS, Message
+from kubemqctl.model.messages import Message
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import End, Start, parse_tags
 
@@ -62,12 +62,10 @@ def pub(
     from kubemqctl.messaging.encodings import encoder
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
-    to = o.destination(channel, keep_channel)
-    if not keep_channel:
-        check_channel(to, "events_store")
+    to = o.destination(channel, keep_channel, "events_store")
     check_text("--metadata", metadata)
     check_text("--id", id)
-    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag) if tag else NO_TAGS)
+    template = Message(channel=to, id=id, metadata=metadata, tags=parse_tags(tag or ()))
     out = SendOptions(
         template,
         body=body,

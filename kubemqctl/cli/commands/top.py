@@ -54,12 +54,7 @@ def top(
             parser=o.valued("--sort", _order),
         ),
     ] = "in",
-    filter: Annotated[
-        str,
-        typer.Option(
-            "--filter", metavar="TEXT", help="Show only names that contain TEXT.", show_default=False
-        ),
-    ] = "",
+    filter: o.NameFilter = "",
     interval: Annotated[float, o.duration("--interval", "Time between two updates.", "1s")] = 1.0,
 ) -> int:
     """Show message rates and backlogs of channels, live.

@@ -16,7 +16,7 @@ from kubemqctl.messaging.requests.responder import Responder, RespondOptions
 from kubemqctl.messaging.subscription import LiveSubscription
 from kubemqctl.model.channels import check_channel, check_group
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.messages import NO_TAGS, AnsweredRequest, Reply
+from kubemqctl.model.messages import AnsweredRequest, Reply
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.stdout import Stdout
@@ -87,7 +87,7 @@ def respond(
     """
     check_log(background.log, background=background.wanted)
     _check(subscription, choice, metadata, run.words)
-    given = Reply(metadata=metadata, tags=parse_tags(tags) if tags else NO_TAGS)
+    given = Reply(metadata=metadata, tags=parse_tags(tags or ()))
     options = _options(run, subscription.kind, choice, flags, given, count)
     detached = detach(background.log) if background.wanted else None
     if isinstance(detached, Launched):
