@@ -87,7 +87,7 @@ class HelpGroup(TyperGroup):
 def _write_options(found: Any, ctx: Any, formatter: Any) -> None:
     """The arguments that need a word, and the options under their headings."""
     from kubemqctl.cli.description import options_of
-    from kubemqctl.cli.help_page import HELP, METAVARS, column, rows, sections, table
+    from kubemqctl.cli.help_page import HELP, column, placeholders, rows, sections, table
 
     path = tuple(ctx.command_path.split()[1:])
     arguments = [(p.metavar, p.help) for p in found.params if p.param_type_name == "argument" and p.help]
@@ -99,11 +99,10 @@ def _write_options(found: Any, ctx: Any, formatter: Any) -> None:
     for section in sections(" ".join(path), options):
         listed = table(rows(section.options, align=align), formatter.width, left)
         formatter.write(f"\n{section.heading}:\n{listed}")
-    explained = [text for metavar, text in METAVARS.items() if any(o.metavar == metavar for o in options)]
-    if explained:
+    if explained := placeholders(options):
         formatter.write("\n")
         with formatter.indentation():
-            formatter.write_text(" ".join(explained))
+            formatter.write_text(explained)
 
 
 COMMANDS = {
@@ -192,17 +191,16 @@ class CommandGroup:
     def __init__(self, name: str, note: Callable[[], str] = str) -> None:
         """`note` gives what help has to say of this installation, such as a library that is missing."""
         self.name = name
-        self.commands: dict[str, Callable[..., Any]] = {}
+        self.commands: dict[str, tuple[Callable[..., Any], type[Command]]] = {}
         self._note = note
-        self._kinds: dict[str, type[Command]] = {}
 
     def command(self, name: str, *, handler: bool = False, metrics: bool = False) -> Callable[[F], F]:
         """Add a function as `name`: with `handler` it takes a user's command behind `--`, with `metrics`
         it prints channels, also as metrics."""
+        kind = HandlerCommand if handler else MetricsCommand if metrics else Command
 
         def add(function: F) -> F:
-            self.commands[name] = function
-            self._kinds[name] = HandlerCommand if handler else MetricsCommand if metrics else Command
+            self.commands[name] = function, kind
             return function
 
         return add
@@ -213,9 +211,9 @@ class CommandGroup:
         more = f"See `kubemqctl {self.name} COMMAND --help` for options and examples."
         epilog = f"{note}\n\n{more}" if note else more
         app = typer.Typer(cls=HelpGroup, help=COMMANDS[self.name], epilog=epilog, suggest_commands=False)
-        for name, function in self.commands.items():
+        for name, (function, kind) in self.commands.items():
             if only in (None, name):
-                register(app, name, function, note, self._kinds[name])
+                register(app, name, function, note, kind)
             elif only not in self.commands:
                 app.command(name, help=docstring(function).partition("\n\n")[0])(_outlined)
         root.add_typer(app, name=self.name)

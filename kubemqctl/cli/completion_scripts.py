@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kubemqctl.cli.description import Command, Option, Tree, Value
+from kubemqctl.cli.help_page import HELP
 
 FILES = {"bash": "kubemqctl.bash", "zsh": "_kubemqctl", "fish": "kubemqctl.fish"}
 """The file that a shell's script is in, by the shell's name."""
@@ -38,10 +39,7 @@ class ScriptLevel(NamedTuple):
 def script(shell: str, tree: Tree, topics: Iterable[str]) -> str:
     """The completion script for `bash`, `zsh` or `fish`."""
     machinery = (Path(__file__).with_name("shells") / FILES[shell]).read_text(encoding="utf-8")
-    common = [
-        *(_row(option, topics) for option in tree.common),
-        ScriptOption(("-h", "--help"), "", "Show this help."),
-    ]
+    common = [_row(option, topics) for option in (*tree.common, HELP)]
     parts = _WRITERS[shell](list(tables(tree, topics)), common)
     for name, text in parts.items():
         machinery = machinery.replace(f"#{name}#", text)

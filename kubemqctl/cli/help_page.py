@@ -129,11 +129,18 @@ def rows(options: Iterable[Option], *, align: bool = False) -> Iterator[tuple[st
         names = ", ".join(option.names) + (f" / {', '.join(option.off)}" if option.off else "")
         typed = f"{names} {option.metavar}" if option.metavar else names
         indent = "    " if align and option.names[0].startswith("--") else ""
-        yield indent + typed, _with_default(option)
+        yield indent + typed, explanation(option)
 
 
-def _with_default(option: Option) -> str:
+def explanation(option: Option) -> str:
+    """What an option does, and what holds without it."""
     return f"{option.help} [default: {option.default}]" if option.default else option.help
+
+
+def placeholders(options: Iterable[Option]) -> str:
+    """What is to be written for the placeholders of these options, where METAVARS has it; else empty."""
+    used = {option.metavar for option in options}
+    return " ".join(text for metavar, text in METAVARS.items() if metavar in used)
 
 
 def table(found: Iterable[tuple[str, str]], width: int, left: int = 0) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from kubemqctl import __version__
 from kubemqctl.cli.commands.schema import MEANING_OF_VARIABLE, MEANINGS, PRINTS
 from kubemqctl.cli.description import Command, Option, Tree
-from kubemqctl.cli.help_page import METAVARS, sections
+from kubemqctl.cli.help_page import explanation, placeholders, sections
 
 PROGRAM = "kubemqctl"
 SUMMARY = "work with KubeMQ from a shell, a CI job or a pipe"
@@ -92,16 +92,10 @@ def _options(name: str, options: Iterable[Option]) -> Iterator[str]:
         for option in section.options:
             names = ", ".join(rf"\fB{_text(word)}\fR" for word in (*option.names, *option.off))
             typed = rf"{names} \fI{_text(option.metavar)}\fR" if option.metavar else names
-            yield from _tagged(typed, _meaning(option))
-    explained = [text for metavar, text in METAVARS.items() if any(o.metavar == metavar for o in listed)]
-    if explained:
-        yield from (".PP", _text(" ".join(explained)))
-
-
-def _meaning(option: Option) -> str:
-    parts = [option.help, f"[default: {option.default}]" if option.default else ""]
-    parts.append(f"[variable: {option.variable}]" if option.variable else "")
-    return " ".join(filter(None, parts))
+            variable = f" [variable: {option.variable}]" if option.variable else ""
+            yield from _tagged(typed, explanation(option) + variable)
+    if explained := placeholders(listed):
+        yield from (".PP", _text(explained))
 
 
 # ---- roff ----

@@ -84,8 +84,8 @@ def queue(
         Received,
         channel,
         Numbers(count, exactly, none),
-        where or [],
-        never or [],
+        where,
+        never,
         within=within,
         decode=decode,
         protobuf=(proto_set, proto_type),
@@ -133,8 +133,8 @@ def events(
         Event,
         channel,
         Numbers(count, exactly, none),
-        where or [],
-        never or [],
+        where,
+        never,
         within=within,
         decode=decode,
         protobuf=(proto_set, proto_type),
@@ -178,8 +178,8 @@ def store(
         Event,
         channel,
         Numbers(count, exactly, none),
-        where or [],
-        never or [],
+        where,
+        never,
         within=within,
         decode=decode,
         protobuf=(proto_set, proto_type),
@@ -202,8 +202,8 @@ def _options(
     noun_type: type[Any],
     channel: str,
     numbers: Numbers,
-    where: list[str],
-    never: list[str],
+    where: list[str] | None,
+    never: list[str] | None,
     *,
     within: float,
     decode: list[str] | None,
@@ -220,9 +220,9 @@ def _options(
     from kubemqctl.messaging.message_view import MessageView
 
     number = wanted(*numbers, where=bool(where), never=bool(never))
-    conditions = parse_conditions(where, noun_type)
+    conditions = parse_conditions(where or [], noun_type)
     view: MessageView[Any] = MessageView(conditions, decoder(decode or [], Protobuf(*protobuf)), run.warn)
-    forbidden = parse_conditions(never, noun_type, "--never")
+    forbidden = parse_conditions(never or [], noun_type, "--never")
     command = None if run.words is None else find(run.words, run.environ)
     between = o.between(nul, delimiter, exact=number.least == 1 and number.most in (None, 1))
     return ExpectOptions(channel, number, view, forbidden, within, command, between)

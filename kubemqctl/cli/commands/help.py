@@ -39,11 +39,14 @@ def help_(
     if not words:
         _list(run)
     elif words[0] in TOPICS and len(words) == 1:
-        run.show_document(text(words[0]), {"text": text(words[0]), "topic": words[0]})
+        _show(run, text(words[0]), words)
     else:
-        said = _command_help(ctx, words)
-        run.show_document(said, {"text": said, "topic": " ".join(words)})
+        _show(run, _command_help(ctx, words), words)
     return 0
+
+
+def _show(run: Invocation, said: str, words: list[str]) -> None:
+    run.show_document(said, {"text": said, "topic": " ".join(words)})
 
 
 def _list(run: Invocation) -> None:
@@ -51,7 +54,8 @@ def _list(run: Invocation) -> None:
     said = ["Topics (see `kubemqctl help TOPIC`):", ""]
     said += [f"  {topic:{width}}  {about(topic)}" for topic in TOPICS]
     said += ["", "For a command see `kubemqctl help COMMAND`, for all commands `kubemqctl --help`.", ""]
-    run.show_document("\n".join(said), {"text": "\n".join(said), "topics": list(TOPICS)})
+    listed = "\n".join(said)
+    run.show_document(listed, {"text": listed, "topics": list(TOPICS)})
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:
