@@ -247,7 +247,7 @@ class Faults:
 
             timers = self.cut_later(method, context)
             try:
-                if method not in STREAMS:  # Ping, which does not read its request
+                if method not in STREAMS:  # one answer, to a request that is not read by this iterator
                     await self.before(method, context)
                 await work(struck(), _Answering(context, self, method))
             finally:

@@ -15,6 +15,7 @@ from kubemqctl.broker.subscribers import (
     Subscription,
     SubscriptionEnded,
     Subscriptions,
+    Usage,
     Usages,
 )
 from kubemqctl.model.limits import SECOND
@@ -64,6 +65,13 @@ class Cache:
 def _size(key: Key, answer: bytes) -> int:
     """What an answer takes in memory; a text has up to four bytes a character."""
     return len(answer) + 4 * sum(map(len, key)) + _ENTRY
+
+
+class _Asked(NamedTuple):
+    """What is kept of a request while its answer is waited for."""
+
+    reply_channel: str
+    usage: Usage
 
 
 class NoAnswer(Exception):
@@ -118,12 +126,16 @@ class Requests:
         patience = request.Timeout / 1000
         if deadline is not None:
             patience = max(0.0, min(patience, deadline - min(_BEFORE_DEADLINE, deadline / 10)))
-        answer = await self._answer(request, self._of(query), patience)
+        asked = self._deliver(request, self._of(query))
+        kept_for = request.CacheTTL
+        # It may be great, and the answer long in coming, of many at once.
+        del request
+        answer = await self._answer(asked, patience)
         answer.ReplyChannel = ""
         if not query:
             answer.Body, answer.Metadata, answer.CacheHit = b"", "", False
         elif cached and answer.Executed and not answer.Error:
-            until = self._clock() + request.CacheTTL * SECOND
+            until = self._clock() + kept_for * SECOND
             self._cache.put(key, answer.SerializeToString(), until)
         return answer
 
@@ -141,21 +153,24 @@ class Requests:
             if not waiting.done():
                 waiting.set_exception(SubscriptionEnded(reason))
 
-    async def _answer(self, request: pb.Request, exchange: Exchange, patience: float) -> pb.Response:
-        request.ReplyChannel = reply = f"_INBOX.{self._inbox}.{new_id()[-8:]}"
-        waiting = self._waiting[reply] = asyncio.get_running_loop().create_future()
+    def _deliver(self, request: pb.Request, exchange: Exchange) -> _Asked:
+        """Hand `request` to its responders."""
+        request.ReplyChannel = f"_INBOX.{self._inbox}.{new_id()[-8:]}"
         usage = exchange.usages.of(request.Channel, self._clock())
+        data = request.SerializeToString()
+        usage.came(len(data), exchange.responders.deliver(request.Channel, Shared(data, self._account)))
+        return _Asked(request.ReplyChannel, usage)
+
+    async def _answer(self, asked: _Asked, patience: float) -> pb.Response:
+        waiting = self._waiting[asked.reply_channel] = asyncio.get_running_loop().create_future()
         try:
-            data = request.SerializeToString()
-            taken = exchange.responders.deliver(request.Channel, Shared(data, self._account))
-            usage.came(len(data), taken)
             answer: pb.Response = await asyncio.wait_for(waiting, patience)
-            usage.responses += 1
+            asked.usage.responses += 1
             return answer
         except asyncio.TimeoutError as e:
             raise NoAnswer from e
         finally:
-            self._waiting.pop(reply, None)
+            self._waiting.pop(asked.reply_channel, None)
 
     def _of(self, query: bool) -> Exchange:
         return self.queries if query else self.commands

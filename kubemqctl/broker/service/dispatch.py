@@ -29,20 +29,55 @@ SERVICE = "kubemq.kubemq"
 UNAUTHENTICATED = "Error 421: authentication verification failed"
 WITHOUT_TOKEN = frozenset({"Ping"})
 M = TypeVar("M", bound=Message)
+R = TypeVar("R")
+
+
+def _released(call: Callable[[Any, Context], Awaitable[R]]) -> Callable[[Any, Context], Awaitable[R]]:
+    """`call`, of which nothing is left when it was aborted.
+
+    A call's context keeps the error that ends it, whose traceback keeps the context, and what each function
+    had with it: a refused request would stay until the garbage collector comes by, and it is counted in
+    objects, not in bytes: 200 refused events of 10 MiB took 900 MB.
+    """
+
+    async def released(request: Any, context: Context) -> R:
+        try:
+            return await call(request, context)
+        except grpc.aio.AbortError as e:
+            del request, context
+            e.__context__ = None
+            raise e.with_traceback(None) from None
+
+    return released
 
 
 def unary(kind: type[M], answer: Callable[[M, Context], Awaitable[bytes]]) -> Handler:
     """A method with one request and one answer."""
 
+    @_released
     async def call(data: bytes, context: Context) -> bytes:
         return await answer(await _parsed(kind, data, context), context)
 
     return grpc.unary_unary_rpc_method_handler(call)
 
 
+def patient(kind: type[M], answer: Callable[[M, Context], Awaitable[bytes]]) -> Handler:
+    """A method with one request and one answer that may be long in coming.
+
+    gRPC keeps what a unary method was sent until it is answered. Here nothing is kept that `answer` lets go.
+    """
+
+    @_released
+    async def call(requests: AsyncIterator[bytes], context: Context) -> None:
+        await context.write(await answer(await _read(kind, context), context))
+
+    return grpc.stream_stream_rpc_method_handler(call)
+
+
 def unread(answer: Callable[[], Awaitable[bytes]]) -> Handler:
     """A method whose request says nothing: it stays where it is, however great somebody made it."""
 
+    @_released
     async def call(requests: AsyncIterator[bytes], context: Context) -> None:
         await context.write(await answer())
 
@@ -52,6 +87,7 @@ def unread(answer: Callable[[], Awaitable[bytes]]) -> Handler:
 def stream(kind: type[M], serve: Callable[[AsyncIterator[M], Context], Awaitable[None]]) -> Handler:
     """A method with a stream both ways; `serve` writes serialized answers to its context."""
 
+    @_released
     async def call(requests: AsyncIterator[bytes], context: Context) -> None:
         async def parsed() -> AsyncIterator[M]:
             async for data in requests:
@@ -65,6 +101,7 @@ def stream(kind: type[M], serve: Callable[[AsyncIterator[M], Context], Awaitable
 def subscription(kind: type[M], serve: Callable[[M, Context], Awaitable[None]]) -> Handler:
     """A method with one request and a stream of answers, which `serve` writes serialized to its context."""
 
+    @_released
     async def call(data: bytes, context: Context) -> None:
         await serve(await _parsed(kind, data, context), context)
 
@@ -112,6 +149,14 @@ def _refusal(code: grpc.StatusCode, details: str) -> Handler:
         await context.abort(code, details)
 
     return grpc.stream_stream_rpc_method_handler(refuse)
+
+
+async def _read(kind: type[M], context: Context) -> M:
+    """The request of a stream with one; by `context.read`, for the iterator keeps what it has given."""
+    data = await context.read()
+    if data is grpc.aio.EOF:
+        await context.abort(grpc.StatusCode.INTERNAL, "grpc: there is no request")
+    return await _parsed(kind, data, context)
 
 
 async def _parsed(kind: type[M], data: bytes, context: Context) -> M:

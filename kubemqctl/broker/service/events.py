@@ -16,7 +16,7 @@ from kubemqctl.broker.requests import NoAnswer, Requests
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.service import channel_requests
 from kubemqctl.broker.service.channel_requests import Channels
-from kubemqctl.broker.service.dispatch import stream, subscription, unary
+from kubemqctl.broker.service.dispatch import patient, stream, subscription, unary
 from kubemqctl.broker.storage.event_log import Done
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.subscribers import MessageBuffer, SubscriptionEnded
@@ -230,7 +230,7 @@ def request_handlers(requests: Requests, channels_: Channels, *, community: bool
     """The method table of requests."""
     calls = RequestCalls(requests, channels_, community=community)
     return {
-        "SendRequest": unary(pb.Request, calls.send),
+        "SendRequest": patient(pb.Request, calls.send),
         "SendResponse": unary(pb.Response, calls.respond),
         "SubscribeToRequests": subscription(pb.Subscribe, calls.subscribe),
     }
@@ -250,8 +250,11 @@ class RequestCalls:
         on_channels = request.Channel == channel_requests.CHANNEL and not self._community
         if on_channels and request.RequestTypeData == pb.Request.Query:
             return (await self._channels.answer(request)).SerializeToString()
+        asked = self._requests.ask(request, context.time_remaining())
+        # Nothing is kept of it while the answer is waited for.
+        del request
         try:
-            return (await self._requests.ask(request, context.time_remaining())).SerializeToString()
+            return (await asked).SerializeToString()
         except NoAnswer:
             await refuse(context, rules.NO_ANSWER)
         except SubscriptionEnded as e:

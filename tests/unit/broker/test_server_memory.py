@@ -76,7 +76,36 @@ def great_pings(stub: Stub) -> None:
             call.result()
 
 
-@pytest.mark.parametrize("attack", [long_names, unread_answers, great_pings])
+def pending_commands(stub: Stub) -> None:
+    """Many that nobody answers, all waiting at the same time."""
+    great = pb.Request(
+        ClientID="me",
+        Channel="nobody",
+        RequestTypeData=pb.Request.Command,
+        Metadata="x" * (5 << 20),
+        Timeout=3_000,
+    )
+    for call in [stub.waiting("SendRequest", great, timeout=60) for _ in range(30)]:
+        with pytest.raises(grpc.RpcError, match="Error 301"):
+            call.result()
+
+
+def refused_messages(stub: Stub) -> None:
+    """One after the other: nothing is left of what was refused."""
+    body = bytes(10 << 20)
+    refused = [
+        ("SendEvent", pb.Event(ClientID="me", Body=body)),
+        ("SendResponse", pb.Response(ClientID="me", Body=body)),
+        ("SendRequest", pb.Request(ClientID="me", Body=body)),
+    ]
+    for method, message in refused * 20:
+        with pytest.raises(grpc.RpcError, match="Error "):
+            stub.call(method, message)
+
+
+@pytest.mark.parametrize(
+    "attack", [long_names, unread_answers, great_pings, pending_commands, refused_messages]
+)
 def test_memory_stays(attack: Callable[[Stub], None], new_broker: NewBroker) -> None:
     broker = new_broker()
     assert broker.process
