@@ -154,7 +154,7 @@ def _refusal(code: grpc.StatusCode, details: str) -> Handler:
 async def _read(kind: type[M], context: Context) -> M:
     """The request of a stream with one; by `context.read`, for the iterator keeps what it has given."""
     data = await context.read()
-    if data is grpc.aio.EOF:
+    if not isinstance(data, bytes):  # the client is done
         await context.abort(grpc.StatusCode.INTERNAL, "grpc: there is no request")
     return await _parsed(kind, data, context)
 
