@@ -16,6 +16,7 @@ from tests.conftest import NewBroker
 from tests.support.certificates import issue
 from tests.support.fake_server import fake_server, nobody_answers, queues
 from tests.support.program import Result, Run
+from tests.support.server import Broker
 
 NAMES = [
     "versions",
@@ -197,6 +198,17 @@ def test_a_token_command_that_others_can_change_runs_with_a_warning(run: Run, ho
     config.chmod(0o666)
     said = run("ping", address="").err
     assert f"warning: others can change {config}, and a token_command is run from there\n" in said
+
+
+def test_a_token_command_runs_once_to_be_looked_at_and_once_to_connect(
+    run: Run, broker: Broker, home: Path
+) -> None:
+    runs = home / "runs"
+    command = f"sh -c 'echo run >> {runs}; echo {SECRET}'"
+    run("profile", "set", "dev", "-a", broker.address, "--token-command", command, address="")
+    found = checks(run("doctor", "-o", "json", address=""))
+    assert found["authentication"]["found"].endswith("this server checks none")
+    assert runs.read_text() == "run\n" * 2
 
 
 def test_a_token_withheld_is_a_warning(run: Run, home: Path) -> None:

@@ -9,7 +9,6 @@ from kubemqctl.client.doctor import steps
 from kubemqctl.client.doctor.steps import NO_FIGURES, DiagnosisRun, Figures, Step, StepResult
 from kubemqctl.client.doctor.tls_probe import ProbeTarget, look, look_plainly
 from kubemqctl.client.endpoint import host_of, look_up, probe, why
-from kubemqctl.config.settings import read_token
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
 from kubemqctl.model.limits import SECOND
@@ -34,7 +33,7 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
     for address in diagnosis.settings.addresses:
         host = host_of(address)
         try:
-            endpoints = look_up(address, timeout, diagnosis.pause)
+            endpoints = look_up(address, timeout, time.sleep)
         except OSError as e:
             failures.append(f"{host}: {why(e, timeout)}")
             continue
@@ -54,7 +53,7 @@ def tcp(diagnosis: DiagnosisRun) -> StepResult:
     for address, endpoints in diagnosis.resolved.items():
         began = time.monotonic_ns()
         try:
-            at = probe(endpoints, timeout, diagnosis.pause)
+            at = probe(endpoints, timeout, time.sleep)
         except OSError as e:
             failures.append(f"{address}: {why(e, timeout)}")
             continue
@@ -104,7 +103,7 @@ def _without_tls(diagnosis: DiagnosisRun) -> StepResult:
 def authentication(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the server takes our calls; asked of a queue that nobody has, which changes nothing."""
     diagnosis.client = diagnosis.connected()
-    has_token = bool(read_token(diagnosis.settings))
+    has_token = diagnosis.client.metadata() is not None
     try:
         _harmless(diagnosis, diagnosis.client)
     except AuthError as e:

@@ -8,14 +8,13 @@ shown.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from shlex import quote
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kubemqctl.client.endpoint import Endpoint, Pause
+from kubemqctl.client.endpoint import Endpoint
 from kubemqctl.client.tls import context
 from kubemqctl.config.config_file import config_path
 from kubemqctl.config.files import changeable, readable_by_others
@@ -53,11 +52,9 @@ class DiagnosisRun:
     pong: Pong
     pinged_at: float
 
-    def __init__(self, flags: Flags, environ: Mapping[str, str], pause: Pause = time.sleep) -> None:
-        """`pause` as in Client."""
+    def __init__(self, flags: Flags, environ: Mapping[str, str]) -> None:
         self.flags = flags
         self.environ = environ
-        self.pause = pause
         self.resolved: dict[str, list[Endpoint]] = {}
         self.has_queues_info = True
         self._open = ExitStack()

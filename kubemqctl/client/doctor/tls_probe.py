@@ -9,7 +9,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any, NamedTuple
 
-from kubemqctl.client.endpoint import Endpoint, host_of
+from kubemqctl.client.endpoint import Endpoint
 from kubemqctl.client.tls import context, openssl_words
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import KubemqctlError, Unreachable
@@ -51,7 +51,7 @@ class ProbeTarget(NamedTuple):
 
     @property
     def host(self) -> str:
-        return host_of(self.address)
+        return self.at.host
 
     def connect(self) -> socket.socket:
         """Raises OSError."""
