@@ -85,7 +85,7 @@ class _Subscription:
     ) -> None:
         self._address = client.address
         self._handle = handle
-        self._call = client.listen(method, request)
+        self._call, _ = client.listen(method, request)
 
     def run(self) -> None:
         with translated(self._address):

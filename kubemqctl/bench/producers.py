@@ -108,7 +108,7 @@ def _events(load: Producer) -> None:
             yield _event(load, due[0], False)
             load.accepted(due)
 
-    call = load.client.upload("SendEventsStream", outgoing(), LONGEST)
+    call, _ = load.client.upload("SendEventsStream", outgoing(), LONGEST)
     with translated(load.client.address):
         for answer in call:
             load.failed(1, server_error(answer.Error))
@@ -124,7 +124,7 @@ def _store(load: Producer) -> None:
             under_way.append(due[0])
             yield _event(load, due[0], True)
 
-    call = load.client.upload("SendEventsStream", outgoing(), LONGEST)
+    call, _ = load.client.upload("SendEventsStream", outgoing(), LONGEST)
     with translated(load.client.address):
         for answer in call:
             due = under_way.popleft()

@@ -169,11 +169,12 @@ class Client:
         target = ProbeTarget(self.address, self.settings.connect_timeout, self._at)
         return explain(error, target, self.settings.tls)
 
-    def listen(self, method: str, request: Any) -> Any:
+    def listen(self, method: str, request: Any) -> tuple[Any, Judge]:
         """One request, many answers, each with the bytes that it took on the wire.
 
-        It is gRPC's own call, whose errors are still to be translated.
+        It is gRPC's own call, whose errors are still to be translated, and then judged.
         """
+        sent = self.metadata()
         decode = self._decoder(method)
         rpc = self._channel.unary_stream(
             f"/kubemq.kubemq/{method}",
@@ -181,10 +182,12 @@ class Client:
             response_deserializer=lambda data: (decode(data), len(data)),
         )
         with translated(self.address):
-            return rpc(request, metadata=self.metadata())
+            return rpc(request, metadata=sent), self.judge(sent)
 
-    def upload(self, method: str, requests: Iterator[Any], timeout: float, size: int = 0) -> Any:
-        """Many requests, then their answers: gRPC's own call, whose errors are still to be translated.
+    def upload(
+        self, method: str, requests: Iterator[Any], timeout: float, size: int = 0
+    ) -> tuple[Any, Judge]:
+        """Many requests, then their answers: gRPC's own call, as in `listen`.
 
         `timeout` is in seconds; where the requests have a great `size` (bytes) it counts from when bytes
         last moved.
@@ -195,11 +198,12 @@ class Client:
             response_deserializer=self._decoder(method),
         )
         limit = timeout if size < GREAT else LONGEST_CALL
+        sent = self.metadata()
         with translated(self.address):
-            call = rpc(requests, timeout=limit, metadata=self.metadata())
+            call = rpc(requests, timeout=limit, metadata=sent)
         if size >= GREAT:
             watch(call, self._timer(timeout + size / SLOWEST_LINK, False))
-        return call
+        return call, self.judge(sent)
 
     def stream(self, method: str, notify: Callable[[], None] = lambda: None) -> Stream[Any, Any]:
         """A stream of requests and answers; `notify` is called, in another thread, at every answer."""

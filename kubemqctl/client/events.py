@@ -56,8 +56,8 @@ class Upload:
         """Send them."""
         patience = CALL_TIMEOUT + len(self._requests) / 100
         size = sum(len(message.body) for message in self._messages)
-        self._judge = self._client.judge(self._client.metadata())
-        self._call = self._client.upload("SendEventsStream", iter(self._requests), patience, size)
+        requests = iter(self._requests)
+        self._call, self._judge = self._client.upload("SendEventsStream", requests, patience, size)
         return self
 
     def results(self) -> list[SendResult]:

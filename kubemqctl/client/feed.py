@@ -128,5 +128,5 @@ def subscribe(
     notify: Callable[[], None],
 ) -> Feed[T]:
     """Open a subscription. What the server refuses it for comes out of `Feed.take`."""
-    judge = client.judge(client.metadata())
-    return Feed(client.listen(method, request), convert, notify, client.address, judge)
+    call, judge = client.listen(method, request)
+    return Feed(call, convert, notify, client.address, judge)
