@@ -27,6 +27,7 @@ from kubemqctl.model.errors import (
 )
 from kubemqctl.model.limits import LARGEST
 from kubemqctl.model.record_parser import parse
+from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
 CHANNEL = "kubemq.cluster.internal.requests"
@@ -223,13 +224,9 @@ def _figures(entry: Mapping[str, Any], side: str) -> dict[str, int]:
 
 
 def _moment(value: object) -> int | None:
-    """Unix nanoseconds, from whichever unit: no time of ours has the same size in two of them."""
     if type(value) is not int or not 0 < value <= LARGEST:
         return None
-    for bound, scale in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)):
-        if value < bound:
-            return value * scale
-    return value
+    return convert.unix_nanoseconds(value)
 
 
 # --- queues: QueuesInfo knows more ---

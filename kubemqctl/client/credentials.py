@@ -75,7 +75,7 @@ class Credentials:
             return error
         return Unreachable(
             f"{error.message}: using the token that replaces it",
-            code="token-renewed",
+            code=RENEWED,
             grpc_status=error.grpc_status,
             server_message=error.server_message,
         )

@@ -1,7 +1,8 @@
-"""Nouns to protobuf and back, side by side: the only module that knows protobuf's names and units.
+"""Nouns to protobuf and back, side by side.
 
-Units live here and nowhere else. Nouns have Unix nanoseconds and whole seconds; the wire has
-nanoseconds in times, seconds in policies, milliseconds in Get waits and request time-outs.
+Units change here and nowhere else. Nouns have Unix nanoseconds and whole seconds; the wire has
+nanoseconds in times, seconds in policies, milliseconds in Get waits and request time-outs. The client itself
+fills in what is no noun, such as a settlement, and the broker works on protobuf's messages as they are.
 """
 
 from __future__ import annotations
@@ -26,8 +27,6 @@ from kubemqctl.model.messages import (
 from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import Start
 from kubemqctl.wire import kubemq_pb2 as pb
-
-"""A server counts with these; in places the wire has one bit more than in others."""
 
 
 def queue_message(message: Message, client_id: str) -> pb.QueueMessage:
@@ -259,15 +258,15 @@ def response(r: pb.Response, channel: str, elapsed: int) -> Response:
         body=r.Body,
         metadata=r.Metadata,
         tags=dict(r.Tags) if r.Tags else NO_TAGS,
-        timestamp=_unix_nanoseconds(r.Timestamp),
+        timestamp=unix_nanoseconds(r.Timestamp),
         cache_hit=r.CacheHit,
         client_id=r.ClientID,
         elapsed=elapsed,
     )
 
 
-def _unix_nanoseconds(at: int) -> int:
-    """A time that a responder gave: kubemq-js counts milliseconds, others seconds or nanoseconds.
+def unix_nanoseconds(at: int) -> int:
+    """A time in a unit that nobody told: kubemq-js counts milliseconds, others seconds or nanoseconds.
 
     The size tells: each unit is a thousand times the next, and from 1973 to 5138 no two are confused.
     """
