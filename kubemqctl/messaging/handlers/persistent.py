@@ -12,7 +12,6 @@ import fcntl
 import json
 import math
 import os
-import select
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -139,7 +138,6 @@ class PersistentProcess(HandlerProcess):
 
     @property
     def has_input(self) -> bool:
-        """Whether its stdin still has to take something."""
         return bool(self._left) and self.stdin >= 0 and not self._is_broken
 
     @property
@@ -316,23 +314,12 @@ class PersistentPool(HandlerPool):
             process = free.pop()
             task = self._tasks.popleft()
             process.give(task, task.timeout)
-            if process.has_input:
-                self._watch(process.stdin, self._feeding(process), select.POLLOUT)
+            self._watch_stdin(process)
         starting = sum(not process.is_ready for process in self._alive.values())
         wanted = len(self._tasks) - starting if self._has_begun else self.concurrency
         for _ in range(min(wanted, self.concurrency - len(self._alive))):
             self._start_one()
         self._has_begun = True
-
-    def _feeding(self, process: PersistentProcess) -> Callable[[], None]:
-        fd = process.stdin
-
-        def feed() -> None:
-            process.feed()
-            if not process.has_input:
-                self._forget(fd)
-
-        return feed
 
     def _start_one(self) -> None:
         self._numbers += 1
@@ -363,9 +350,7 @@ class PersistentPool(HandlerPool):
     def _let_go(self, process: PersistentProcess) -> None:
         """It has ended: what it held has failed, unless it had not read that or the run fails with it."""
         task, is_unread = process.task, process.has_not_read
-        for fd in (process.stdin, process.stdout, process.stderr):
-            self._forget(fd)
-        process.close()
+        self._release(process)
         del self._alive[process.number]
         if process.failed:
             self._failure = self._cannot_start(OSError(process.failed, os.strerror(process.failed)))

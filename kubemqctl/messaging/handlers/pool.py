@@ -242,12 +242,11 @@ class HandlerPool:
         try:
             process = HandlerProcess(self._launcher, self._numbers, own, task.stdin, limits, task.prefix)
         except OSError as e:
-            self._tell(HandlerOutcome(task.key, error=_not_started(self._command, e)))
+            self._tell(HandlerOutcome(task.key, error=self._cannot_start(e)))
             return
         self._processes[process.number] = process, task
         self._watch_all(process)
-        if process.stdin >= 0:
-            self._watch(process.stdin, lambda: self._feed(process), select.POLLOUT)
+        self._watch_stdin(process)
 
     def _hear(self) -> None:
         there = {process.number: process for process in self._all}
@@ -266,14 +265,18 @@ class HandlerPool:
         if process.failed == errno.E2BIG and self._room > 0:
             # That is about this message, whatever the reckoning said.
             return HandlerOutcome(task.key, "not-handed-over", 126, last_line=reason(why))
-        return HandlerOutcome(task.key, error=_not_started(self._command, why))
+        return HandlerOutcome(task.key, error=self._cannot_start(why))
 
     def _conclude(self, process: HandlerProcess, outcome: HandlerOutcome) -> None:
+        self._release(process)
+        del self._processes[process.number]
+        self._tell(outcome)
+
+    def _release(self, process: HandlerProcess) -> None:
+        """It has ended, and its pipes with it."""
         for fd in (process.stdin, process.stdout, process.stderr):
             self._forget(fd)
         process.close()
-        del self._processes[process.number]
-        self._tell(outcome)
 
     def _tell(self, outcome: HandlerOutcome) -> None:
         try:
@@ -285,7 +288,15 @@ class HandlerPool:
                 self._changed.notify_all()
 
     def _cannot_start(self, error: OSError) -> KubemqctlError:
-        return _not_started(self._command, error)
+        name, why = escaped(self._command.words[0]), reason(error)
+        if isinstance(error, FileNotFoundError):
+            return NotFound(
+                f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"
+            )
+        hint = "a script begins with a line such as #!/bin/sh" if why == "exec format error" else ""
+        return HandlerFailed(
+            f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
+        )
 
     # --- the pipes ---
 
@@ -293,6 +304,10 @@ class HandlerPool:
         self._watch(process.stdout, lambda: self._read_stdout(process))
         if not self._stderr_full:
             self._watch(process.stderr, lambda: self._read_stderr(process))
+
+    def _watch_stdin(self, process: HandlerProcess) -> None:
+        if process.has_input:
+            self._watch(process.stdin, partial(self._feed, process), select.POLLOUT)
 
     def _watch(self, fd: int, serve: Callable[[], None], events: int = select.POLLIN) -> None:
         self._poll.register(fd, events)
@@ -305,7 +320,7 @@ class HandlerPool:
     def _feed(self, process: HandlerProcess) -> None:
         fd = process.stdin
         process.feed()
-        if process.stdin < 0:
+        if not process.has_input:
             self._forget(fd)
 
     def _read_stdout(self, process: HandlerProcess) -> None:
@@ -361,15 +376,3 @@ def _allow_descriptors(concurrency: int) -> None:
 
 def _bug(e: Exception) -> KubemqctlError:
     return KubemqctlError(f"this is a bug in kubemqctl: {type(e).__name__}: {e}")
-
-
-def _not_started(command: Executable, error: OSError) -> KubemqctlError:
-    name, why = escaped(command.words[0]), reason(error)
-    if isinstance(error, FileNotFoundError):
-        return NotFound(
-            f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"
-        )
-    hint = "a script begins with a line such as #!/bin/sh" if why == "exec format error" else ""
-    return HandlerFailed(
-        f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
-    )

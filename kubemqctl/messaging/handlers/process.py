@@ -84,6 +84,11 @@ class HandlerProcess:
 
     # --- its pipes; a descriptor is -1 once it is closed ---
 
+    @property
+    def has_input(self) -> bool:
+        """Whether its stdin still has to take something."""
+        return self.stdin >= 0
+
     def feed(self) -> None:
         """Write what the pipe takes; a process that does not want its input is no failure."""
         try:
