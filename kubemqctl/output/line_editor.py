@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import select
 import termios
 import tty
 from collections import deque
@@ -20,10 +19,10 @@ from unicodedata import combining, east_asian_width
 
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.text import reason
+from kubemqctl.output.keys import typed
+from kubemqctl.output.stderr import columns
 
 _KEY = re.compile(r"\x1b\[[0-9;]*[A-Za-z~]|\x1bO[A-Za-z]|\x1b|.", re.DOTALL)
-# How long the rest of an escape sequence may take to arrive: seconds.
-_SEQUENCE = 0.05
 LONGEST = 10_000
 """Characters of a line; what is typed beyond is not taken."""
 
@@ -79,12 +78,7 @@ class LineEditor:
     def read(self) -> None:
         """Take what was typed; to be called when `fd` is readable."""
         try:
-            data = os.read(self.fd, 4096)
-            if (
-                data.endswith((b"\x1b", b"\x1b[", b"\x1bO"))
-                and select.select([self.fd], [], [], _SEQUENCE)[0]
-            ):
-                data += os.read(self.fd, 64)
+            data = typed(self.fd)
         except BlockingIOError:
             return
         except OSError as e:
@@ -147,7 +141,7 @@ class LineEditor:
         """The prompt, and as much of the line around the cursor as there is room for."""
         if not self._prompt:
             return
-        room = max(1, self._columns() - len(self._prompt) - 1)
+        room = max(1, columns(self._out) - len(self._prompt) - 1)
         start = 0
         while _columns_of(self._text[start : self._cursor]) > room:
             start += 1
@@ -156,11 +150,6 @@ class LineEditor:
             shown = shown[:-1]
         at = len(self._prompt) + _columns_of(self._text[start : self._cursor])
         self._write(f"\r\x1b[K{self._prompt}{shown}\r\x1b[{at}C")
-
-    def _columns(self) -> int:
-        with suppress(OSError):
-            return os.get_terminal_size(self._out).columns or 80
-        return 80
 
     def _write(self, text: str) -> None:
         with suppress(OSError):

@@ -17,13 +17,12 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
+from kubemqctl.output.keys import typed
 from kubemqctl.output.stdout import Stdout
 
 # Another buffer, no cursor, no wrapping: a line that is too long ends at the edge.
 _ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l"
 _LEAVE = b"\x1b[?7h\x1b[?25h\x1b[?1049l"
-# How long the rest of an escape sequence may take to arrive: seconds.
-_SEQUENCE = 0.05
 
 
 class Screen:
@@ -85,11 +84,9 @@ class Screen:
         fd = self._keys
         if fd is None:
             return ""
-        data = os.read(fd, 4096)
+        data = typed(fd)
         if not data:  # the terminal has hung up
             self._keys = None
-        if data.endswith((b"\x1b", b"\x1b[", b"\x1bO")) and select.select([fd], [], [], _SEQUENCE)[0]:
-            data += os.read(fd, 64)
         return self._decoder.decode(data)
 
     def _take(self) -> None:

@@ -68,6 +68,14 @@ def is_terminal(fd: int) -> bool:
         return False
 
 
+def columns(fd: int) -> int:
+    """How wide the terminal `fd` is; 80 where that is not known."""
+    try:
+        return os.get_terminal_size(fd).columns or 80
+    except OSError:
+        return 80
+
+
 def colours_errors(environ: Mapping[str, str]) -> bool:
     """Whether what is said on stderr is in colour."""
     return colour_wanted(environ, is_terminal(2))

@@ -5,7 +5,6 @@ A command gets it as `ctx.obj`. Nothing is resolved, connected or opened before 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from kubemqctl.output.stderr import (
     ORANGE,
     colour_wanted,
     colours_errors,
+    columns,
     is_terminal,
     label,
     prompt,
@@ -135,14 +135,13 @@ class Invocation:
         """
         seen = is_terminal(1)
         colour = colour_wanted(self.environ, seen)
-        width = os.get_terminal_size(1).columns if seen else 80
         return make_renderer(
             self.form(),
             noun_type,
             delimiter=delimiter,
             raw=raw,
             colour=colour,
-            width=width or 80,
+            width=columns(1),
             on_terminal=seen,
             note=self._notes.append,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +15,7 @@ from kubemqctl.model.channels import CHANNEL_TYPES, ChannelInfo
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.output.forms import CHANNEL_ROW
-from kubemqctl.output.stderr import colour_wanted, is_terminal
+from kubemqctl.output.stderr import colour_wanted, columns, is_terminal
 from kubemqctl.output.tsv import row
 from kubemqctl.runtime.invocation import Invocation
 from kubemqctl.runtime.waiting import StopSignal
@@ -114,8 +113,7 @@ def _measured(row: ChannelRow) -> ChannelInfo:
 def _plain(run: Invocation, table: ChannelTable, note: Callable[[str], None]) -> str:
     from kubemqctl.messaging.dashboard import plain
 
-    width = os.get_terminal_size(1).columns if is_terminal(1) else 80
-    return plain(table, width or 80, colour_wanted(run.environ, is_terminal(1)), note)
+    return plain(table, columns(1), colour_wanted(run.environ, is_terminal(1)), note)
 
 
 def _live(
