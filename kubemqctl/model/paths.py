@@ -74,9 +74,17 @@ Read = Callable[[object, Body], object]
 
 
 def parse_json(data: bytes) -> object:
-    """The JSON value that the UTF-8 text `data` is, numbers as Number; MISSING for what is no strict JSON."""
+    """As parse_json_text, for bytes that may be no UTF-8."""
     try:
-        return _decoder().decode(data.decode())
+        return parse_json_text(data.decode())
+    except UnicodeDecodeError:
+        return MISSING
+
+
+def parse_json_text(text: str) -> object:
+    """The JSON value that `text` is, numbers as Number; MISSING for what is no strict JSON."""
+    try:
+        return _decoder().decode(text)
     except (ValueError, RecursionError):
         return MISSING
 

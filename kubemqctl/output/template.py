@@ -76,7 +76,7 @@ def _field(name: str, noun_type: type) -> Part:
 
 
 def _json_bytes(value: object) -> bytes:
-    """What a path in a JSON body leads to: a string bare, the rest as JSON, nothing for what is not there."""
+    """What a path leads to: a string bare, the rest as JSON, nothing for what is not there."""
     if value is MISSING:
         return b""
     if isinstance(value, str):  # a number too, as it is written
@@ -88,16 +88,8 @@ def _json_bytes(value: object) -> bytes:
 
 
 def _bytes(value: object) -> bytes:
-    if value is MISSING:
-        return b""
     if isinstance(value, bytes):
         return value
-    if isinstance(value, str):
-        return text_bytes(value)
-    if isinstance(value, bool):
-        return b"true" if value else b"false"
-    if isinstance(value, int):
+    if type(value) is int:  # by far quicker than as JSON
         return b"%d" % value
-    import json
-
-    return text_bytes(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
+    return _json_bytes(value)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
+from kubemqctl.model.paths import MISSING, parse_json_text
 from kubemqctl.model.text import escaped_json
 from kubemqctl.output.stderr import BLUE, DIM, GREEN, ORANGE, PURPLE, ViewOptions
 
@@ -41,27 +42,14 @@ class Branch(NamedTuple):
 
 def laid_out(text: str, view: ViewOptions) -> str | None:
     """`text` for `view`, safe for a terminal; None when it is no JSON object or array, or too much of one."""
-    if len(text) > LARGEST or not text.lstrip(" \t\r\n").startswith(("{", "[")) or not _is_json(text):
+    if len(text) > LARGEST or not text.lstrip(" \t\r\n").startswith(("{", "[")):
+        return None
+    if parse_json_text(text) is MISSING:
         return None
     tokens = _TOKEN.finditer(text)
     tree = _value(next(tokens)[0], tokens, DEEPEST)
     view = view._replace(width=min(view.width, LONGEST_LINE))
     return f"{_drawn(tree, view, 0, 0)}\n" if tree else None
-
-
-def _is_json(text: str) -> bool:
-    from json import JSONDecoder
-
-    try:
-        # Numbers stay text: there is no need to know them, and Python refuses 5000 digits.
-        JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse).decode(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def _refuse(name: str) -> object:
-    raise ValueError(name)
 
 
 # --- the tree ---
