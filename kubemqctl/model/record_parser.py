@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from json import JSONDecoder
 
 
-# The exact type of each field. Those after `policy` are what only a receiver knows: taken and ignored.
+# The exact type of each field. Those after `policy` are what only a receiver knows, and no message to send is
+# made of: but requests take time-outs and cache keys, and --pace the times.
 TYPES: dict[str, type] = {
     "id": str,
     "channel": str,

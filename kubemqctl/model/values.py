@@ -32,9 +32,9 @@ _SIZE_NAMES = {name.lower(): factor for name, factor in _SIZE_UNITS.items()}
 _RATE_UNITS = {"s": 1, "m": 60, "h": 3600}
 _ESCAPES = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", "\\": b"\\"}
 _LONGEST_NUMBER = 40
+"""Longer texts are refused before they become integers: int() itself stops at 4300 digits."""
 OUTPUT_FORMS = ("auto", "human", "json", "yaml", "raw")
 """What `-o` takes for every command."""
-"""Longer texts are refused before they become integers: int() itself stops at 4300 digits."""
 
 
 # Durations
