@@ -8,13 +8,14 @@ tells how much of it arrived.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.events.delivery import Arrival, Keep
 from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, Subscriber, store_plan
+from kubemqctl.messaging.portions import Portions
 from kubemqctl.messaging.recovery import Recovery, Say, in_flight
 from kubemqctl.model.errors import (
     PASSING,
@@ -31,7 +32,7 @@ from kubemqctl.model.values import Start
 from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import FirstFew, is_terminal
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import RateLimiter, StopSignal
+from kubemqctl.runtime.waiting import StopSignal
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -87,7 +88,9 @@ class ToStore:
         self._advance = advance
         self._recovery = Recovery(stop, say, "event", for_ever=options.follow)
         self._name_refused = FirstFew(say.warn)
-        self._limiter = RateLimiter(options.rate, stop.wait) if options.rate else None
+        self._portions = Portions[Arrival](
+            MOST_AT_ONCE, BYTES_AT_ONCE, options.rate, stop, lambda arrival: arrival.shown
+        )
 
     def take(self, arrivals: Sequence[Arrival]) -> bool:
         return all(self._pass_on(portion) for portion in self._portions(arrivals)) and not self._stop
@@ -108,24 +111,6 @@ class ToStore:
         if not self.refused:
             return None
         return Partial(f"the target refused {count_text(self.refused, 'event')}")
-
-    def _portions(self, arrivals: Sequence[Arrival]) -> Iterator[Sequence[Arrival]]:
-        """`arrivals` in portions that fit into a batch and that the rate allows, each at its time."""
-        most = min(MOST_AT_ONCE, self._limiter.portion) if self._limiter else MOST_AT_ONCE
-        at = 0
-        while at < len(arrivals) and not self._stop:
-            end = at
-            count = size = 0
-            while end < len(arrivals) and count < most and (size < BYTES_AT_ONCE or not count):
-                shown = arrivals[end].shown is not None
-                count += shown
-                size += len(arrivals[end].event.body) if shown else 0
-                end += 1
-            if self._limiter and count:
-                self._limiter(count)
-            if not self._stop:
-                yield arrivals[at:end]
-            at = end
 
     def _pass_on(self, portion: Sequence[Arrival]) -> bool:
         """Copy what is wanted of a portion; False where a position cannot be moved past an event."""

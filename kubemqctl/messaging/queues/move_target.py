@@ -1,4 +1,4 @@
-"""The sending half of `queue move` and `queue copy`: portions for the target, and what became of each.
+"""The sending half of `queue move` and `queue copy`: what is sent to the target, and what became of it.
 
 A server that is lost is waited for. Where the answer to a request was lost with it, the target may have the
 messages: they are sent again, and it is said that they may be there twice.
@@ -6,15 +6,16 @@ messages: they are sent again, and it is said that they may be there twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from kubemqctl.messaging.portions import Portions
 from kubemqctl.messaging.queues.move_calls import MoveCalls
 from kubemqctl.messaging.recovery import Recovery, in_flight
 from kubemqctl.model.errors import PASSING, ConnectionLost, KubemqctlError, TimedOut, TooLarge
 from kubemqctl.model.messages import FAILURE_TAGS, Message, Policy, Received, SendResult, time_left
 from kubemqctl.output.stderr import FirstFew
-from kubemqctl.runtime.waiting import RateLimiter, StopSignal
+from kubemqctl.runtime.waiting import StopSignal
 
 Wanted = Callable[[Received], bool]
 MOST_AT_ONCE = 500
@@ -38,7 +39,10 @@ class MoveOptions(NamedTuple):
 
 
 class Target:
-    """Where the messages go. `refused` counts those that it did not take; `stays` gets each of them."""
+    """Where the messages go, in `portions`.
+
+    `refused` counts those that it did not take; `stays` gets each of them.
+    """
 
     def __init__(
         self,
@@ -55,23 +59,10 @@ class Target:
         self._stop = stop
         self._recovery = recovery
         self._stays = stays
-        self._limiter = RateLimiter(options.rate, stop.wait) if options.rate else None
+        self.portions = Portions[Received](
+            MOST_AT_ONCE, BYTES_AT_ONCE, options.rate, stop, lambda message: message
+        )
         self._name_refused = FirstFew(warn)
-
-    def portions(self, messages: Sequence[Received]) -> Iterator[Sequence[Received]]:
-        """`messages` in portions that fit into a request and that the rate allows, each at its time."""
-        most = self._limiter.portion if self._limiter else len(messages)
-        at = 0
-        while at < len(messages) and not self._stop:
-            end, size = at, 0
-            while end < min(len(messages), at + most) and (size < BYTES_AT_ONCE or end == at):
-                size += len(messages[end].body)
-                end += 1
-            if self._limiter:
-                self._limiter(end - at)
-            if not self._stop:
-                yield messages[at:end]
-            at = end
 
     def send(self, portion: Sequence[Received]) -> list[Received]:
         """Send; returns what arrived. What was refused is named; a target of its own is waited for."""
