@@ -9,11 +9,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from kubemqctl.config.directories import config_home, make_private, without_tilde
-from kubemqctl.config.files import _cannot_write, read_file, readable_by_others, write_whole
+from kubemqctl.config.files import read_file, readable_by_others, write_whole
 from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
 from kubemqctl.config.token import variable_in
 from kubemqctl.model.errors import ConfigError, NotFound
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import quoted, reason
 from kubemqctl.model.values import OUTPUT_FORMS
 
 KEYS = (
@@ -28,20 +28,6 @@ KEYS = (
     "read_only",
 )
 _TRUE, _FALSE = ("true", "yes", "on"), ("false", "no", "off")
-
-
-def read(path: str) -> Config:
-    """The file at `path`. Raises ConfigError as `load` says."""
-    text = _text(path)
-    if not text or text.isspace():
-        return Config(path, "", {})
-    config = _Reader(path).config(_compose(path, text))
-    literal = any(profile.token and not variable_in(profile.token) for profile in config.profiles.values())
-    if literal and readable_by_others(path):
-        raise ConfigError(
-            f"{path} contains a token and can be read by others", hint=f"to fix it: chmod 600 {path}"
-        )
-    return config
 
 
 def check_name(name: str) -> None:
@@ -210,6 +196,14 @@ def changing(path: str) -> Iterator[Config]:
         os.close(folder)
 
 
+@contextmanager
+def _cannot_write(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"cannot write the configuration file {path}: {reason(error)}") from error
+
+
 def save(config: Config) -> None:
     """Write `config` to its path whole or not at all, for its owner's eyes only.
 
@@ -308,6 +302,13 @@ def load(path: str) -> Config:
 
     Raises ConfigError for a file that is broken, unreadable, or holds a token that others can read.
     """
-    if not path or not os.path.lexists(path):
+    text = _text(path) if path and os.path.lexists(path) else ""
+    if not text or text.isspace():
         return Config(path, "", {})
-    return read(path)
+    config = _Reader(path).config(_compose(path, text))
+    literal = any(profile.token and not variable_in(profile.token) for profile in config.profiles.values())
+    if literal and readable_by_others(path):
+        raise ConfigError(
+            f"{path} contains a token and can be read by others", hint=f"to fix it: chmod 600 {path}"
+        )
+    return config

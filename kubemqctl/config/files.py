@@ -6,8 +6,8 @@ import contextlib
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from errno import EACCES, EAGAIN, EBUSY, EISDIR, EPERM, EROFS, EXDEV
 
 from kubemqctl.model.errors import ConfigError, NotFound, OutputError, UsageError
@@ -192,14 +192,6 @@ def unnamed_copy(content: bytes, opened: ExitStack) -> str:
     return f"/dev/fd/{copy.fileno()}"
 
 
-@contextmanager
-def _cannot_write(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"cannot write the configuration file {path}: {reason(error)}") from error
-
-
 def readable_by_others(path: str) -> bool:
     """Whether somebody else on this machine can read the plain file at `path`."""
     try:
@@ -207,9 +199,6 @@ def readable_by_others(path: str) -> bool:
     except OSError:
         return False  # whoever opens it learns why
     return stat.S_ISREG(mode) and bool(mode & 0o044)
-
-
-_KEPT: dict[str, bytes] = {}
 
 
 def changeable(path: str) -> dict[str, str]:
@@ -270,6 +259,10 @@ def _user(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
+
+
+_KEPT: dict[str, bytes] = {}
+"""What was read of pipes and the like, by path."""
 
 
 def read_file(path: str, what: str = "file") -> bytes:

@@ -139,15 +139,25 @@ def _chosen(config: Config, flags: Flags, environ: Mapping[str, str]) -> tuple[P
     return config.profiles[config.current], "current profile"
 
 
+def _giver(field: str, sources: tuple[Source, ...]) -> Source:
+    """The source whose value of `field` is in force."""
+    return next(source for source in sources if field in source)
+
+
+def _is_own(address: Source, said: Source) -> bool:
+    """Whether the address that `address` gives is the one of the profile `said`."""
+    return address is said or address is DEFAULTS
+
+
 def _withhold(said: Source, sources: tuple[Source, ...]) -> str:
     """Take the credentials out of what the profile `said` when the address in force is not its own.
 
     The answer is what gave that address, if the profile's token would have been the one in force.
     """
-    address = next(source for source in sources if "addresses" in source)
-    if address is said or address is DEFAULTS:
+    address = _giver("addresses", sources)
+    if _is_own(address, said):
         return ""
-    token = next(source for source in sources if "token" in source)
+    token = _giver("token", sources)
     # `said` is one of the sources that settings are looked up in: what it lacks, nobody finds.
     for field in ("token", "tls", "tls_ca", "tls_cert", "tls_key", "tls_server_name"):
         said.pop(field, None)
@@ -159,12 +169,11 @@ def _keep_tls(said: Source, exported: Source, sources: tuple[Source, ...]) -> st
 
     Whoever exported it meant another server: the token of this one would go out for all to read.
     """
-    if next(source for source in sources if "tls" in source) is not exported:
+    if _giver("tls", sources) is not exported:
         return ""
     on, where = exported["tls"]
-    address = next(source for source in sources if "addresses" in source)
-    is_own = address is said or address is DEFAULTS
-    is_secret = next(source for source in sources if "token" in source) is said
+    is_own = _is_own(_giver("addresses", sources), said)
+    is_secret = _giver("token", sources) is said
     if on or not (is_own and is_secret and said.get("tls", (False,))[0]):
         return ""
     del exported["tls"]
