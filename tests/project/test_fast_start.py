@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from tests.support.program import environment
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.skipif(not fast_start.is_possible(), reason="no warm starts on this system")
+
+ROOT = Path(__file__).parents[2]
 
 # Runs in place of the program, as `python -m` finds it first where the process begins.
 REPORT = """
@@ -46,6 +49,32 @@ found = {
     "words": os.fsdecode(open("/proc/self/cmdline", "rb").read()).rstrip("\\0 "),
 }
 print(json.dumps(found))
+"""
+
+
+# Imports our modules as the fork server does, and ends with 1 where one of them looks around meanwhile.
+LOOKOUT = """
+import os, random, socket, sys, threading, time, uuid
+from tests.support.fast_start_server import import_ours, import_others
+
+class Environment(type(os.environ)):
+    def __getitem__(self, name):
+        seen.append(name)
+        return super().__getitem__(name)
+
+def no(*args, **more):
+    raise AssertionError("looks around at its import")
+
+import_others()
+seen, before = [], set(os.listdir("/proc/self/fd"))
+os.environ.__class__ = Environment
+os.getpid = os.getppid = os.getcwd = os.urandom = os.isatty = os.getuid = os.umask = no
+time.time = time.monotonic = time.localtime = random.random = uuid.uuid4 = socket.gethostname = no
+import_ours()
+assert not seen, seen
+assert threading.active_count() == len(os.listdir("/proc/self/task")) == 1
+assert len(os.listdir("/proc/self/fd")) == len(before)
+print(sum(name.startswith("kubemqctl.") for name in sys.modules))
 """
 
 
@@ -101,6 +130,15 @@ def test_a_warm_start_sees_what_a_fresh_one_sees(
         os.close(master)
         os.close(slave)
     assert ours["ours"] == ["kubemqctl"]
+
+
+def test_an_import_of_ours_is_the_same_whenever_and_wherever_it_is() -> None:
+    """Forks share it: what reads the environment, the clock or a random number there would be shared, too."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKOUT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 100
 
 
 @pytest.fixture(autouse=True)

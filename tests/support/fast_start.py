@@ -1,9 +1,9 @@
-"""Starts of the program that skip importing what is not ours, which is most of what a start costs.
+"""Starts of the program that skip its imports, which are most of what a start costs.
 
 The processes are real: `kubemqctl` in a session of its own, with a command line, streams, signals and an
 exit code. But they are forked from tests/support/fast_start_server.py, which has typer, grpc and the like
-imported. Where that would not be the same as a fresh interpreter, and with KUBEMQ_TEST_FRESH=1, they are
-not.
+imported, and all modules of ours. Where that would not be the same as a fresh interpreter, and with
+KUBEMQ_TEST_FRESH=1, they are not.
 """
 
 from __future__ import annotations
