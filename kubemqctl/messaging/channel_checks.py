@@ -102,19 +102,17 @@ def judged(figures: HealthCheck, limits: Limits) -> HealthCheck:
     """`figures` with what the conditions say of them: the worst that holds, critical before warning."""
     record = to_record(figures)
     unknown = ""
-    for status, conditions in (("critical", limits.critical), ("warning", limits.warning)):
+    levels: tuple[tuple[HealthStatus, Sequence[Condition]], ...]
+    levels = ("critical", limits.critical), ("warning", limits.warning)
+    for status, conditions in levels:
         for condition in conditions:
             field = condition.path.field
             if field not in record:
                 unknown = unknown or f"{field} is not known: {condition.text} cannot be judged"
             elif condition.holds(record, Body(b"")):
                 reason = f"{field} is {record[field]}: {condition.text}"
-                return figures._replace(status=_status(status), reason=reason)
+                return figures._replace(status=status, reason=reason)
     return figures._replace(status="unknown", reason=unknown) if unknown else figures
-
-
-def _status(text: str) -> HealthStatus:
-    return "critical" if text == "critical" else "warning"
 
 
 # --- Nagios ---

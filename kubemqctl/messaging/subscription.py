@@ -92,7 +92,7 @@ class LiveSubscription(Generic[T]):
         self._gather = gather
         self._is_tracked = is_tracked
         self._flows = False  # the last list was not empty
-        self._last_match = 0.0  # likewise, something that counts for --idle
+        self._last_match = 0.0  # when something last came that counts for --idle
         self._error: KubemqctlError | None = None
         self._drained = False
         self._hold = False

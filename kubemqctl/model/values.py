@@ -7,7 +7,7 @@ imports this module, so what only some values need is imported or compiled where
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -83,6 +83,14 @@ def whole_seconds(text: str, option: str, *, maximum: int = MAX_QUEUE_SECONDS, m
     if seconds < minimum:
         raise UsageError(f"{option} {text} is too short: the minimum is {format_duration(minimum)}")
     return seconds
+
+
+def only_one(options: Mapping[str, bool], why: str = "") -> list[str]:
+    """Those of `options` that were given, none or one. Raises UsageError, which `why` goes on, for more."""
+    given = [name for name, is_given in options.items() if is_given]
+    if len(given) > 1:
+        raise UsageError(f"{' and '.join(given)} cannot be used together{why}")
+    return given
 
 
 def ceil_seconds(seconds: float) -> int:

@@ -13,7 +13,7 @@ from kubemqctl.model.channels import check_channel, check_client_id, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Message
 from kubemqctl.model.text import check_text
-from kubemqctl.model.values import End, Start, parse_tags
+from kubemqctl.model.values import End, Start, only_one, parse_tags
 
 group = command_tree.CommandGroup("store")
 register = group.register
@@ -185,11 +185,7 @@ def _check_position(
         "--durable": durable is not None,
         "--checkpoint": checkpoint is not None,
     }
-    given = [name for name, is_given in keepers.items() if is_given]
-    if len(given) > 1:
-        raise UsageError(
-            f"{' and '.join(given)} cannot be used together: each keeps the position in its own way"
-        )
+    given = only_one(keepers, ": each keeps the position in its own way")
     if start.kind == "back" and (group or durable is not None):
         raise UsageError(
             f"--from -{start.value} cannot be used with {given[0]}: only the server knows where that starts",

@@ -8,6 +8,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from errno import EACCES, EPERM, EROFS
 from typing import Any, NamedTuple
 
@@ -80,6 +82,16 @@ class Checkpoint:
         except OSError as e:
             raise OutputError(f"cannot write the checkpoint {self.path}: {reason(e)}") from e
         self.position = position
+
+
+@contextmanager
+def checkpoint_at(path: str | None, channel: str) -> Iterator[Checkpoint | None]:
+    """The checkpoint at `path` as long as it is needed; None where none is wanted."""
+    if path is None:
+        yield None
+        return
+    with closing(Checkpoint(path, channel)) as checkpoint:
+        yield checkpoint
 
 
 def _locked(path: str) -> int | None:

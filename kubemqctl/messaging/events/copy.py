@@ -9,10 +9,10 @@ tells how much of it arrived.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.events.checkpoint import Checkpoint
+from kubemqctl.messaging.events.checkpoint import checkpoint_at
 from kubemqctl.messaging.events.delivery import Arrival, Keep
 from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, Subscriber, store_plan
 from kubemqctl.messaging.portions import Portions
@@ -196,10 +196,8 @@ def copy_events(
 ) -> int:
     """Copy what the options say, and print how many events that were; returns the exit code."""
     render = run.renderer(Affected)
-    path = store_options.checkpoint
-    checkpoint = Checkpoint(path, options.channel) if path is not None else None
     with (
-        closing(checkpoint) if checkpoint else nullcontext(),
+        checkpoint_at(store_options.checkpoint, options.channel) as checkpoint,
         run.client() as client,
         StopSignal() as stop,
         Progress(2 if run.is_watched else None, is_terminal(1)) as progress,

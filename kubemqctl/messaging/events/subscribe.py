@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.config import files
-from kubemqctl.messaging.events.checkpoint import Checkpoint
+from kubemqctl.messaging.events.checkpoint import Checkpoint, checkpoint_at
 from kubemqctl.messaging.events.delivery import Arrival, Delivery, Keep, Render, ToHandler, ToOutput
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import EndCondition, StoreReader, first_position
@@ -94,13 +93,11 @@ def subscribe_store(
     run: Invocation, options: SubscribeOptions, store_options: StoreOptions, timing: Timing = TIMING
 ) -> int:
     """Stored events; as above, and raises Partial when some were gone."""
-    path = store_options.checkpoint
-    checkpoint = Checkpoint(path, options.channel) if path is not None else None
+    with checkpoint_at(store_options.checkpoint, options.channel) as checkpoint:
 
-    def plan(client: Client, stop: StopSignal) -> Plan:
-        return store_plan(run.warn, client, stop, options, store_options, checkpoint)
+        def plan(client: Client, stop: StopSignal) -> Plan:
+            return store_plan(run.warn, client, stop, options, store_options, checkpoint)
 
-    with closing(checkpoint) if checkpoint else nullcontext():
         return _run(run, options, plan, timing)
 
 

@@ -8,10 +8,10 @@ from typing import Generic, NamedTuple, TypeVar
 
 from kubemqctl.messaging.conditions import Condition, text_form
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.model.errors import UsageError
 from kubemqctl.model.paths import Body
 from kubemqctl.model.records import to_record
 from kubemqctl.model.text import count_text, quoted
+from kubemqctl.model.values import only_one
 
 N = TypeVar("N")
 
@@ -37,17 +37,7 @@ def wanted(count: int | None, exactly: int | None, none: bool, where: bool, neve
 
     Raises UsageError when they exclude each other.
     """
-    given = [
-        name
-        for name, is_given in (
-            ("--count", count is not None),
-            ("--exactly", exactly is not None),
-            ("--none", none),
-        )
-        if is_given
-    ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} cannot be used together")
+    only_one({"--count": count is not None, "--exactly": exactly is not None, "--none": none})
     if none:
         return Wanted(0, 0)
     if exactly is not None:

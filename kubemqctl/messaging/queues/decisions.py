@@ -11,7 +11,7 @@ from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.model.text import check_text, count_text
-from kubemqctl.model.values import parse_tags
+from kubemqctl.model.values import only_one, parse_tags
 from kubemqctl.output.stderr import is_terminal
 
 Kind = Literal["ack", "reject", "extend", "resend", "retry", "dead-letter", "modify", "return", "next"]
@@ -90,19 +90,8 @@ def by_flags(
     ack: bool, reject: bool, resend: str | None, modify: bool, changes: Changes, has_handler: bool
 ) -> Decide | None:
     """The one decision that was given; None for none. Raises UsageError for two, or what belongs to none."""
-    given = [
-        flag
-        for flag, is_given in (
-            ("--ack", ack),
-            ("--reject", reject),
-            ("--resend", resend is not None),
-            ("--modify", modify),
-            ("-- COMMAND", has_handler),
-        )
-        if is_given
-    ]
-    if len(given) > 1:
-        raise UsageError(f"{' and '.join(given)} cannot be used together")
+    flags = {"--ack": ack, "--reject": reject, "--resend": resend is not None, "--modify": modify}
+    only_one({**flags, "-- COMMAND": has_handler})
     if changes.given and not modify:
         raise UsageError(f"{changes.given[0]} needs --modify", hint="add --modify")
     if modify:
