@@ -37,8 +37,9 @@ _NO_CONFIGURATION = os.devnull
 def run_command(command: list[str], environ: Mapping[str, str], config: Callable[[], BrokerConfig]) -> int:
     """Run `command` with a broker of its own; returns its exit code, 128+n for signal n.
 
-    `config` is called when the command's process is there: it may import gRPC. Raises NotFound when there is
-    no such command, KubemqctlError when it or the broker cannot start.
+    `config` is called when the command's process is there: it may import gRPC, and says first what gRPC reads
+    from the environment. Raises NotFound when there is no such command, KubemqctlError when it or the broker
+    cannot start.
     """
     program = shutil.which(command[0], path=environ.get("PATH"))
     if program is None:
@@ -161,8 +162,8 @@ class CommandProcess:
 
 
 async def _around(child: CommandProcess, config: Callable[[], BrokerConfig]) -> int:
-    # gRPC starts threads on import: not before the fork. Its core prints its own lines on stderr otherwise.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    # gRPC starts threads on import: not before the fork.
+    serves = config()
     from kubemqctl.broker.server import serve
 
     stop = asyncio.Event()
@@ -182,7 +183,7 @@ async def _around(child: CommandProcess, config: Callable[[], BrokerConfig]) -> 
         signum = getattr(signal, name)
         if signal.getsignal(signum) is not signal.SIG_IGN:
             loop.add_signal_handler(signum, child.pass_on, signum)
-    await serve(config(), child.start, stop)
+    await serve(serves, child.start, stop)
     if child.code is None:
         raise KubemqctlError("the broker ended before the command did")
     return child.code

@@ -63,7 +63,10 @@ def test_a_text_that_is_not_utf8_is_a_usage_error(
     assert capfd.readouterr().err == "error: \\xff is not valid UTF-8\n"
 
 
-@pytest.mark.parametrize("words", ["queue send q x", "events sub e --for 1ms", "queue receive q", "ping"])
+@pytest.mark.parametrize(
+    "words",
+    ["queue send q x", "events sub e --for 1ms", "queue receive q", "ping", "broker exec -- true"],
+)
 def test_too_few_files_are_an_error_and_no_abort_of_grpc(words: str, broker: Broker) -> None:
     line = ["sh", "-c", 'ulimit -n 14; exec "$@"', "sh", *map(str, PROGRAM), *words.split()]
     done = subprocess.run(line, env=environment(broker.address), capture_output=True, text=True, check=False)

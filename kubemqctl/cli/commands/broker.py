@@ -221,14 +221,10 @@ def default_data(environ: Mapping[str, str]) -> Path:
 def _serve(
     run: Invocation, config: Callable[[], BrokerConfig], ready_file: str | None, detached: Detached | None
 ) -> BrokerEnded:
-    from kubemqctl.client.connect import prepare_grpc
-
-    prepare_grpc()
-    from kubemqctl.broker import server
-
     if ready_file is not None:
         files.clear_ready_file(ready_file)
     serves = config()
+    from kubemqctl.broker import server
 
     def ready(address: str) -> None:
         if ready_file is not None:
@@ -269,7 +265,10 @@ class ForTests(NamedTuple):
 
 
 def _config(run: Invocation, listen: str, data: Path | None, tested: ForTests) -> BrokerConfig:
-    """What the options ask for. Warns of a token or key that others can read."""
+    """What the options ask for; imports gRPC. Warns of a token or key that others can read."""
+    from kubemqctl.client.connect import prepare_grpc
+
+    prepare_grpc()
     from kubemqctl.broker import server
 
     if tested.like not in (None, COMMUNITY):
