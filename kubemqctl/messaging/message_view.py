@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kubemqctl.messaging.encodings import Protobuf, decoder
 from kubemqctl.model.paths import Body
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import id_text
 
 if TYPE_CHECKING:
     from kubemqctl.messaging.conditions import Condition
@@ -54,7 +54,7 @@ class MessageView(Generic[N]):
             return message._replace(body=self._decode(message.body)), True
         except ValueError as e:
             if self._warn:
-                self._warn(f"the body of {quoted(message.id)} is shown as it is: {e}")
+                self._warn(f"the body of {id_text(message.id)} is shown as it is: {e}")
                 self._warn = None
             return noun, False
 

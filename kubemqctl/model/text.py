@@ -209,6 +209,11 @@ def quoted(text: str, limit: int = 60) -> str:
     return "".join(c if c.isprintable() else _code(c) for c in cut) or "''"
 
 
+def id_text(id: str) -> str:
+    """A message's id for people. It is what they search for, so it is cut only far beyond any usual one."""
+    return quoted(id, 200)
+
+
 def argument_bytes(text: str) -> bytes:
     """The exact bytes of a command-line argument, whether they are text or not."""
     try:

@@ -57,6 +57,13 @@ def test_a_retry_is_a_copy_with_a_delay_that_tells_what_went_wrong(
     }
 
 
+def test_an_id_as_long_as_a_stranger_likes_fills_no_screen(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, "x", MessageID="i" * 99_000)
+    said = fails(stub, run, channel).splitlines()
+    assert f"message {'i' * 199}…: the handler ended with exit code 3: no stock; rejected" in said[1]
+    assert max(map(len, said)) < 300
+
+
 def test_a_message_that_goes_on_failing_is_tried_so_often_and_then_dead_lettered(
     start: Start, stub: Stub, channel: str, tmp_path: Path
 ) -> None:

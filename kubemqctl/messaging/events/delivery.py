@@ -17,6 +17,7 @@ from kubemqctl.messaging.handlers.pool import task
 from kubemqctl.messaging.handlers.process import to_stderr
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, ReaderGone
 from kubemqctl.model.messages import Event, HandledEvent, bytes_held
+from kubemqctl.model.text import id_text
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import StopSignal
@@ -304,4 +305,4 @@ class ToHandler:
 
 
 def _name(event: Event) -> str:
-    return f"event {event.sequence}" if event.sequence else f"event {event.id}"
+    return f"event {event.sequence}" if event.sequence else f"event {id_text(event.id)}"

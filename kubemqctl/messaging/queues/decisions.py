@@ -10,7 +10,7 @@ from kubemqctl.messaging.input.bodies import single_body
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Message, Received
-from kubemqctl.model.text import check_text, count_text
+from kubemqctl.model.text import check_text, count_text, id_text
 from kubemqctl.model.values import only_one, parse_tags
 from kubemqctl.output.stderr import is_terminal
 
@@ -39,7 +39,7 @@ class Settlement(NamedTuple):
 
 def name(message: Received) -> str:
     """A message, for people."""
-    return f"message {message.id}"
+    return f"message {id_text(message.id)}"
 
 
 def is_last(message: Received) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from kubemqctl.messaging.portions import Portions
+from kubemqctl.messaging.queues.decisions import name
 from kubemqctl.messaging.queues.move_calls import MoveCalls
 from kubemqctl.messaging.recovery import Recovery, in_flight
 from kubemqctl.model.errors import PASSING, ConnectionLost, KubemqctlError, TimedOut, TooLarge
@@ -109,7 +110,7 @@ class Target:
         """Name a message that stays in the source for what `error` says."""
         self.refused += 1
         self._stays(message)
-        self._name_refused(f"message {message.id}: {error}")
+        self._name_refused(f"{name(message)}: {error}")
 
     def _message(self, m: Received, now: int) -> Message:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""

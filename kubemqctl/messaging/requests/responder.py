@@ -22,6 +22,7 @@ from kubemqctl.messaging.requests import answers
 from kubemqctl.messaging.requests.answers import AnswerSender, ArrivedRequest, PendingAnswer, Rule, Send
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.messages import AnsweredRequest, Reply, bytes_held
+from kubemqctl.model.text import id_text
 from kubemqctl.output.stderr import FirstFew
 from kubemqctl.runtime.waiting import StopSignal, Wakeup
 
@@ -249,7 +250,7 @@ class Responder:
             self._show = lambda answered: None
 
     def _name(self, came: ArrivedRequest, what: str) -> None:
-        self._name_failure(f"{came.request.id}: {what}")
+        self._name_failure(f"{id_text(came.request.id)}: {what}")
 
     # --- the end ---
 
