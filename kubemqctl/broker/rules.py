@@ -319,7 +319,7 @@ def get(r: pb.QueuesDownstreamRequest) -> str:
     return _reader(r.ClientID, r.Channel) or unreadable(r.Channel)
 
 
-def hold(r: pb.StreamQueueMessagesRequest) -> str:
+def hold(r: pb.StreamQueueMessagesRequest, *, community: bool = False) -> str:
     """Why a request of StreamQueueMessage is not even looked at, or ""; nothing held is not among it."""
     if not r.ClientID:
         return CLIENT_ID
@@ -333,7 +333,9 @@ def hold(r: pb.StreamQueueMessagesRequest) -> str:
     if kind == pb.ModifyVisibility:
         return visibility(r.VisibilitySeconds)
     if kind == pb.SendModifiedMessage:
-        return message(r.ModifiedMessage) if r.HasField("ModifiedMessage") else NO_MESSAGE
+        if not r.HasField("ModifiedMessage"):
+            return NO_MESSAGE
+        return message(r.ModifiedMessage, community=community) or visibility(r.VisibilitySeconds)
     return STREAM_REQUEST_TYPE
 
 

@@ -163,6 +163,14 @@ def test_a_wait_ends_also_when_only_expired_messages_were_met(stub: Stub, channe
             {"ModifiedMessage": pb.QueueMessage(ClientID="c", Channel="x")},
             "Error 110: invalid message, cannot be empty",
         ),
+        (
+            pb.SendModifiedMessage,
+            {
+                "ModifiedMessage": pb.QueueMessage(ClientID="c", Channel="x", Body=b"x"),
+                "VisibilitySeconds": 43201,
+            },
+            "Error 127: invalid visibility time, cannot be negative or exceed setting in kubemq config",
+        ),
         (0, {}, "Error 132: invalid stream queue messages request type"),
         (99, {}, "Error 132: invalid stream queue messages request type"),
     ],

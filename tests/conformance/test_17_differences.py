@@ -253,6 +253,24 @@ def test_dead_letters_for_a_name_that_cannot_exist_are_lost(stub: Stub, channel:
     assert stub.info(channel).Info.Waiting == 0
 
 
+def test_a_modified_message_may_name_dead_letters_that_cannot_exist_too(stub: Stub, channel: str) -> None:
+    policy = pb.QueueMessagePolicy(MaxReceiveCount=1, MaxReceiveQueue=f"{channel}/dead")
+    stub.send(channel)
+    stream = stub.exchange("StreamQueueMessage")
+    ask: dict[str, Any] = {
+        "ClientID": "me",
+        "Channel": channel,
+        "VisibilitySeconds": 30,
+        "WaitTimeSeconds": 5,
+    }
+    taken = stream.ask(pb.StreamQueueMessagesRequest(StreamRequestTypeData=pb.ReceiveMessage, **ask))
+    assert taken.Message.Body == b"x"
+    ask["ModifiedMessage"] = stub.message(channel, "modified", Policy=policy)
+    answer = stream.ask(pb.StreamQueueMessagesRequest(StreamRequestTypeData=pb.SendModifiedMessage, **ask))
+    assert not answer.IsError
+    assert [m.Body for m in stub.receive(channel).Messages] == [b"modified"]
+
+
 def test_rejected_messages_come_back_in_random_order(stub: Stub, channel: str) -> None:
     stub.fill(channel, 9)
     stream = stub.downstream()

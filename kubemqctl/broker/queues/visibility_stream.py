@@ -163,7 +163,7 @@ class VisibilityStream:
         kind = request.StreamRequestTypeData
         if kind in (pb.ReceiveMessage, pb.ModifyVisibility) and not request.VisibilitySeconds:
             request.VisibilitySeconds = DEFAULT_VISIBILITY
-        refused = rules.hold(request)
+        refused = rules.hold(request, community=self._state.community)
         if not refused and kind == pb.ReceiveMessage:
             refused = self._receive(request)
         elif not refused and kind == pb.ModifyVisibility:
