@@ -20,6 +20,7 @@ from kubemqctl.cli.arguments import (
     split,
 )
 from kubemqctl.cli.command_tree import COMMANDS, build
+from tests.support.command_tree import BUILT
 from tests.support.program import Run, environment
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -183,7 +184,7 @@ def _leaves(command: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str
     return [leaf for name, c in inner.items() for leaf in _leaves(c, (*path, name))]
 
 
-LEAVES = _leaves(build())
+LEAVES = _leaves(BUILT)
 
 
 @pytest.mark.parametrize("path", [path for path, _ in LEAVES], ids=" ".join)

@@ -14,18 +14,16 @@ from shutil import rmtree
 
 import pytest
 
-from kubemqctl.cli.command_tree import build
 from kubemqctl.cli.commands.help import TOPICS
 from kubemqctl.cli.completion_names import NameCache, flags, usable
 from kubemqctl.cli.completion_scripts import FILES, script, tables
-from kubemqctl.cli.description import describe
 from kubemqctl.config.sources import Flags
+from tests.support.command_tree import TREE
 from tests.support.program import Run, environment
 from tests.support.server import SILENT, Broker
 from tests.support.terminal.shells import InteractiveShell, missing
 
 SHELLS = tuple(FILES)
-TREE = describe(build())
 Open = Callable[..., InteractiveShell]
 
 # Legal in a channel's name, or printed by a server that lies; each must come out as the one word it is.

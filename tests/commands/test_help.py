@@ -10,17 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from kubemqctl.cli.command_tree import build
 from kubemqctl.cli.commands.help import TOPICS, text
 from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.cli.main import main
 from kubemqctl.model.errors import ExitCode
+from tests.support.command_tree import BUILT
 from tests.support.program import Run, environment
 
 ROOT = Path(__file__).parents[2]
 # `broker exec` lets no profile apply, and the topics are about profiles, too.
 OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml; : > config.yaml\n"
-TREE = build().commands
 WRITTEN = [topic for topic in TOPICS if topic != "reference"]
 
 
@@ -71,7 +70,7 @@ def test_a_topic_fits_on_a_terminal_and_begins_with_what_it_is_about(topic: str)
 
 
 @pytest.mark.parametrize(
-    "words", [[], *[[name] for name, command in TREE.items() if hasattr(command, "commands")]]
+    "words", [[], *[[name] for name, command in BUILT.commands.items() if hasattr(command, "commands")]]
 )
 def test_no_summary_is_cut_on_a_terminal(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from kubemqctl.cli.command_tree import build
-from kubemqctl.cli.description import Command, describe
+from kubemqctl.cli.description import Command
 from kubemqctl.cli.main import main
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.output.prometheus import metrics
+from tests.support.command_tree import TREE
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 
@@ -51,9 +51,6 @@ def test_a_name_with_quotes_and_backslashes_stays_what_it_is() -> None:
 
 def test_no_channels_are_no_samples() -> None:
     assert [f for f in text_string_to_metric_families(metrics([]).decode()) if f.samples] == []
-
-
-TREE = describe(build())
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kubemqctl.cli.command_tree import build
 from kubemqctl.cli.read_only import TABLE
+from tests.support.command_tree import BUILT
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
@@ -23,7 +23,7 @@ def leaves(found: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, 
         yield from leaves(inner, (*path, name))
 
 
-COMMANDS = dict(leaves(build()))
+COMMANDS = dict(leaves(BUILT))
 
 
 def test_every_command_is_in_the_table() -> None:

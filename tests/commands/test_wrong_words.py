@@ -7,13 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.cli.command_tree import build
-from kubemqctl.cli.description import describe
 from kubemqctl.cli.did_you_mean import AT_THE_TOP, IN_A_GROUP, OPTIONS, nearest_command
 from kubemqctl.cli.main import main
+from tests.support.command_tree import TREE
 from tests.support.program import Run
 
-TREE = describe(build())
 PATHS = {command.name for command in TREE.commands}
 Hint = Callable[..., str]
 TAKING = ("queue receive", "queue tx", "queue ack-all", "queue move")

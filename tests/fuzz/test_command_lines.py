@@ -14,20 +14,21 @@ from hypothesis import strategies as st
 
 from kubemqctl.cli import completion_names
 from kubemqctl.cli.arguments import SWITCHES, VALUED
-from kubemqctl.cli.command_tree import COMMANDS, build
-from kubemqctl.cli.description import Command, Option, describe
+from kubemqctl.cli.command_tree import COMMANDS
+from kubemqctl.cli.description import Command, Option
 from kubemqctl.config.config_file import KEYS
 from kubemqctl.model.channels import TYPE_OF_WORD
 from tests.fuzz.examples import examples
 from tests.fuzz.inprocess import run
 from tests.fuzz.texts import ARGUMENTS, NEARLY
+from tests.support.command_tree import TREE
 
 # Seconds: what goes on for ever on purpose, such as `ping --wait 36500d`, is told to end.
 PATIENCE = 0.8
 
 # A broker of this process would stand in the way of all that follow; tests/unit/broker starts real ones.
-TREE = [c for c in describe(build()).commands if c.path[0] != "broker"]
-COMMON = describe(build()).common
+KNOWN = [c for c in TREE.commands if c.path[0] != "broker"]
+COMMON = TREE.common
 
 # Files that are there or not, and everything that some option takes; nothing that could harm if it was run.
 _VALUES = r"""
@@ -93,7 +94,7 @@ WORDS = st.sampled_from(
     ]
 )
 JUMBLE = st.lists(WORDS | ANYTHING, max_size=6).filter(lambda words: "__complete" not in words)
-LINES = st.one_of([line_of(command) for command in TREE])
+LINES = st.one_of([line_of(command) for command in KNOWN])
 INPUTS = st.one_of(st.binary(max_size=30), st.just(b'{"body":"x"}\n{"body":1}\n'), st.just(b"ack\nnext\n"))
 
 

@@ -10,6 +10,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,13 +63,24 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield ".".join(path.relative_to(PACKAGE).with_suffix("").parts), path
 
 
-def imports() -> Iterator[Import]:
-    for name, path in modules():
-        tree = ast.parse(path.read_text())
-        started = {id(node) for node in at_start_up(tree.body)}
-        for node in ast.walk(tree):
-            for imported in names(node):
-                yield Import(name, imported, id(node) in started)
+@cache
+def imports() -> list[Import]:
+    """Every import statement of every module; reading them all takes a second."""
+    return [found for name, path in modules() for found in imports_of(name, ast.parse(path.read_text()))]
+
+
+def imports_of(name: str, tree: ast.Module) -> Iterator[Import]:
+    started = {id(node) for node in at_start_up(tree.body)}
+    for node in ast.walk(tree):
+        for imported in names(node):
+            yield Import(name, imported, id(node) in started)
+
+
+@cache
+def ours() -> list[Import]:
+    """The imports of our own modules."""
+    found = (i for i in imports() if i.imported.startswith("kubemqctl."))
+    return [i._replace(imported=our_module(i.imported)) for i in found]
 
 
 def at_start_up(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -107,13 +119,13 @@ def our_module(imported: str) -> str:
 
 
 MODULES = {name for name, _ in modules()} | {"wire.kubemq_pb2"}
-IMPORTS = list(imports())
-OURS = [i._replace(imported=our_module(i.imported)) for i in IMPORTS if i.imported.startswith("kubemqctl.")]
+# On one worker, so that the modules are read once.
+pytestmark = pytest.mark.xdist_group("architecture")
 
 
 def test_the_syntax_trees_were_read() -> None:
-    assert Import("wire.convert", "wire.kubemq_pb2", True) in OURS
-    assert Import("__main__", "cli.main", False) in OURS
+    assert Import("wire.convert", "wire.kubemq_pb2", True) in ours()
+    assert Import("__main__", "cli.main", False) in ours()
 
 
 def test_every_module_is_in_one_of_the_packages() -> None:
@@ -142,13 +154,13 @@ def test_unit_tests_stand_where_their_module_does() -> None:
 @pytest.mark.parametrize("importer", ALLOWED)
 def test_a_package_imports_only_what_stands_below_it(importer: str) -> None:
     allowed = {importer, "", *ALLOWED[importer].split()}
-    assert not [i for i in OURS if package(i.importer) == importer and package(i.imported) not in allowed]
+    assert not [i for i in ours() if package(i.importer) == importer and package(i.imported) not in allowed]
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     """Imports in functions and for typing count: a circle is one idea cut in two, whenever it runs."""
     needs: dict[str, set[str]] = {name: set() for name in MODULES}
-    for i in OURS:
+    for i in ours():
         if i.imported != i.importer:
             needs[i.importer].add(i.imported)
     while free := {name for name, imported in needs.items() if not imported & needs.keys()}:
@@ -158,12 +170,14 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def test_messaging_meets_the_client_in_functions_or_for_typing_only() -> None:
     assert not [
-        i for i in OURS if i.at_top and package(i.importer) == "messaging" and package(i.imported) == "client"
+        i
+        for i in ours()
+        if i.at_top and package(i.importer) == "messaging" and package(i.imported) == "client"
     ]
 
 
 def test_what_costs_is_imported_inside_functions_only() -> None:
-    outside = [i for i in IMPORTS if i.at_top and package(i.importer) not in BEHIND_DOORS]
+    outside = [i for i in imports() if i.at_top and package(i.importer) not in BEHIND_DOORS]
     heavy = [i for i in outside if i.imported.partition(".")[0] in HEAVY]
     through = [
         i for i in outside if i.imported.startswith("kubemqctl.") and package(i.imported) in BEHIND_DOORS
@@ -176,7 +190,7 @@ def test_what_costs_is_imported_inside_functions_only() -> None:
 def test_only_the_modules_with_a_door_lead_to(costly: str) -> None:
     importers = {
         i.importer
-        for i in IMPORTS
+        for i in imports()
         if i.imported.partition(".")[0] == costly and package(i.importer) not in BEHIND_DOORS
     }
     assert not {name for name in importers if not name.startswith(DOORS[costly])}
@@ -184,7 +198,7 @@ def test_only_the_modules_with_a_door_lead_to(costly: str) -> None:
 
 @pytest.mark.parametrize("behind", ["broker", "bench"])
 def test_only_commands_lead_to(behind: str) -> None:
-    importers = {i.importer for i in OURS if package(i.imported) == behind != package(i.importer)}
+    importers = {i.importer for i in ours() if package(i.imported) == behind != package(i.importer)}
     assert all(name.startswith("cli.commands.") for name in importers), importers
 
 

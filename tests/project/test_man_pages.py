@@ -9,15 +9,13 @@ from shutil import which
 
 import pytest
 
-from kubemqctl.cli.command_tree import build
 from kubemqctl.cli.common_options import root
-from kubemqctl.cli.description import describe
 from kubemqctl.cli.man_pages import pages
 from kubemqctl.model.errors import ExitCode
 from kubemqctl.model.text import docstring
+from tests.support.command_tree import TREE
 
 ROOT = Path(__file__).parents[2]
-TREE = describe(build())
 PAGES = pages(TREE, docstring(root))
 
 

@@ -12,9 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from kubemqctl.cli.arguments import VALUED
-from kubemqctl.cli.command_tree import COMMANDS, build
+from kubemqctl.cli.command_tree import COMMANDS
 from kubemqctl.cli.commands import schema
-from kubemqctl.cli.description import Command, describe
+from kubemqctl.cli.description import Command
 from kubemqctl.config.sources import DEFAULTS, VARIABLES
 from kubemqctl.model import errors, messages, record_parser, records
 from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
@@ -24,11 +24,11 @@ from kubemqctl.model.values import OUTPUT_FORMS
 from kubemqctl.output.forms import METRICS, decide
 from kubemqctl.output.stderr import error_json
 from tests.generated import files
+from tests.support.command_tree import TREE
 from tests.support.fast_start import PROGRAM
 from tests.support.program import Result, Run, Start
 from tests.support.server import Broker
 
-TREE = describe(build())
 DOCUMENT = schema.document(TREE)
 PACKAGE = Path(__file__).parents[2] / "kubemqctl"
 Scenario = Callable[["Bench"], list[Result]]
