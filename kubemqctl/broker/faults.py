@@ -35,13 +35,17 @@ _LET_GO = 5.0  # seconds for a connection that was cut to take its calls along
 
 
 class Fault(NamedTuple):
-    """One SPEC. `seconds` is a range, for latency and for cuts by time; `method` "" is every method."""
+    """One SPEC. `method` "" is every method.
+
+    `kind` is as it is written, but "cut-later" for a cut by time; that and latency have `seconds`, a range,
+    and the others a `chance`.
+    """
 
     text: str
     kind: str
     method: str = ""
     chance: float = 1.0
-    seconds: tuple[float, float] | None = None
+    seconds: tuple[float, float] = (0.0, 0.0)
     code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE
 
 
@@ -61,7 +65,7 @@ def parse(text: str) -> Fault:
             raise UsageError(f"--fault {quoted(text)}: the range begins above its end")
         return fault._replace(seconds=seconds)
     if kind == "cut" and not value.endswith("%"):
-        return fault._replace(seconds=(_duration(value, text),) * 2)
+        return fault._replace(kind="cut-later", seconds=(_duration(value, text),) * 2)
     chance, colon, code = value.partition(":")
     if colon and (kind != "error" or code not in _CODES):
         names = ", ".join(_CODES) if kind == "error" else "only error has a status"
@@ -116,7 +120,7 @@ class Faults:
     @property
     def cuts(self) -> bool:
         """Whether connections are to be cut."""
-        return any(fault.kind == "cut" for fault in self._faults)
+        return any(fault.kind in ("cut", "cut-later") for fault in self._faults)
 
     def connection_lives(self) -> float | None:
         """Seconds after which the next connection is to be cut, whatever is called on it."""
@@ -132,9 +136,7 @@ class Faults:
     def _connection_cuts(self) -> list[tuple[float, int]]:
         """The seconds and numbers of the faults that cut each connection after some time."""
         return [
-            (f.seconds[0], n)
-            for n, f in enumerate(self._faults)
-            if f.kind == "cut" and f.seconds and not f.method
+            (f.seconds[0], n) for n, f in enumerate(self._faults) if f.kind == "cut-later" and not f.method
         ]
 
     def summary(self) -> list[str]:
@@ -149,7 +151,7 @@ class Faults:
         """The fault of that kind that strikes `method` now."""
         struck = None
         for n, fault in enumerate(self._faults):
-            if fault.kind != kind or fault.method not in ("", method) or (kind == "cut" and fault.seconds):
+            if fault.kind != kind or fault.method not in ("", method):
                 continue
             self._asked[n] += 1
             if self._chance(n, method).random() < fault.chance:
@@ -176,7 +178,7 @@ class Faults:
 
     async def _wait(self, method: str) -> None:
         for n, fault in enumerate(self._faults):
-            if fault.kind == "latency" and fault.method in ("", method) and fault.seconds:
+            if fault.kind == "latency" and fault.method in ("", method):
                 self._asked[n] += 1
                 self._struck[n] += 1
                 await asyncio.sleep(self._chance(n, method).uniform(*fault.seconds))
@@ -201,7 +203,7 @@ class Faults:
 
         timers = []
         for n, fault in enumerate(self._faults):
-            if fault.kind == "cut" and fault.seconds and fault.method == method:
+            if fault.kind == "cut-later" and fault.method == method:
                 self._asked[n] += 1
                 timers.append(loop.call_later(fault.seconds[0], cut, n, context.peer()))
         return timers

@@ -209,19 +209,15 @@ class Transactions:
             queue.join(taker, self._state.clock())
             await full.wait(seconds)
             live, messages = self._answer(queue, taker)
-        except asyncio.CancelledError:
+        except BaseException as e:
             left = begun + seconds - asyncio.get_running_loop().time()
-            if self._state.community and left > 0:
+            if self._state.community and isinstance(e, asyncio.CancelledError) and left > 0:
                 ghost = asyncio.ensure_future(self._go_on(queue, taker, full, left, auto_ack=auto_ack))
                 self._ghosts.add(ghost)
                 ghost.add_done_callback(self._ghosts.discard)
-                raise
-            queue.leave(taker)
-            self._state.give_up(queue, taker)
-            raise
-        except BaseException:
-            queue.leave(taker)
-            self._state.give_up(queue, taker)
+            else:
+                queue.leave(taker)
+                self._state.give_up(queue, taker)
             raise
         transaction = Transaction(self._state, queue, taker)
         transaction.hold(live)

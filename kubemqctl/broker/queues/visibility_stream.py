@@ -268,17 +268,13 @@ class PlainCalls:
         try:
             queue.join(taker, self._state.clock())
             await full.wait(wait)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, JournalError) as e:
             queue.leave(taker)
-            if self._state.community and not peek:
+            if self._state.community and isinstance(e, asyncio.CancelledError) and not peek:
                 # Acknowledged as they were taken, and gone.
                 self._acknowledge(queue, taker)
             else:
                 self._state.give_up(queue, taker)
-            raise
-        except JournalError:
-            queue.leave(taker)
-            self._state.give_up(queue, taker)
             raise
         queue.leave(taker)
         return taker
