@@ -75,7 +75,7 @@ class Credentials:
             return error
         return Unreachable(
             f"{error.message}: using the token that replaces it",
-            code=RENEWED,
+            code="token-renewed",  # written out: what is told of all codes is held against these
             grpc_status=error.grpc_status,
             server_message=error.server_message,
         )
