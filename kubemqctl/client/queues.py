@@ -24,6 +24,8 @@ from kubemqctl.wire import kubemq_pb2 as pb
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
 MOST_ACK_ALLS = 1_000
+# A Get of 2.4.0 may bring more than it asked for: what another consumer has left, whose Get was for no more.
+MOST_LEFT = 200_000
 
 
 def send(client: Client, message: Message) -> SendResult:
@@ -229,6 +231,8 @@ class Downstream:
     def get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> HeldBatch:
         """Take up to `count` messages; answers when it has so many, else after `wait` seconds (at least 1).
 
+        They may be more: server 2.4.0 adds what another consumer leaves behind.
+
         Raises TooLarge when the answer would not fit into a message; nothing is lost by that,
         but the stream is over. With `auto_ack` an answer that is coming is waited for in spite of a stop.
         """
@@ -264,7 +268,7 @@ class Downstream:
     def _held(self, channel: str, answer: pb.QueuesDownstreamResponse) -> HeldBatch:
         if answer.IsError:
             raise server_error(answer.Error)
-        if len(answer.Messages) > self._most:
+        if len(answer.Messages) > self._most + MOST_LEFT:
             raise unasked(self._client.address)
         return HeldBatch(answer.TransactionId, channel, list(map(self._read, answer.Messages)))
 

@@ -82,9 +82,10 @@ class ReceiveBudget:
         self._quiet_since += seconds
         self._began += 0.0 if self.taken else seconds
 
-    def resumed(self) -> None:
-        """A handler is free again, or the server there: silence counts from now on."""
-        self._quiet_since = time.monotonic()
+    def resumed(self, pause: float = 0.0) -> None:
+        """A handler is free again, or the server there: silence counts from now on, or `pause` seconds on."""
+        self._quiet_since = time.monotonic() + pause
+        self._resume_at = max(self._resume_at, self._quiet_since)
         self._answered = False
 
     def finished(self) -> None:
@@ -101,11 +102,13 @@ class ReceiveBudget:
         """A Get brought nothing; the server counts so many messages beyond those that we hold.
 
         None where it was not asked, as nothing is concluded yet. A Get that came back early met an expired
-        message.
+        message, or newer ones than are wanted: servers may give those first while others settle theirs.
         """
         self._answered = True
         if empty.newer:
-            self.over = True
+            self._resume_at = time.monotonic() + SHORTEST_PAUSE
+            if counted is not None:
+                self._doubt(counted)
         elif empty.waited < ROUND * 0.9:
             if self._expiring.is_too_long(now := time.monotonic()):
                 self._resume_at = now + SHORTEST_PAUSE

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Protocol
 
+from kubemqctl.messaging.queues.patience import Patience
 from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     LONGEST_PAUSE,
@@ -44,15 +45,13 @@ MOST_EXPIRED = 100_000
 
 
 class Settler(Protocol):
-    """Who has the messages until they are settled."""
+    """Who has the messages until they are settled: `held` of them, for long where that `is_late`."""
 
     @property
-    def is_late(self) -> bool:
-        """Whether messages may stay unsettled for long."""
+    def is_late(self) -> bool: ...
 
     @property
-    def held(self) -> int:
-        """How many messages are unsettled."""
+    def held(self) -> int: ...
 
     def settle(self) -> None:
         """Settle what can be settled now; raises what ends the run."""
@@ -62,72 +61,6 @@ class Settler(Protocol):
 
     def forget(self) -> None:
         """The connection is gone, and with it every transaction."""
-
-
-class Patience:
-    """How long to go on asking. Only the seconds in which the server had our question count.
-
-    That there is nothing is known from an empty answer alone: a question is asked at least once, and
-    what connecting, counting and a slow reader take is no silence.
-    """
-
-    BEYOND = 1.0
-    """Seconds for which an empty answer is doubted that comes while the server counts messages."""
-
-    def __init__(self, options: ReceiveOptions) -> None:
-        self._options = options
-        self._began: float | None = None
-        self._waited = 0.0
-        self.answered = False
-        self._was_empty = False
-        self._came = False
-
-    @property
-    def _silence(self) -> float:
-        limit = self._options.idle if self._came else self._options.wait
-        return math.inf if limit is None else limit
-
-    @property
-    def left(self) -> float:
-        """Seconds that the next question may wait."""
-        return max(0.0, min(self._silence - self._waited, self.time_left))
-
-    @property
-    def time_left(self) -> float:
-        """Seconds until the run has lasted as long as it may."""
-        if self._options.lasting is None:
-            return math.inf
-        return self._options.lasting - (time.monotonic() - self._began if self._began else 0.0)
-
-    @property
-    def time_is_up(self) -> bool:
-        """Whether it has, and the server was asked."""
-        return self.answered and self.time_left <= 0
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether there was silence for as long as there may be."""
-        return self._was_empty and self._waited >= self._silence
-
-    @property
-    def is_beyond(self) -> bool:
-        """The same, and no doubt is left."""
-        return self._was_empty and self._waited >= self._silence + self.BEYOND
-
-    def asks(self) -> None:
-        """A question goes out."""
-        if self._began is None:
-            self._began = time.monotonic()
-
-    def came(self) -> None:
-        """Messages did."""
-        self.answered = self._came = True
-        self._waited, self._was_empty = 0.0, False
-
-    def was_empty(self, seconds: float) -> None:
-        """The answer came after so long, and there was nothing in it."""
-        self.answered = self._was_empty = True
-        self._waited += seconds
 
 
 class LinkBudget:
@@ -176,6 +109,7 @@ class Fetcher:
         self._most = MOST_AT_ONCE
         self._left = options.most
         self._last_sequence: int | None = None
+        self._newer = 0  # messages that the last answer had, and that are not wanted
         self._backoff = Backoff(SHORTEST_PAUSE, LONGEST_PAUSE)
         self._trouble_since: float | None = None
         self._unseen = 0  # bytes of what waits, where that is known
@@ -217,7 +151,7 @@ class Fetcher:
             if self._unseen > 0:
                 self._unseen -= sum(len(m.body) for m in held.messages)
             if self._left is not None:
-                self._left -= len(held.messages)
+                self._left = max(0, self._left - len(held.messages))
             yield held
 
     def _bound(self, depth: Depth | None, taken: int) -> bool:
@@ -254,17 +188,21 @@ class Fetcher:
             return None
         if ask == self._most:
             self._most = min(self._most * 2, MOST_AT_ONCE)
-        if self._left is not None and len(held.messages) > self._left:
-            return self._without_newer(self._again(held, self._left))
+        if self._options.auto_ack:
+            return held
+        held = self._without_newer(held)
+        came = len(held.messages)
+        wanted = came if self._left is None else min(came, self._left)
         # Until it is settled, a Get that was not filled goes on taking what comes, for nobody.
-        if holder.is_late and 0 < len(held.messages) < ask:
-            held = self._again(held, len(held.messages))
-        return self._without_newer(held)
+        if wanted < came or (holder.is_late and 0 < wanted < ask):
+            held = self._without_newer(self._again(held, wanted))
+        # What is still more than was asked for goes back when the stream ends.
+        return held if self._left is None else held._replace(messages=held.messages[: self._left])
 
     def _is_end(self, holder: Settler) -> bool:
         """Whether the silence is believed: not while the server counts more than we hold, for a while."""
         depth = self._calls.depth()
-        missing = depth.waiting - holder.held if depth and depth.is_sure else 0
+        missing = depth.waiting - holder.held - self._newer if depth and depth.is_sure else 0
         if self._left is not None:
             missing = min(missing, self._left)
         if missing <= 0:
@@ -276,7 +214,8 @@ class Fetcher:
     def _how_many(self, holder: Settler) -> int:
         """As many as are there, so that the answer comes at once; one where none is known to be; 0 to end."""
         self._round = ROUND
-        want = self._most if self._left is None else min(self._left, self._most)
+        # Behind newer messages there may be older ones: all that waits tells.
+        want = self._most if self._left is None or self._newer else min(self._left, self._most)
         skims = self._expired is not None and not self._options.auto_ack
         self._expects = True
         if want == 1 and not self._options.everything and not skims:
@@ -287,7 +226,7 @@ class Fetcher:
             return 1
         waiting = depth.waiting - holder.held
         self._expects = waiting > 0
-        if self._options.everything and depth.is_sure and waiting <= 0:
+        if self._options.everything and depth.is_sure and waiting <= self._newer:
             return 0 if self._patience.answered else 1
         if holder.held and len(self._older) >= MOST_STREAMS:
             return 1
@@ -346,20 +285,25 @@ class Fetcher:
 
     def _again(self, held: HeldBatch, ask: int) -> HeldBatch:
         """Give `held` back and take its first `ask` messages, so that they fill their transaction."""
-        if self._options.auto_ack:
-            return held
         self.down.close(held)
         self.down.barrier(held)
         return self._get(ask) if ask else held._replace(messages=[])
 
     def _without_newer(self, held: HeldBatch) -> HeldBatch:
-        """Under --all: `held` without what came after the run began, which others may have at once."""
+        """Under --all: `held` without what came after the run began, which others may have at once.
+
+        Servers may give that first while others settle what is older.
+        """
         last = self._last_sequence
-        if last is None or self._options.auto_ack:
+        if last is None:
             return held
+        self._newer = 0
         while newer := sum(m.sequence > last for m in held.messages):
-            self._over = True
+            self._newer = newer
             held = self._again(held, len(held.messages) - newer)
+        if self._newer and not held.messages:
+            self._stop.wait(SHORTEST_PAUSE)
+            self._patience.was_empty(SHORTEST_PAUSE)
         return held
 
     # --- a lost connection ---

@@ -51,10 +51,10 @@ RETURN = Settlement("return")
 
 
 class EmptyGet(NamedTuple):
-    """A Get that brought nothing that is wanted, after `waited` seconds; `newer` if there was something."""
+    """A Get that brought nothing that is wanted, after `waited` seconds, but so many `newer` messages."""
 
     waited: float
-    newer: bool
+    newer: int
 
 
 class Concluded(NamedTuple):
@@ -73,17 +73,20 @@ class OpenBatch:
     def __init__(self, down: Downstream) -> None:
         self.down = down
         self.undecided = 0
+        self.unwanted = 0
         self._held: HeldBatch
         self._queued: list[HeldMessage] = []
         self._returning: list[HeldMessage] = []
         self._must_close = False
         self._sent: list[HeldMessage] | None = None
 
-    def fill(self, held: HeldBatch) -> list[HeldMessage]:
-        """Hold what a Get has brought."""
+    def fill(self, held: HeldBatch, wanted: Sequence[Received]) -> list[HeldMessage]:
+        """Hold what a Get has brought; what is not `wanted` goes back when the rest is settled."""
         self._held = held
-        self.undecided = len(held.messages)
-        return [HeldMessage(message, self) for message in held.messages]
+        self.undecided = len(wanted)
+        self.unwanted = len(held.messages) - len(wanted)
+        self._must_close = self.unwanted > 0
+        return [HeldMessage(message, self) for message in wanted]
 
     def settle(self, work: HeldMessage) -> None:
         """Have the decision about `work` carried out with the next group."""
@@ -113,6 +116,7 @@ class OpenBatch:
         elif not self.undecided and (self._returning or self._must_close):
             self.down.close(self._held)
             self._sent, self._returning, self._must_close = self._returning, [], False
+            self.unwanted = 0
         else:
             return
         self.down.begin_barrier(self._held)
@@ -173,7 +177,7 @@ class HeldMessages:
     @property
     def count(self) -> int:
         """How many messages are held, for the server's count of what waits."""
-        return sum(batch.undecided + len(batch.unsettled) for batch in self._holding)
+        return sum(batch.undecided + len(batch.unsettled) + batch.unwanted for batch in self._holding)
 
     # --- taking ---
 
@@ -203,23 +207,28 @@ class HeldMessages:
             return None
         if held is None:
             return None
-        wanted = sum(self._upto is None or message.sequence <= self._upto for message in held.messages)
+        wanted = [m for m in held.messages if self._upto is None or m.sequence <= self._upto]
         came = len(held.messages)
-        # One that was not filled goes on taking what comes, for nobody: ask for just what there is.
-        if wanted < came or (0 < came < self._count and not self._again):
+        # One that was not filled goes on taking what comes, for nobody: ask for just what there is. If newer
+        # messages come again, they are held with the others: 2.4.0 may go on giving them first.
+        if not wanted or (not self._again and (len(wanted) < came or came < self._count)):
+            self._give_back(held)
+            if wanted:
+                self._again = True
+                self._begin_get(len(wanted))
+                return None
+        batch, self._asking = self._asking, None
+        if not wanted:
+            self._free.append(batch)
+            return EmptyGet(waited, newer=came)
+        self._holding.append(batch)
+        return batch.fill(held, wanted)
+
+    def _give_back(self, held: HeldBatch) -> None:
+        assert self._asking
+        if held.messages:
             self._asking.down.close(held)
             self._asking.down.barrier(held)
-            if wanted and not (self._again and wanted < came):
-                self._again = True
-                self._begin_get(wanted)
-                return None
-            held = held._replace(messages=[])
-        batch, self._asking = self._asking, None
-        if not held.messages:
-            self._free.append(batch)
-            return EmptyGet(waited, newer=wanted < came)
-        self._holding.append(batch)
-        return batch.fill(held)
 
     def _ask_for_fewer(self) -> None:
         """The answer would not have fitted; nothing is lost by that, but the stream is over."""
@@ -268,13 +277,11 @@ class HeldMessages:
 class WorkerCalls(NamedTuple):
     """The calls of the client that a worker needs.
 
-    `depth` gives None when there is no telling; `head` the first sequence in the queue, 0 for none,
-    `now` the server's time in Unix nanoseconds.
+    `depth` gives None when there is no telling; `now` the server's time in Unix nanoseconds.
     """
 
     open: Callable[[], Downstream]
     depth: Callable[[], Depth | None]
-    head: Callable[[], int]
     reconnect: Callable[[], None]
     send: Callable[[Sequence[Message]], PendingBatch]
     now: Callable[[], int]
@@ -284,14 +291,9 @@ def worker_calls(client: Client, channel: str, notify: Callable[[], None]) -> Wo
     """Those of `client`; its streams notify when there is news."""
     from kubemqctl.client import connection, queues
 
-    def head() -> int:
-        return next((message.sequence for message in queues.peek(client, channel, 1, ROUND)), 0)
-
-    depth = queues.Gauge(client, channel).read
     return WorkerCalls(
         lambda: queues.Downstream(client, notify),
-        depth,
-        head,
+        queues.Gauge(client, channel).read,
         partial(connection.reconnect, client),
         lambda messages: queues.batch(client, messages)(),
         lambda: connection.server_time(client),

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
+# Messages that came after the run began are held at most: a busy sender must not keep us for ever.
+MOST_NEWER = 2_000
 
 
 class Mover:
@@ -58,6 +60,7 @@ class Mover:
         self._target = Target(options, calls, stop, self._recovery, say.warn, self._stays)
         self._kept: list[HeldBatch] = []
         self._holding = 0  # messages in them
+        self._newer = 0  # of these, messages that came after the run began
         self._seen = Sequences()  # what stays in the source, and is done with
         self._arrived = Sequences()  # what the target has, and the source may not know of
         self._expiring = Expiring()
@@ -143,7 +146,8 @@ class Mover:
     def _fitting(self) -> int:
         """How many messages to hold at once."""
         options = self._options
-        count = min(self._left, self._most, BYTES_AT_ONCE // max(1, self._size))
+        # Behind newer messages there may be older ones: as many as can be tell.
+        count = min(math.inf if self._newer else self._left, self._most, BYTES_AT_ONCE // max(1, self._size))
         if options.wanted is None:
             count = min(count, self._remaining, max(1.0, options.rate or math.inf))
         return max(1, int(count))
@@ -190,7 +194,7 @@ class Mover:
         self._close_stream()
         self._begun = False
         self._kept.clear()
-        self._holding = 0
+        self._holding = self._newer = 0
         self._left = math.inf
 
     def _give_back(self) -> None:
@@ -210,15 +214,23 @@ class Mover:
 
     def _move(self, held: HeldBatch) -> None:
         """Pass on what is wanted of `held`; keep the rest for the end."""
-        self._left -= max(1, len(held.messages))
+        newer = sum(m.sequence > self._last for m in held.messages)
+        self._left -= len(held.messages) - newer if newer else max(1, len(held.messages))
         settled = self._settle_arrived(held)
         settled += self._pass_on(held, self._wanted(held.messages))
-        if any(m.sequence > self._last for m in held.messages):
-            self._left = 0
         if settled < len(held.messages):
             self._seen.update(m.sequence for m in held.messages if m.sequence not in self._arrived)
             self._kept.append(held._replace(messages=[]))
             self._holding += len(held.messages) - settled
+        if newer:
+            self._came_newer(newer)
+
+    def _came_newer(self, count: int) -> None:
+        """The end, unless the server counts more than we hold: it may give newer messages first."""
+        self._newer += count
+        depth = self._calls.depth()
+        if self._newer > MOST_NEWER or not depth or depth.waiting <= self._holding:
+            self._left = 0
 
     def _settle_arrived(self, held: HeldBatch) -> int:
         """Acknowledge what the target had confirmed when the connection broke."""

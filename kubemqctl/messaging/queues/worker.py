@@ -219,11 +219,15 @@ class Worker:
         budget = self.budget
         if budget.over or not budget.is_last_question:
             budget.came_empty(empty, None)
+        elif self._held_messages.settling:
+            # What the server counts changes under our hands.
+            budget.resumed(SHORTEST_PAUSE)
         elif empty.newer:
-            # Servers may give newer messages first while others hold or settle some.
-            head = self._calls.head()
-            if budget.last_sequence is None or not 0 < head <= budget.last_sequence:
-                budget.came_empty(empty, 0)
+            missing = self._missing() - empty.newer
+            if self._running and missing > 0:
+                budget.resumed(ROUND)
+            else:
+                budget.came_empty(empty, missing)
         elif self._running:
             # What is counted may be kept back by the server with what our handlers have.
             if self._options.everything:
@@ -231,8 +235,12 @@ class Worker:
             else:
                 budget.came_empty(empty, None)
         else:
-            depth = self._calls.depth()
-            budget.came_empty(empty, depth.waiting - self._held_messages.count if depth else 0)
+            budget.came_empty(empty, self._missing())
+
+    def _missing(self) -> int:
+        """How many messages the server counts beyond those that we hold."""
+        depth = self._calls.depth()
+        return depth.waiting - self._held_messages.count if depth else 0
 
     def _arrived(self, works: list[HeldMessage]) -> None:
         for work in works:

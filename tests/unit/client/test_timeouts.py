@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -204,9 +205,10 @@ def get_answer(**fields: object) -> pb.QueuesDownstreamResponse:
         [get_answer(Messages=[pb.QueueMessage()] * 3)],
     ],
 )
-def test_an_answer_to_nothing_or_with_more_than_was_asked_for_is_refused(
-    made: list[pb.QueuesDownstreamResponse],
+def test_an_answer_to_nothing_or_with_far_more_than_was_asked_for_is_refused(
+    made: list[pb.QueuesDownstreamResponse], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(queues, "MOST_LEFT", 0)
     with (
         fake_server(QueuesDownstream=answers(*made)) as address,
         opened(address) as client,
@@ -248,10 +250,12 @@ def test_a_peek_that_brings_more_than_was_asked_for_is_refused() -> None:
 def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_question(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    given_up = threading.Event()
+
     def late(requests: Requests) -> Answers:
         for n, request in enumerate(requests):
             if n == 1:
-                time.sleep(0.5)
+                given_up.wait(20)
             unsettled = [5] if n == 2 else []
             yield pb.QueuesDownstreamResponse(
                 RefRequestId=request.RequestID,
@@ -268,6 +272,7 @@ def test_an_answer_that_comes_too_late_is_not_taken_for_that_to_the_next_questio
         held = down.get("q", 1, 1.0)
         with pytest.raises(TimedOut):
             down.barrier(held)
+        given_up.set()
         assert down.barrier(held) == {5}
 
 

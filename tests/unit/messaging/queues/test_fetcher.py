@@ -8,7 +8,8 @@ import pytest
 
 from kubemqctl.cli.main import main
 from kubemqctl.client import queues
-from kubemqctl.messaging.queues.fetcher import LinkBudget, Patience
+from kubemqctl.messaging.queues.fetcher import LinkBudget
+from kubemqctl.messaging.queues.patience import Patience
 from kubemqctl.messaging.queues.receive_options import BYTES_AT_ONCE, ReceiveOptions
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from tests.support.proxy import Proxy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import grpc
@@ -17,73 +17,11 @@ from kubemqctl.messaging.queues.receive_options import ReceiveOptions
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Received
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import Abort, fake_server, unimplemented
+from tests.support.made_up_queue import Answers, Queue, Requests, served
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
-
-Requests = Iterator[pb.QueuesDownstreamRequest]
-Answers = Iterator[pb.QueuesDownstreamResponse]
-
-
-class Queue:
-    """A queue made up: QueuesInfo and QueuesDownstream that work, for a test to spoil."""
-
-    def __init__(self, channel: str, count: int) -> None:
-        self.channel = channel
-        self.messages = [
-            pb.QueueMessage(Channel=channel, MessageID=f"m{n}", Body=b"%d" % n) for n in range(count)
-        ]
-        for n, message in enumerate(self.messages, start=1):
-            message.Attributes.Sequence = n
-            message.Attributes.ReceiveCount = 1
-        self.asked: list[int] = []
-        self.bytes = 100
-        self.open = threading.Event()
-
-    def info(self, request: Any) -> pb.QueuesInfoResponse:
-        waits = len(self.messages)
-        info = pb.QueueInfo(
-            Name=self.channel, Messages=waits, Bytes=self.bytes, Waiting=waits, LastSequence=waits
-        )
-        return pb.QueuesInfoResponse(Info=pb.QueuesInfo(Queues=[info]))
-
-    def peek(self, request: Any) -> pb.ReceiveQueueMessagesResponse:
-        return pb.ReceiveQueueMessagesResponse(Messages=self.messages[:1])
-
-    def talk(self, requests: Requests) -> Answers:
-        for request in requests:
-            yield from self.answer(request)
-
-    def answer(self, request: pb.QueuesDownstreamRequest) -> Answers:
-        if request.RequestTypeData == pb.Get:
-            yield self.got(request)
-        elif request.RequestTypeData == pb.AckRange:
-            yield from self.acknowledged(request)
-        elif request.RequestTypeData == pb.ActiveOffsets:
-            yield from self.offsets(request)
-
-    def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
-        self.asked.append(request.MaxItems)
-        taken, self.messages = self.messages[: request.MaxItems], self.messages[request.MaxItems :]
-        if not taken:
-            time.sleep(request.WaitTimeout / 1000)  # as a server waits for more
-        return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=pb.Get, Messages=taken)
-
-    def acknowledged(self, request: pb.QueuesDownstreamRequest) -> Answers:
-        yield from ()
-
-    def offsets(self, request: pb.QueuesDownstreamRequest) -> Answers:
-        yield self.refusal(pb.ActiveOffsets, "cannot get active offsets with closed response ")
-
-    @staticmethod
-    def refusal(kind: Any, text: str) -> pb.QueuesDownstreamResponse:
-        return pb.QueuesDownstreamResponse(TransactionId="t", RequestTypeData=kind, IsError=True, Error=text)
-
-
-def served(queue: Queue) -> Any:
-    return fake_server(QueuesInfo=queue.info, QueuesDownstream=queue.talk, ReceiveQueueMessages=queue.peek)
-
 
 # --- acknowledgements that are none ---
 
