@@ -3,9 +3,10 @@
 # Words and options are all in here. Names of channels and profiles come from `kubemqctl __complete`, one a
 # line; they are strangers' text, so nothing of them is ever evaluated, and all of it is quoted.
 
-# $1: a command's words. Sets commands, options (names), values (NAME=KIND …), arguments (KINDs), handler.
+# $1: a command's words. Sets commands, options (names), values (NAME=KIND …), arguments (KINDs), rest
+# (the KIND of all words behind them), handler.
 _kubemqctl_table() {
-    commands='' options='' values='' arguments='' handler=''
+    commands='' options='' values='' arguments='' rest='' handler=''
     case $1 in
         '')
             commands='queue events store cmd query expect channel top ping check doctor bench profile broker schema completion help'
@@ -173,7 +174,8 @@ _kubemqctl_table() {
         'check')
             options='--warn --critical --nagios'
             values='--warn=words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip> --critical=words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>'
-            arguments='-'
+            arguments='words:queue'
+            rest='channels:queues'
             ;;
         'doctor')
             ;;
@@ -379,7 +381,7 @@ _kubemqctl_handler() {
 }
 
 _kubemqctl_complete() {
-    local IFS=$' \t\n' words cur quote head commands options values arguments handler
+    local IFS=$' \t\n' words cur quote head commands options values arguments rest handler
     local word path='' kind='' expected='' behind='' dashes=0 typed=() i
     COMPREPLY=()
     _kubemqctl_read
@@ -425,7 +427,7 @@ _kubemqctl_complete() {
         arguments=($arguments)
         i=${#typed[@]}
         if [[ ${arguments[*]} == topics:* ]]; then i=0; fi
-        _kubemqctl_value "${arguments[i]-}" ''
+        _kubemqctl_value "${arguments[i]-$rest}" ''
     fi
 }
 

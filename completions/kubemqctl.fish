@@ -3,8 +3,8 @@
 # Words and options are all in here. Names of channels and profiles come from `kubemqctl __complete`, one a
 # line; they are strangers' text: fish quotes what is printed here, and nothing of it is ever evaluated.
 
-# $argv[1]: a command's words. Prints its rows: command|WORD|HELP, argument|KIND, handler, and
-# option|NAMES|KIND|HELP.
+# $argv[1]: a command's words. Prints its rows: command|WORD|HELP, argument|KIND, rest|KIND (of all words behind
+# those), handler, and option|NAMES|KIND|HELP.
 function __kubemqctl_table
     switch $argv[1]
         case ''
@@ -466,7 +466,8 @@ function __kubemqctl_table
                 'option|--interval|-|Time between pings.'
         case 'check'
             printf '%s\n' \
-                'argument|-' \
+                'argument|words:queue' \
+                'rest|channels:queues' \
                 'option|--warn|words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>|Warn when EXPR holds; repeatable.' \
                 'option|--critical|words:waiting>,messages>,bytes>,subscribers>,oldest>,round_trip>|Report a failure when EXPR holds; repeatable.' \
                 'option|--nagios||Print one line and end with 0 to 3, as a plugin of Nagios does.'
@@ -709,7 +710,8 @@ function __kubemqctl
         test -n "$typed"; or string replace -rf '^command\|([^|]*)\|(.*)' '$1\t$2' -- $rows
     else
         set -l next (math (count $typed) + 1)
-        set -q arguments[$next]; and __kubemqctl_value $arguments[$next] '' "$plain" "$typed[1]" $line
+        set -q arguments[$next]; or set arguments[$next] (string replace -rf '^rest\|' '' -- $rows)
+        test -n "$arguments[$next]"; and __kubemqctl_value $arguments[$next] '' "$plain" "$typed[1]" $line
     end
 end
 

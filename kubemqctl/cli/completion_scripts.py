@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kubemqctl.cli.description import Command, Option, Tree, Value
+from kubemqctl.cli.description import Argument, Command, Option, Tree, Value
 from kubemqctl.cli.help_page import HELP
 
 FILES = {"bash": "kubemqctl.bash", "zsh": "_kubemqctl", "fish": "kubemqctl.fish"}
@@ -27,13 +27,17 @@ class ScriptOption(NamedTuple):
 
 
 class ScriptLevel(NamedTuple):
-    """What one level of the tree offers. `commands` are (word, help), `arguments` kinds."""
+    """What one level of the tree offers. `commands` are (word, help), `arguments` kinds.
+
+    `rest` is the kind of all words behind those; empty when there are none.
+    """
 
     path: str
     commands: tuple[tuple[str, str], ...]
     options: tuple[ScriptOption, ...]
     arguments: tuple[str, ...]
     handler: bool
+    rest: str = ""
 
 
 def script(shell: str, tree: Tree, topics: Iterable[str]) -> str:
@@ -66,7 +70,12 @@ def _table(command: Command, topics: Iterable[str]) -> ScriptLevel:
         tuple(_row(option, topics) for option in command.options),
         tuple(_kind(argument.value, topics) for argument in command.arguments),
         command.handler,
+        _rest(command.arguments),
     )
+
+
+def _rest(arguments: Iterable[Argument]) -> str:
+    return next((f"channels:{a.value.of}" for a in arguments if a.repeatable and a.value.of), "")
 
 
 def _row(option: Option, topics: Iterable[str]) -> ScriptOption:
@@ -97,6 +106,7 @@ def _bash(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
             "options": _names(table.options),
             "values": _values(table.options),
             "arguments": " ".join(table.arguments),
+            "rest": table.rest,
             "handler": "--" if table.handler else "",
         }
         lines.append(f"        {_quoted(table.path)})")
@@ -126,6 +136,8 @@ def _zsh(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
             if rows:
                 inner = "\n".join(f"                {_quoted(row)}" for row in rows)
                 lines.append(f"            {name}=(\n{inner}\n            )")
+        if table.rest:
+            lines.append(f"            rest={table.rest}")
         lines += ["            handler=--"] * table.handler
         lines.append("            ;;")
     return {
@@ -139,6 +151,7 @@ def _fish(tables: list[ScriptLevel], common: list[ScriptOption]) -> Parts:
         return [
             *(f"command|{word}|{help}" for word, help in table.commands),
             *(f"argument|{kind}" for kind in table.arguments),
+            *([f"rest|{table.rest}"] if table.rest else []),
             *["handler"] * table.handler,
             *(f"option|{_joined(row)}" for row in table.options),
         ]

@@ -23,7 +23,8 @@ _VARIABLES = {variable.option: variable.name for variable in VARIABLES}
 class Value(NamedTuple):
     """What an option or an argument takes.
 
-    `words` are the values that can be named: all there are when `closed`, else the ones worth knowing.
+    `words` are the values that can be named: all there are when `closed`, else the ones worth knowing; of
+    channels, the words that stand before them.
     `of` is the type of a channel; "@" when the argument before it says that.
     """
 
@@ -191,6 +192,8 @@ def _value(path: tuple[str, ...], option: str, metavar: str, p: Any) -> Value:
         return Value("channel", of="@") if path[1] == "delete" else Value()
     if path == ("help",):
         return Value("topic")
+    if path == ("check",) and not option:
+        return Value("channel", ("queue",), of="queues")
     number = Value("integer") if re.match("int", p.type.name) else Value()
     return _BY_METAVAR.get(name, number)
 

@@ -122,6 +122,13 @@ def test_an_option_with_a_value_in_another_word_is_not_taken_for_a_command(
 
 
 @in_every_shell
+def test_each_queue_of_a_check_is_completed(shell: str, opened: Open, home: Path) -> None:
+    terminal = opened(names=["orders"])
+    assert terminal.words("kubemqctl check que\tor\tx or\t") == ["check", "queue", "orders", "x", "orders"]
+    assert (home / "asked").read_text() == "queues\nqueues\n"
+
+
+@in_every_shell
 def test_files_are_completed_where_files_are_meant(shell: str, opened: Open, home: Path) -> None:
     terminal = opened(names=[])
     (home / "a file").touch()

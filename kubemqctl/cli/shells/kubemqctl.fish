@@ -3,8 +3,8 @@
 # Words and options are all in here. Names of channels and profiles come from `kubemqctl __complete`, one a
 # line; they are strangers' text: fish quotes what is printed here, and nothing of it is ever evaluated.
 
-# $argv[1]: a command's words. Prints its rows: command|WORD|HELP, argument|KIND, handler, and
-# option|NAMES|KIND|HELP.
+# $argv[1]: a command's words. Prints its rows: command|WORD|HELP, argument|KIND, rest|KIND (of all words behind
+# those), handler, and option|NAMES|KIND|HELP.
 function __kubemqctl_table
     switch $argv[1]
 #TABLE#
@@ -109,7 +109,8 @@ function __kubemqctl
         test -n "$typed"; or string replace -rf '^command\|([^|]*)\|(.*)' '$1\t$2' -- $rows
     else
         set -l next (math (count $typed) + 1)
-        set -q arguments[$next]; and __kubemqctl_value $arguments[$next] '' "$plain" "$typed[1]" $line
+        set -q arguments[$next]; or set arguments[$next] (string replace -rf '^rest\|' '' -- $rows)
+        test -n "$arguments[$next]"; and __kubemqctl_value $arguments[$next] '' "$plain" "$typed[1]" $line
     end
 end
 
