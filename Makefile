@@ -52,9 +52,12 @@ test: check .venv-sdk/made node-client
 	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS) --dist loadgroup -q $(ON_THE_DOUBLE)
 	KUBEMQ_TEST_FRESH=1 $(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
 
+# What is played in rounds, each with a seed of its own; `make fuzz` plays more of them.
+ROUNDS = tests/faults/test_seeded_faults.py tests/faults/test_broken_networks.py tests/faults/test_kills.py
+
 # Each property by itself takes longer than a test usually may.
 fuzz: .venv/made
-	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz tests/faults/test_seeded_faults.py -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz $(ROUNDS) -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made

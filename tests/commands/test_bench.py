@@ -79,7 +79,7 @@ def test_a_signal_ends_it_with_what_was_measured_and_nothing_stays(
     bench, name, workers = at_work(start, broker)
     until(lambda: name in listed(run, broker), "the channel in use")
     with Stub(broker.address) as stub:
-        until(lambda: sent(stub, name) >= 2000, "messages sent")
+        until(lambda: sent(stub, name) >= 200, "messages sent")
     bench.send(signum)
     ended = bench.wait()
     assert ended.code == 128 + signum

@@ -273,14 +273,14 @@ def test_one_that_waited_too_long_is_refused_and_not_run(
     assert (tmp_path / "ran").read_text() == "first"
 
 
-def test_a_thousand_commands_through_eight_handlers_are_all_answered(
+def test_hundreds_of_commands_through_eight_handlers_are_all_answered(
     start: Start, stub: Stub, channel: str
 ) -> None:
     words = [
         "--concurrency",
         "8",
         "--count",
-        "1000",
+        "300",
         "-o",
         "json",
         "--",
@@ -290,11 +290,11 @@ def test_a_thousand_commands_through_eight_handlers_are_all_answered(
     ]
     started = start("cmd", "respond", channel, *words, ready=True)
     waiting = [
-        asking(stub, COMMAND, channel, b"%d\n" % n, RequestID=str(n), Timeout=60_000) for n in range(1000)
+        asking(stub, COMMAND, channel, b"%d\n" % n, RequestID=str(n), Timeout=60_000) for n in range(300)
     ]
-    assert [future.result(60).Executed for future in waiting] == [n % 2 == 0 for n in range(1000)]
+    assert [future.result(60).Executed for future in waiting] == [n % 2 == 0 for n in range(300)]
     records = started.wait().records()
-    assert sorted(int(r["id"]) for r in records) == list(range(1000))
+    assert sorted(int(r["id"]) for r in records) == list(range(300))
     assert all(r["executed"] == (int(r["id"]) % 2 == 0) for r in records)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from kubemqctl.cli.commands.schema import MEANINGS
 from kubemqctl.cli.main import main
 from kubemqctl.model.errors import ExitCode
 from tests.support.command_tree import BUILT
-from tests.support.program import Run, environment
+from tests.support.program import Run
 
 ROOT = Path(__file__).parents[2]
 # `broker exec` lets no profile apply, and the topics are about profiles, too.
-OWN_FILE = "export KUBEMQCTL_CONFIG=$PWD/config.yaml; : > config.yaml\n"
+OWN_FOLDER = "mkdir work; cd work; export KUBEMQCTL_CONFIG=$PWD/config.yaml; : > config.yaml\n"
 WRITTEN = [topic for topic in TOPICS if topic != "reference"]
 
 
@@ -37,27 +36,19 @@ def path(tmp_path: Path) -> str:
     """A PATH on which `kubemqctl` is this checkout's."""
     program = tmp_path / "bin" / "kubemqctl"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kubemqctl "$@"\n')
+    program.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec "{sys.executable}" -m kubemqctl "$@"\n')
     program.chmod(0o755)
     return f"{program.parent}:{os.environ['PATH']}"
 
 
 @pytest.mark.builtin
 @pytest.mark.parametrize("topic", WRITTEN)
-def test_the_commands_of_a_topic_work_as_they_stand(topic: str, path: str, tmp_path: Path) -> None:
-    work = tmp_path / "work"
-    work.mkdir()
+def test_the_commands_of_a_topic_work_as_they_stand(topic: str, path: str, run: Run) -> None:
     script = commands(topic)
     assert "kubemqctl" in script
-    done = subprocess.run(
-        [sys.executable, "-m", "kubemqctl", "broker", "exec", "--", "bash", "-euxc", OWN_FILE + script],
-        env=environment("", {"PATH": path, "PYTHONPATH": str(ROOT)}),
-        cwd=work,
-        capture_output=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr.decode()
+    words = ("broker", "exec", "--", "bash", "-euxc", OWN_FOLDER + script)
+    done = run(*words, env={"PATH": path}, address="", timeout=110)
+    assert done.code == 0, done.err
 
 
 @pytest.mark.parametrize("topic", WRITTEN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import itertools
 import json
 import os
 import subprocess
@@ -211,23 +210,28 @@ def test_a_pace_keeps_the_gaps_between_the_times_of_records(run: Run) -> None:
         return accept(messages)
 
     def at(seconds: float) -> str:
-        return f"2024-05-31T08:30:{seconds:09.6f}Z"
+        return f"2024-05-31T08:30:{seconds:04.1f}Z"
 
     lines = record_lines(
         {"body": "a", "timestamp": at(0)},
-        {"body": "b", "received_at": at(0.6)},
+        {"body": "b", "received_at": at(30)},
         {"body": "no time"},
-        {"body": "earlier", "timestamp": at(0.1)},
-        {"body": "c", "timestamp": at(1.2), "received_at": at(9)},
+        {"body": "earlier", "timestamp": at(5)},
+        {"body": "c", "timestamp": at(50), "received_at": at(59)},
         {"body": "bad", "timestamp": "noon"},
     )
+    begun = time.monotonic()
     with fake_queue_server(*[act] * 9) as server:
-        done = run("queue", "send", "q", "--json-lines", "--pace", "2x", stdin=lines, address=server.address)
+        done = run(
+            "queue", "send", "q", "--json-lines", "--pace", "100x", stdin=lines, address=server.address
+        )
     assert done.code == 7
     assert "line 6: timestamp" in done.err
     assert [bodies for _, bodies in arrived] == [[b"a"], [b"b", b"no time", b"earlier"], [b"c"]]
-    gaps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(arrived)]
-    assert all(0.25 <= gap <= 0.35 for gap in gaps), gaps
+    # Not before their time; what a busy machine adds is far from the 50 s that they are apart.
+    came = [moment - begun for moment, _ in arrived]
+    assert came[1] >= 0.3, came
+    assert 0.5 <= came[2] < 25, came
 
 
 def test_bodies_are_encoded_one_way_or_several_and_decoded_again(run: Run, stub: Stub, channel: str) -> None:

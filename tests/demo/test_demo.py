@@ -28,7 +28,7 @@ def program(file: Path, line: str) -> None:
 
 def demo(path: Path) -> subprocess.CompletedProcess[str]:
     env = environment("", {"PATH": f"{path}:{os.environ['PATH']}", "TMPDIR": str(path)})
-    return subprocess.run(["sh", DEMO], env=env, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["sh", DEMO], env=env, capture_output=True, text=True, timeout=110, check=False)
 
 
 def test_the_demo_shows_every_command_and_ends_with_a_clear_line(path: Path) -> None:

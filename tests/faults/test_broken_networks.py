@@ -63,7 +63,7 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
-    rounds(range(70), play, record_property, reaches="the output")
+    rounds(40, play, record_property, reaches="the output")
 
 
 # ---- queue receive -- COMMAND ----
@@ -102,7 +102,7 @@ def test_handled_over_a_broken_network(broker: Broker, record_property: Record, 
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
-    rounds(range(30), play, record_property, reaches="the handlers' log")
+    rounds(15, play, record_property, reaches="the handlers' log")
 
 
 def test_a_worker_that_follows_handles_each_message_once_whatever_the_network_does(
@@ -117,7 +117,7 @@ def test_a_worker_that_follows_handles_each_message_once_whatever_the_network_do
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, f"{s.channel}-dead")}
             return settle(s.names, found, broken=s.proxy.broke, may_double=False)
 
-    rounds(range(30), play, record_property, reaches="the handlers' log")
+    rounds(15, play, record_property, reaches="the handlers' log")
 
 
 def test_retried_and_dead_lettered_over_a_broken_network(
@@ -134,7 +134,7 @@ def test_retried_and_dead_lettered_over_a_broken_network(
             found = {"the handlers' log": done, **bodies_in(s.stub, s.channel, dead)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 
-    rounds(range(10), play, record_property, reaches="dead")
+    rounds(8, play, record_property, reaches="dead")
 
 
 # ---- queue move ----
@@ -160,7 +160,7 @@ def test_moved_over_a_broken_network(
             assert not account.doubles or "batch in flight" in said[0]
             return account
 
-    rounds(range(70), play, record_property, reaches="target")
+    rounds(40, play, record_property, reaches="target")
 
 
 def test_copied_and_moved_between_servers_whichever_of_them_is_behind_a_broken_network(
@@ -193,7 +193,7 @@ def test_copied_and_moved_between_servers_whichever_of_them_is_behind_a_broken_n
             assert not account.doubles or "batch in flight" in said[0]
             return account
 
-    rounds(range(40), play, record_property, reaches="target")
+    rounds(20, play, record_property, reaches="target")
 
 
 # ---- queue tx ----
@@ -236,7 +236,7 @@ def test_decided_over_a_broken_network(broker: Broker, record_property: Record) 
             assert s.proxy.broke or not found["an ack in doubt"]
             return settle(s.names, found, broken=s.proxy.broke, may_double=False)
 
-    rounds(range(70), play, record_property, reaches="an ack told")
+    rounds(40, play, record_property, reaches="an ack told")
 
 
 def hold_on(room: MessageHold) -> None:

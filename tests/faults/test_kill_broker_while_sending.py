@@ -21,7 +21,7 @@ from tests.support.server import Broker
 
 pytestmark = pytest.mark.builtin
 
-ROUNDS = 8
+ROUNDS = 5
 
 
 def pour(pipe: IO[bytes], numbers: Iterator[int]) -> None:

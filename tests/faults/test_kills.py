@@ -94,7 +94,7 @@ def test_a_worker_is_killed(many: Many, start: Start, record_property: Record) -
         assert account.doubles <= 2 * concurrency
         return account
 
-    rounds(range(8), play, record_property, reaches="the handlers' log")
+    rounds(6, play, record_property, reaches="the handlers' log")
 
 
 def test_a_consumer_that_prints_is_killed(many: Many, start: Start, record_property: Record) -> None:
@@ -104,7 +104,7 @@ def test_a_consumer_that_prints_is_killed(many: Many, start: Start, record_prope
         killed = r.kill_in_the_middle(r.start(start, *words), r.out, within=0.02)
         return settle(r.names, r.found("the output", r.out), broken=killed, may_double=killed)
 
-    rounds(range(8), play, record_property, reaches="the output")
+    rounds(8, play, record_property, reaches="the output")
 
 
 def test_a_move_is_killed(many: Many, start: Start, record_property: Record) -> None:
@@ -124,7 +124,7 @@ def test_a_move_is_killed(many: Many, start: Start, record_property: Record) -> 
         assert account.doubles <= 100
         return account
 
-    rounds(range(8), play, record_property, reaches="target")
+    rounds(8, play, record_property, reaches="target")
 
 
 def test_a_transaction_is_killed_with_its_handler_running(
@@ -136,7 +136,7 @@ def test_a_transaction_is_killed_with_its_handler_running(
         r.orphans_gone()
         return settle(r.names, r.found("the handlers' log", r.log), broken=killed, may_double=killed)
 
-    rounds(range(8), play, record_property, reaches="the handlers' log")
+    rounds(8, play, record_property, reaches="the handlers' log")
 
 
 def test_handlers_are_killed(many: Many, start: Start, record_property: Record) -> None:
@@ -154,7 +154,7 @@ def test_handlers_are_killed(many: Many, start: Start, record_property: Record) 
         assert account.doubles <= hit
         return account
 
-    rounds(range(6), play, record_property, reaches="the handlers' log")
+    rounds(4, play, record_property, reaches="the handlers' log")
 
 
 # Says what it does before it answers; whoever kills it in between makes a double.
@@ -189,7 +189,7 @@ def test_a_persistent_handler_or_its_worker_is_killed(
         assert account.doubles <= 2 * concurrency
         return account
 
-    rounds(range(8), play, record_property, reaches="the handlers' log")
+    rounds(6, play, record_property, reaches="the handlers' log")
 
 
 def _killed(pid: int) -> int:
@@ -228,4 +228,4 @@ def test_the_broker_is_killed_under_a_worker_that_follows(
             if broker.process:
                 broker.process.kill()
 
-    rounds(range(4), play, record_property, reaches="the handlers' log")
+    rounds(3, play, record_property, reaches="the handlers' log")

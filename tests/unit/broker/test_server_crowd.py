@@ -18,7 +18,7 @@ pytestmark = pytest.mark.builtin
 
 CONSUMERS = 200
 SENDERS = 50
-EACH = 20  # messages a sender
+EACH = 10  # messages a sender
 
 
 class Consumer:
