@@ -105,7 +105,10 @@ def test_what_others_hold_and_what_is_delayed_is_not_seen(
     stub.send(channel, "later", Policy=pb.QueueMessagePolicy(DelaySeconds=600))
     other = stub.downstream()
     assert len(other.get(channel, 2).Messages) == 2
-    assert run("queue", "peek", channel, *options).out == expected
+    result = run("queue", "peek", channel, *options)
+    assert result.out == expected
+    # What all is, the server knows as well.
+    assert ("the server counts 2 more messages and gives none" in result.err) == (options == ["--all"])
 
 
 def test_when_others_hold_everything_there_is_nothing_to_show(run: Run, stub: Stub, channel: str) -> None:
@@ -117,9 +120,16 @@ def test_when_others_hold_everything_there_is_nothing_to_show(run: Run, stub: St
     assert "the server counts 2 more messages and gives none" in result.err
 
 
-@pytest.mark.parametrize("options", [["--all"], ["--count", "3"]])
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--all"], b"1\n2\n3\n"),
+        (["--all", "--where", "body>=2"], b"2\n3\n"),
+        (["--count", "3"], b"1\n"),
+    ],
+)
 def test_an_empty_answer_is_doubted_while_the_server_counts_messages(
-    run: Run, stub: Stub, channel: str, broker: Broker, options: list[str]
+    run: Run, stub: Stub, channel: str, broker: Broker, options: list[str], expected: bytes
 ) -> None:
     stub.fill(channel, 3)
     given = [pb.ReceiveQueueMessagesResponse()]
@@ -130,7 +140,24 @@ def test_an_empty_answer_is_doubted_while_the_server_counts_messages(
     with fake_server(broker.address, ReceiveQueueMessages=peek) as address:
         result = run("queue", "peek", channel, *options, "--wait", "0s", address=address)
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith(b"1\n")
+    assert result.out == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(["--all"], b"1\n2\n3\n"), (["--all", "--where", "body=2"], b"2\n")]
+)
+def test_what_comes_behind_the_count_is_looked_at_too(
+    run: Run, stub: Stub, channel: str, broker: Broker, options: list[str], expected: bytes
+) -> None:
+    none = queues(pb.QueueInfo(Name=channel, Messages=9, Bytes=90, LastSequence=9))
+
+    def count(request: Any) -> Any:
+        stub.fill(channel, 3)
+        return none(request)
+
+    with fake_server(broker.address, QueuesInfo=count) as address:
+        result = run("queue", "peek", channel, *options, "--wait", "0s", address=address)
+    assert (result.code, result.out) == (0, expected)
 
 
 Requests = Iterator[pb.QueuesDownstreamRequest]

@@ -19,6 +19,7 @@ from kubemqctl.messaging.queues.receive_options import (
     ROUND,
     SHORTEST_PEEK,
     Doubt,
+    not_given,
     round_for,
 )
 from kubemqctl.model.errors import KubemqctlError, OutputError, TooLarge
@@ -113,42 +114,58 @@ class Looker:
         self._depth = queues.Gauge(client, channel).read
 
     def __call__(self, wait: float) -> bool:
-        """What waits; where that is nothing, the first message that comes within `wait` seconds."""
-        wanted = None if self._show.is_filtered else self._show.count
-        ask, size, total = (1, 0, 0) if wanted == 1 else self._how_many(wanted)
-        try:
+        """What waits; where that is nothing, the first message that comes within `wait` seconds.
+
+        With all wanted, or all looked through for what matches, only what waits now.
+        """
+        from kubemqctl.client import queues
+
+        count = None if self._show.is_filtered else self._show.count
+        doubt = Doubt(self._depth, self._note)
+        deadline = math.inf
+        while True:
+            ask, size, total = (1, 0, 0) if count == 1 else self._how_many(count)
+            deadline = min(deadline, time.monotonic() + (0.0 if count is None else wait))
             # One that does not fit would be in vain, and on server 2.4.0 disturb the order of what follows.
-            if ask <= MAX_PEEK and ask * size <= MAX_MESSAGE:
-                shown = self._show.of(self._peek(ask, 0.0 if wanted is None else wait))
-                self._stdout.write(shown)
-                return bool(shown)
-        except TooLarge:
-            if ask == 1:
-                raise
+            if ask > MAX_PEEK or ask * size > MAX_MESSAGE:
+                break
+            left = deadline - time.monotonic()
+            # A peek is answered when it is full: what others hold, or has expired, must not keep it for long.
+            patience = min(max(left, SHORTEST_PEEK), LONGEST_PEEK) if ask == 1 else SHORTEST_PEEK
+            try:
+                messages = queues.peek(self._client, self._channel, ask, patience)
+            except TooLarge:
+                if ask == 1:
+                    raise
+                break
+            if messages or (time.monotonic() >= deadline and doubt.is_end(0)):
+                return self._print(messages, ask)
+            # Of all there may be any number by now; else the first that comes is what is waited for.
+            count = count and 1
         return self._look_under_transaction(ask, total)
 
     def _how_many(self, count: int | None) -> tuple[int, int, int]:
-        """How many messages to ask for, of those that are there; the bytes of one, and of all that are."""
+        """How many messages to ask for; the bytes of one, and of all that are there."""
         depth = self._depth()
         if depth is None:
             return min(count or MAX_PEEK, MAX_PEEK), 0, 0
         total = depth.bytes if depth.is_clean else depth.waiting * depth.size
-        return depth.waiting if count is None else min(depth.waiting, count), depth.size, total
+        there = depth.waiting
+        if self._show.count is None and not there:
+            # Several may have come since they were counted, and the first is not all.
+            there = min(MAX_PEEK, MAX_MESSAGE // max(1, depth.size))
+        return max(1, there if count is None else min(there, count)), depth.size, total
 
-    def _peek(self, ask: int, wait: float) -> list[Received]:
-        """The first `ask` messages; where there are none, the first that comes within `wait` seconds."""
-        from kubemqctl.client import queues
-
-        doubt = Doubt(self._depth, self._note)
-        deadline = time.monotonic() + wait
-        # A peek is answered when it is full: what others hold, or has expired, must not keep it for long.
-        patience = min(wait, LONGEST_PEEK) if ask <= 1 else SHORTEST_PEEK
-        while True:
-            messages = queues.peek(self._client, self._channel, max(1, ask), patience)
-            left = deadline - time.monotonic()
-            if messages or (left <= 0 and doubt.is_end(0)):
-                return messages
-            ask, patience = 1, min(max(left, SHORTEST_PEEK), LONGEST_PEEK)
+    def _print(self, messages: list[Received], asked: int) -> bool:
+        """Print what is wanted of them; where all is, say how many the server counts beside those it gave."""
+        shown = self._show.of(messages)
+        self._stdout.write(shown)
+        if messages and len(messages) < asked and self._show.count is None:
+            depth = self._depth()
+            missing = min(asked, depth.waiting) - len(messages) if depth and depth.is_sure else 0
+            if missing > 0:
+                self._note(not_given(missing))
+        return bool(shown)
 
     def _look_under_transaction(self, most: int, total: int) -> bool:
         """More than one peek can show: taken in portions, all held until the last, then closed back.
