@@ -55,9 +55,16 @@ class LineEditor:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._restore(termios.TCSADRAIN)
+
+    def give_back(self) -> None:
+        """Leave the terminal as it was, for an exit that cannot wait for what is still to be shown."""
+        self._restore(termios.TCSANOW)
+
+    def _restore(self, when: int) -> None:
         if self._before is not None:
             with suppress(termios.error):
-                termios.tcsetattr(self.fd, termios.TCSADRAIN, self._before)
+                termios.tcsetattr(self.fd, when, self._before)
 
     def ask(self, prompt: str) -> None:
         """Show the prompt, and what was typed ahead."""

@@ -52,7 +52,7 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)
-        self._give_back()
+        self._restore(termios.TCSADRAIN)
         self._stdout.close()
         os.close(self._woken)
         os.close(self._wake)
@@ -95,19 +95,23 @@ class Screen:
             tty.setcbreak(self._keys, termios.TCSANOW)
         self._stdout.write(_ENTER)
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """Leave the terminal as it was, for an exit that cannot wait for what is still to be shown."""
+        self._restore(termios.TCSANOW)
+
+    def _restore(self, when: int) -> None:
         with suppress(Exception):  # it may be gone, and then there is nothing to put back
             self._stdout.write(_LEAVE)
         if self._keys is not None and self._before is not None:
             with suppress(termios.error):
-                termios.tcsetattr(self._keys, termios.TCSADRAIN, self._before)
+                termios.tcsetattr(self._keys, when, self._before)
 
     def _resized(self, signum: int, frame: FrameType | None) -> None:
         with suppress(BlockingIOError):
             os.write(self._wake, b"!")
 
     def _suspended(self, signum: int, frame: FrameType | None) -> None:
-        self._give_back()
+        self._restore(termios.TCSADRAIN)
         os.kill(os.getpid(), signal.SIGSTOP)
         self._take()
         self._redraw()

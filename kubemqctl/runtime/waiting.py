@@ -73,6 +73,8 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.signum = 0
+        self.last_acts: list[Callable[[], None]] = []
+        """What the second signal does before it ends the process; none of it may wait, or raise."""
         self.fd, self._write = os.pipe()
         self._before: dict[signal.Signals, object] = {}
 
@@ -105,6 +107,8 @@ class StopSignal:
 
     def _caught(self, signum: int, frame: FrameType | None) -> None:
         if self.signum:
+            for act in self.last_acts:
+                act()
             os._exit(128 + signum)
         self.signum = signum
 

@@ -412,6 +412,28 @@ def test_a_signal_at_the_prompt_leaves_the_terminal_as_it_was(
     assert [m.Body for m in rest(stub, channel)] == [b"a"]
 
 
+@pytest.mark.builtin
+def test_a_second_signal_leaves_the_terminal_as_it_was(
+    new_broker: NewBroker, channel: str, tmp_path: Path
+) -> None:
+    broker = new_broker("--ephemeral")
+    assert broker.process
+    with Stub(broker.address, client="raw") as stub:
+        stub.send(channel, "a")
+    with prompt(tmp_path, broker, channel) as terminal:
+        terminal.wait_for_text("Ctrl-D to end> ")
+        broker.process.send(signal.SIGSTOP)
+        try:
+            terminal.type(b"ack\n")
+            terminal.wait_for_text("> ack")
+            # Two of one kind at the same time would be one.
+            terminal.process.send_signal(signal.SIGINT)
+            terminal.process.send_signal(signal.SIGTERM)
+            assert terminal.end() == 143
+        finally:
+            broker.process.send(signal.SIGCONT)
+
+
 def test_a_terminal_that_cannot_move_its_cursor_has_plain_lines(
     broker: Broker, stub: Stub, channel: str, tmp_path: Path
 ) -> None:

@@ -133,6 +133,7 @@ def _live(
 
     board = Dashboard(table, colour_wanted(run.environ, True))
     screen = Screen(stop.fd, None if run.common.no_input else keyboard(), draw)
+    stop.last_acts.append(screen.give_back)
     with Poller(survey.read, regain, interval) as poller, screen:
         while not (stop or table.quit):
             draw()

@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, NamedTuple
 
 from kubemqctl.messaging.handlers.launching import kill_all
@@ -131,7 +130,6 @@ class FailureDelay:
 class StopWithHandlers(StopSignal):
     """A StopSignal; when the second signal ends the process at once, it takes the running handlers along."""
 
-    def _caught(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum:
-            kill_all()
-        super()._caught(signum, frame)
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_acts.append(kill_all)

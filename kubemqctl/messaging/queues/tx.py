@@ -125,6 +125,8 @@ class ControlLineSession:
         self._prompting = prompting
         edits = prompting and session.run.environ.get("TERM") != "dumb"
         self._editor = LineEditor(0) if edits else None
+        if self._editor:
+            session.stop.last_acts.append(self._editor.give_back)
         self._lines = self._editor or LineReader(0)
         self._asked = False
         self._bad = 0
