@@ -64,7 +64,7 @@ _kubemqctl_table() {
             ;;
         'queue tx')
             options='--ack --reject --resend --modify --metadata --tag --body --file --to --visibility --wait --on-fail --handler-timeout --handler-input --grace --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend=,retry= --handler-timeout=- --handler-input=words:body,json --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            values='--resend=channels:queues --metadata=- --tag=- --body=- --file=file --to=channels:queues --visibility=- --wait=- --on-fail=words:reject,stop,resend= --handler-timeout=- --handler-input=words:body,json --grace=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;

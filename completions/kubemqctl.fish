@@ -45,7 +45,7 @@ function __kubemqctl_table
             printf '%s\n' \
                 'command|pub|Publish one or more events that are stored.' \
                 'command|sub|Read stored events from any position: print them, or run COMMAND for each.' \
-                'command|copy|Copy stored events to another channel, in their order; ID, body, metadata and tags stay the same.'
+                'command|copy|Copy stored events to another channel, perhaps on another server.'
         case 'cmd'
             printf '%s\n' \
                 'command|send|Send a command and wait for its result.' \
@@ -94,8 +94,8 @@ function __kubemqctl_table
                 'option|--metadata|-|Set the metadata text.' \
                 'option|--tag|-|Set a tag; repeat for more tags.' \
                 'option|--id|-|Set the message ID; only for a single message.' \
-                'option|--expire|-|Discard the message if it is not received within D.' \
-                'option|--delay|-|Deliver the message only after D.' \
+                'option|--expire|-|Discard the message if it is not received within D, in whole seconds.' \
+                'option|--delay|-|Deliver the message only after D, in whole seconds.' \
                 'option|--max-receives|-|Allow at most N deliveries; then dead-letter or discard the message.' \
                 'option|--dead-letter|channels:queues|Dead-letter queue for --max-receives.' \
                 'option|--lines||Send each line of the input as a message.' \
@@ -115,14 +115,14 @@ function __kubemqctl_table
                 'argument|channels:queues' \
                 'handler' \
                 'option|-n --count|-|Stop after N messages.' \
-                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--all||All messages that are waiting when the run begins.' \
                 'option|--follow||Keep waiting for new messages.' \
                 'option|--wait|-|Wait up to D for the first message.' \
                 'option|--idle|-|Stop when no message has arrived for D.' \
                 'option|--for|-|Stop after D in total.' \
                 'option|--ack|words:after-output,auto|When to acknowledge: after-output, or auto: on delivery (at most once).' \
                 'option|--concurrency|-|Run up to N handlers at the same time.' \
-                'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
+                'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; retry=DELAY[..MAX]; or stop (return the message and end).' \
                 'option|--max-attempts|-|Run the handler N times at most for a message, then send it to --dead-letter.' \
                 'option|--dead-letter|channels:queues|Where messages go after --max-attempts, with tags.' \
                 'option|--persistent||Start the handler once; it reads and answers lines of JSON (help handlers).' \
@@ -139,7 +139,7 @@ function __kubemqctl_table
             printf '%s\n' \
                 'argument|channels:queues' \
                 'option|-n --count|-|Stop after N messages.' \
-                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--all||All messages that are waiting when the run begins.' \
                 'option|--wait|-|Wait up to D for the first message.' \
                 'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
@@ -167,7 +167,7 @@ function __kubemqctl_table
                 'option|--to|channels:queues|Queue of the changed message. [default: same queue]' \
                 'option|--visibility|-|Hold the message for D, in whole seconds.' \
                 'option|--wait|-|Wait up to D for the first message.' \
-                'option|--on-fail|words:reject,stop,resend=,retry=|If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in receive, retry=DELAY[..MAX].' \
+                'option|--on-fail|words:reject,stop,resend=|If a handler fails: reject; resend=CHANNEL; or stop (return the message and end).' \
                 'option|--handler-timeout|-|Stop a handler that runs longer than D.' \
                 'option|--handler-input|words:body,json|Pass the handler the body on stdin, or the whole record with `json`.' \
                 'option|--grace|-|When stopping, wait up to D for running handlers.' \
@@ -181,7 +181,7 @@ function __kubemqctl_table
                 'argument|channels:queues' \
                 'argument|channels:queues' \
                 'option|-n --count|-|Move up to N messages.' \
-                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--all||All messages that are waiting when the run begins.' \
                 'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
@@ -196,7 +196,7 @@ function __kubemqctl_table
                 'argument|channels:queues' \
                 'argument|channels:queues' \
                 'option|-n --count|-|Copy up to N messages.' \
-                'option|--all||Take all messages that are waiting when the run begins.' \
+                'option|--all||All messages that are waiting when the run begins.' \
                 'option|--where|words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size=|Only messages for which EXPR holds, such as \'body.id=42\'; repeat for more conditions.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
@@ -356,7 +356,7 @@ function __kubemqctl_table
                 'option|--metadata|-|Set the metadata text.' \
                 'option|--tag|-|Set a tag; repeat for more tags.' \
                 'option|--cache-key|-|Let the server answer from its cache, under the key K.' \
-                'option|--cache-ttl|-|How long the server caches the response.' \
+                'option|--cache-ttl|-|How long the server caches the response, in whole seconds.' \
                 'option|--lines||Send each line of the input as a message.' \
                 'option|-0 --null||Separate messages by NUL instead of newline.' \
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
@@ -572,9 +572,9 @@ function __kubemqctl_table
                 'option|--data|directory|Store messages in DIR.' \
                 'option|--ephemeral||Keep messages in memory only.' \
                 'option|--fault|words:latency=,error=,cut=,lose-answer=,redeliver=|Fail on purpose, such as error=1%; repeatable.' \
-                'option|--fault-seed|-|Draw the same faults again.' \
-                'option|--like|words:community-2.4|Behave as that server does: community-2.4.' \
-                'option|--ready-file|file|Create the file PATH once messages can arrive.' \
+                'option|--fault-seed|-|Draw the same faults as another run with this N.' \
+                'option|--like|words:community-2.4|Behave as SERVER does: community-2.4.' \
+                'option|--ready-file|file|Write HOST:PORT to PATH once calls are accepted.' \
                 'option|--background||Start it detached, and return when it is live.' \
                 'option|--log|file|With --background: append its output to FILE.'
         case 'broker exec'
@@ -582,8 +582,8 @@ function __kubemqctl_table
                 'handler' \
                 'option|--data|directory|Store messages in DIR.' \
                 'option|--fault|words:latency=,error=,cut=,lose-answer=,redeliver=|Fail on purpose, such as error=1%; repeatable.' \
-                'option|--fault-seed|-|Draw the same faults again.' \
-                'option|--like|words:community-2.4|Behave as that server does: community-2.4.'
+                'option|--fault-seed|-|Draw the same faults as another run with this N.' \
+                'option|--like|words:community-2.4|Behave as SERVER does: community-2.4.'
         case 'completion'
             printf '%s\n' \
                 'argument|words:bash,zsh,fish' \

@@ -168,7 +168,7 @@ def _option_names(parameter: Any) -> list[str]:
 
 def takes_handler(found: Any) -> bool:
     """Whether a command of the user's may stand behind its `--`."""
-    return bool(getattr(found, "takes_handler", False))
+    return bool(getattr(found, "handler", ""))
 
 
 def _command(words: list[str], tree: Any) -> tuple[Any, int]:

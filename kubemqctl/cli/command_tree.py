@@ -28,7 +28,8 @@ class HelpRequested(Exception):
 class Command(TyperCommand):
     """A command whose usage shows required arguments bare, and whose options stand under headings."""
 
-    takes_handler = False
+    handler = ""
+    """How a command of the user's behind `--` stands in the usage line, where it takes one."""
     prints_metrics = False
 
     def invoke(self, ctx: Any) -> Any:
@@ -40,14 +41,14 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         pieces = [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
-        return [*pieces, "[-- COMMAND ARG…]"] if self.takes_handler else pieces
+        return [*pieces, self.handler] if self.handler else pieces
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_options(self, ctx, formatter)
 
     def help_text(self, ctx: Any) -> str:
         """What `--help` prints."""
-        return f"{super().get_help(ctx)}\n"
+        return _help_text(self, ctx)
 
     def get_help(self, ctx: Any) -> str:
         # Typer would print it by itself, and say nothing when it could not be written.
@@ -57,7 +58,13 @@ class Command(TyperCommand):
 class HandlerCommand(Command):
     """A command that takes a handler: a command of the user's behind `--`."""
 
-    takes_handler = True
+    handler = "[-- COMMAND ARG…]"
+
+
+class AroundCommand(Command):
+    """A command that runs a command of the user's, and cannot do without."""
+
+    handler = "-- COMMAND ARG…"
 
 
 class MetricsCommand(Command):
@@ -78,10 +85,21 @@ class HelpGroup(TyperGroup):
 
     def help_text(self, ctx: Any) -> str:
         """What `--help` prints."""
-        return f"{super().get_help(ctx)}\n"
+        return _help_text(self, ctx)
 
     def get_help(self, ctx: Any) -> str:
         raise HelpRequested(self.help_text(ctx))
+
+
+def _help_text(found: Any, ctx: Any) -> str:
+    """The help of a command. No line ends within a word: `--tls-` is no option."""
+    from kubemqctl.cli.help_page import restored, unbroken
+
+    formatter = ctx.make_formatter()
+    write = formatter.write_text
+    formatter.write_text = lambda text: write(unbroken(text, "-"))
+    found.format_help(ctx, formatter)
+    return restored(formatter.getvalue()).rstrip("\n") + "\n"
 
 
 def _write_options(found: Any, ctx: Any, formatter: Any) -> None:
@@ -194,10 +212,8 @@ class CommandGroup:
         self.commands: dict[str, tuple[Callable[..., Any], type[Command]]] = {}
         self._note = note
 
-    def command(self, name: str, *, handler: bool = False, metrics: bool = False) -> Callable[[F], F]:
-        """Add a function as `name`: with `handler` it takes a user's command behind `--`, with `metrics`
-        it prints channels, also as metrics."""
-        kind = HandlerCommand if handler else MetricsCommand if metrics else Command
+    def command(self, name: str, kind: type[Command] = Command) -> Callable[[F], F]:
+        """Add a function as the command `name`."""
 
         def add(function: F) -> F:
             self.commands[name] = function, kind

@@ -69,7 +69,7 @@ def _table(command: Command, topics: Iterable[str]) -> ScriptLevel:
         (),
         tuple(_row(option, topics) for option in command.options),
         tuple(_kind(argument.value, topics) for argument in command.arguments),
-        command.handler,
+        bool(command.handler),
         _rest(command.arguments),
     )
 

@@ -63,7 +63,8 @@ class Argument(NamedTuple):
 
 
 class Command(NamedTuple):
-    """`path` is how it is called: ("queue", "send"). `handler` when it takes a command behind `--`."""
+    """`path` is how it is called: ("queue", "send"). `handler` is how a command behind `--` stands in its
+    usage line, if it takes one."""
 
     path: tuple[str, ...]
     help: str
@@ -71,7 +72,7 @@ class Command(NamedTuple):
     examples: tuple[str, ...]
     arguments: tuple[Argument, ...]
     options: tuple[Option, ...]
-    handler: bool
+    handler: str
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ class Command(NamedTuple):
             argument.metavar + ("…" if argument.repeatable and "…" not in argument.metavar else "")
             for argument in self.arguments
         ]
-        return " ".join(filter(None, [*words, "[-- COMMAND ARG…]" if self.handler else ""]))
+        return " ".join(filter(None, [*words, self.handler]))
 
 
 class Tree(NamedTuple):
@@ -121,7 +122,7 @@ def _command(found: Any, path: tuple[str, ...]) -> Command:
         tuple(line.strip() for line in examples.splitlines() if line.strip()),
         tuple(_argument(p, path) for p in found.params if p.param_type_name == "argument"),
         options_of(found, path),
-        found.takes_handler,
+        found.handler,
     )
 
 
@@ -219,7 +220,7 @@ def _words(path: tuple[str, ...], option: str, metavar: str) -> tuple[str, ...]:
     if metavar == "FORMAT":
         return OUTPUT_FORMS if path else (*OUTPUT_FORMS, METRICS)
     if option == "--on-fail":
-        return ("reject", "stop", "resend=", "retry=")
+        return ("reject", "stop", "resend=", *(["retry="] if path == ("queue", "receive") else []))
     if metavar == "SPEC":
         return _FAULTS
     if metavar == "SERVER":

@@ -52,8 +52,7 @@ _MOVE = (
     ("Decoding for conditions", _DECODE),
 )
 _EXPECT = (
-    ("What to expect", "--where --never --count --exactly --none --within"),
-    ("Where to look", "--from --take"),
+    ("What to expect", "--where --never --count --exactly --none --within --from --take"),
     ("Output", "--null --delimiter"),
     ("Decoding", _DECODE),
 )
@@ -152,13 +151,13 @@ def table(found: Iterable[tuple[str, str]], width: int, left: int = 0) -> str:
     pad = " " * (left + 4)
     lines = []
     for name, text in listed:
-        wrapped = wrap(_unbroken(text), max(20, width - len(pad)), break_on_hyphens=False) or [""]
+        wrapped = wrap(_whole_default(text), max(20, width - len(pad)), break_on_hyphens=False) or [""]
         if len(name) > left:
             lines.append(f"  {name}")
         else:
             lines.append(f"  {name:<{left}}  {wrapped.pop(0)}".rstrip())
         lines += [pad + line for line in wrapped]
-    return "".join(f"{line}\n" for line in lines).replace(_FIXED, " ")
+    return restored("".join(f"{line}\n" for line in lines))
 
 
 def column(names: Iterable[str], width: int) -> int:
@@ -167,11 +166,23 @@ def column(names: Iterable[str], width: int) -> int:
     return max((len(name) for name in names if len(name) <= most), default=0)
 
 
-# Stands for a space at which a line may not be broken; it is no blank to textwrap.
-_FIXED = "\x00"
+# What stands for a space and a hyphen at which no line may be broken; textwrap does not know them.
+_FIXED = {" ": "\x00", "-": "\x01"}
 
 
-def _unbroken(text: str) -> str:
-    """`text` whose defaults stay on one line: `[default: 1s]`."""
+def unbroken(text: str, at: str) -> str:
+    """`text` that is not broken at a space or a hyphen, `at`; once wrapped, it is `restored`."""
+    return text.replace(at, _FIXED[at])
+
+
+def restored(text: str) -> str:
+    """What was `unbroken`, as it is shown."""
+    for shown, fixed in _FIXED.items():
+        text = text.replace(fixed, shown)
+    return text
+
+
+def _whole_default(text: str) -> str:
+    """`text` whose default stays on one line: `[default: 1s]`."""
     text, bracket, default = text.partition("[default: ")
-    return text + bracket.replace(" ", _FIXED) + default
+    return text + unbroken(bracket, " ") + default

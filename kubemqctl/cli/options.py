@@ -198,7 +198,7 @@ Retry = Annotated[
     typer.Option("--retry", metavar="N", min=0, help="Retry up to N times; this can send a message twice."),
 ]
 Count = Annotated[int | None, count("Stop after N messages.")]
-All = Annotated[bool, typer.Option("--all", help="Take all messages that are waiting when the run begins.")]
+All = Annotated[bool, typer.Option("--all", help="All messages that are waiting when the run begins.")]
 Where = Annotated[
     list[str] | None,
     typer.Option(

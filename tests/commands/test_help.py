@@ -70,6 +70,31 @@ def test_no_summary_is_cut_on_a_terminal(words: list[str], capfd: pytest.Capture
     assert "..." not in listed
 
 
+COMMANDS = [
+    words
+    for name, command in TREE.items()
+    for words in ([name], *([name, inner] for inner in getattr(command, "commands", ())))
+]
+
+
+@pytest.mark.parametrize("words", [[], *COMMANDS], ids=" ".join)
+def test_the_help_of_a_command_fits_on_a_terminal_and_breaks_no_word(
+    words: list[str], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--help"]) == 0
+    text = capfd.readouterr().out.partition("\n  Examples:\n")[0]
+    assert [line for line in text.splitlines() if len(line) > 80 or re.search(r"\w-$", line)] == []
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_no_example_has_a_comment_since_zsh_takes_it_for_words_of_the_command(words: list[str]) -> None:
+    found = TREE[words[0]]
+    for name in words[1:]:
+        found = found.commands[name]
+    assert " # " not in (found.epilog or "")
+
+
 def test_help_alone_lists_the_topics(run: Run) -> None:
     result = run("help", address="")
     assert result.code == 0

@@ -41,12 +41,21 @@ FaultOptions = Annotated[
 ]
 FaultSeed = Annotated[
     int | None,
-    typer.Option("--fault-seed", metavar="N", help="Draw the same faults again.", show_default="random"),
+    typer.Option(
+        "--fault-seed",
+        metavar="N",
+        help="Draw the same faults as another run with this N.",
+        show_default="random",
+    ),
+]
+ReadyFile = Annotated[
+    str | None,
+    typer.Option("--ready-file", metavar="PATH", help="Write HOST:PORT to PATH once calls are accepted."),
 ]
 Like = Annotated[
     str | None,
     typer.Option(
-        "--like", metavar="SERVER", help="Behave as that server does: community-2.4.", show_default=False
+        "--like", metavar="SERVER", help="Behave as SERVER does: community-2.4.", show_default=False
     ),
 ]
 
@@ -63,7 +72,7 @@ def run_broker(
     fault: FaultOptions = None,
     fault_seed: FaultSeed = None,
     like: Like = None,
-    ready_file: o.ReadyFile = None,
+    ready_file: ReadyFile = None,
     background: o.Background = False,
     log: o.Log = None,
 ) -> int:
@@ -73,70 +82,85 @@ def run_broker(
     on disk, and survives a kill of the broker. Up to 40 MiB are reserved there, so that messages can be
     acknowledged when the disk is full. With --token-file clients must send that token. With
     --tls-cert and --tls-key the broker uses TLS; with --tls-ca clients need a certificate of that CA.
-    --ready-file is written when the broker accepts calls, and contains HOST:PORT. --background returns
-    then, and prints the process ID and HOST:PORT; if the broker cannot start, it fails with its exit code.
+    --background returns when the broker accepts calls, and prints its process ID and HOST:PORT; if the broker
+    cannot start, it fails with the same exit code.
 
     The broker behaves like KubeMQ 2.4, including errors, waiting times and order. It differs on purpose:
 
     \b
-    - Names with control characters are refused; on the server they block callers.
+    - Names with control characters are refused; on the server they block
+      callers.
     - A message with a dead-letter queue that cannot exist is refused.
-    - After a kill, messages that consumers held are back in order, and their delivery is
-      not counted; on the server they are stuck.
-    - Messages taken for a call that is cancelled before they were sent are returned, also
-      those of a plain receive. A waiting Get ends with its stream.
+    - After a kill, messages that consumers held are back in order, and
+      their delivery is not counted; on the server they are stuck.
+    - Messages taken for a call that is cancelled before they were sent
+      are returned, also those of a plain receive. A waiting Get ends with
+      its stream.
     - Delayed messages do not overwrite or delay one another.
-    - Any number of streams can wait at the same time. QueuesUpstream can end in any way.
+    - Any number of streams can wait at the same time. QueuesUpstream can
+      end in any way.
     - HaveErrors is true if a message of a batch failed.
-    - QueuesInfo shows full names, and 0 for a queue that never had a message.
-    - A subscription sends initial metadata when it is live. The client ID of one that has
-      ended can be used again at once.
-    - A stored event is on disk before it is confirmed; a channel name under which it could
-      not be stored is refused. No two events of a channel have the same time.
-    - A subscriber that does not read delays nobody. Beyond its first 100 events it loses
-      one every 2 seconds, as on the server, and of unstored events those beyond 32 MiB, or
-      128 MiB over all subscribers.
-    - Events assigned to a member of a store group but not sent go to the other members
-      when it ends.
-    - Successful responses to queries with a cache key are cached, by channel and key, for
-      the time to live of the first one; later responses have CacheHit set.
+    - QueuesInfo shows full names, and 0 for a queue that never had a
+      message.
+    - A subscription sends initial metadata when it is live. The client ID
+      of one that has ended can be used again at once.
+    - A stored event is on disk before it is confirmed; a channel name
+      under which it could not be stored is refused. No two events of a
+      channel have the same time.
+    - A subscriber that does not read delays nobody. Beyond its first 100
+      events it loses one every 2 seconds, as on the server, and of
+      unstored events those beyond 32 MiB, or 128 MiB over all
+      subscribers.
+    - Events assigned to a member of a store group but not sent go to the
+      other members when it ends.
+    - Successful responses to queries with a cache key are cached, by
+      channel and key, for the time to live of the first one; later
+      responses have CacheHit set.
     - Channels can be listed, created and deleted.
     - Tokens and client certificates are checked if configured.
-    - Clients may ping every 5 seconds, as SDKs do by default. Subscribers stay when their
-      channel is deleted.
+    - Clients may ping every 5 seconds, as SDKs do by default. Subscribers
+      stay when their channel is deleted.
     - Messages are not discarded after 24 hours.
     - Text that is not UTF-8 is refused.
 
-    With --fault it fails on purpose, so that clients can be tested with that. Each SPEC can end in @METHOD,
-    and then holds for that method of the KubeMQ protocol alone. What is drawn is repeated by --fault-seed,
-    and counted on stderr at the end:
+    With --fault the broker fails on purpose, so that clients can be tested with that. A SPEC that ends in
+    @METHOD is for that method of the KubeMQ protocol alone. Faults are drawn at random, and counted on
+    stderr at the end; --fault-seed draws the same ones again:
 
     \b
-    - latency=50ms..200ms   Wait so long before a call, or a request of a two-way stream.
-    - error=1%:UNAVAILABLE  Refuse it with this gRPC status, and do nothing.
+    - latency=50ms..200ms   Wait so long before a call, or before a
+                            request of a two-way stream.
+    - error=1%:UNAVAILABLE  Refuse it with this gRPC status, and do
+                            nothing.
     - cut=2%                Cut the client's connection instead.
-    - cut=30s               Cut each connection 30 s after it was made; with @METHOD, 30 s after
-                            a call of it began.
-    - lose-answer=1%        Do what was asked, and end the call as UNAVAILABLE without the answer.
-    - redeliver=1%          Deliver a message again that was acknowledged, or a stored event twice.
+    - cut=30s               Cut each connection 30 s after it was made;
+                            with @METHOD, 30 s after a call of it began.
+    - lose-answer=1%        Do what was asked, and end the call as
+                            UNAVAILABLE without the answer.
+    - redeliver=1%          Deliver a message again that was
+                            acknowledged, or a stored event twice.
 
-    With --like community-2.4 it behaves as KubeMQ community 2.4 does in most of this, so that what a client
-    must survive there can be tested:
+    With --like community-2.4 the broker behaves as KubeMQ community 2.4 does in most of this, so that what a
+    client must survive there can be tested:
 
     \b
-    - No initial metadata; a subscription is live a moment later. Stored events from a time on
-      begin a little late.
-    - No answers about channels and no query cache. Tokens and client certificates are not
-      checked. Pings more often than every 5 minutes end a connection.
-    - Stored events whose channel name cannot be stored are confirmed and lost. Dead letters to
-      a queue that cannot exist are lost. HaveErrors is false for invalid messages. QueuesInfo
-      takes the characters "_QUES." off both ends of a name.
-    - Of two delayed messages with one ID the first is lost. 1,024 delayed messages are looked
-      at, twice a second; later ones wait behind them.
-    - QueuesUpstream does not end by itself. A waiting Get goes on when its stream has ended;
-      with AutoAck what it takes is lost. A cancelled plain receive loses what it took.
-    - Of two messages one goes past a consumer that takes them one at a time, to another that
-      holds one; it comes back later. NAckAll and ReQueueAll are in random order.
+    - No initial metadata; a subscription is live a moment later. Stored
+      events from a time on begin a little late.
+    - No answers about channels and no query cache. Tokens and client
+      certificates are not checked. Pings more often than every 5 minutes
+      end a connection.
+    - Stored events whose channel name cannot be stored are confirmed and
+      lost. Dead letters to a queue that cannot exist are lost. HaveErrors
+      is false for invalid messages. QueuesInfo takes the characters
+      "_QUES." off both ends of a name.
+    - Of two delayed messages with one ID the first is lost. 1,024 delayed
+      messages are looked at, twice a second; later ones wait behind them.
+    - QueuesUpstream does not end by itself. A waiting Get goes on when
+      its stream has ended; with AutoAck what it takes is lost. A
+      cancelled plain receive loses what it took.
+    - Of two messages one goes past a consumer that takes them one at a
+      time, to another that holds one; it comes back later. NAckAll and
+      ReQueueAll are in random order.
 
     Left out are crashes, names that block the server, messages that are stuck after a kill, the limit of 200
     waiting streams, and the end of messages after 24 hours.
@@ -168,7 +192,7 @@ def run_broker(
     return 128 + ended.signum
 
 
-@group.command("exec", handler=True)
+@group.command("exec", command_tree.AroundCommand)
 def execute(
     ctx: typer.Context,
     data: Data = None,

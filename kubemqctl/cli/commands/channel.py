@@ -41,7 +41,7 @@ AnyType = Annotated[
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 
 
-@group.command("list", metrics=True)
+@group.command("list", command_tree.MetricsCommand)
 def list_channels(ctx: typer.Context, type: AnyType = None, filter: o.NameFilter = "") -> None:
     """List channels with their statistics.
 

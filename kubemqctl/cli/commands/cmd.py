@@ -61,7 +61,7 @@ def send(
     return ask(ctx.obj, "commands", AskOptions(request, body, file, many))
 
 
-@group.command("respond", handler=True)
+@group.command("respond", command_tree.HandlerCommand)
 def respond(
     ctx: typer.Context,
     channel: o.Channel,

@@ -46,7 +46,7 @@ def pub(
 
     Examples:
       kubemqctl events pub alarms.kitchen 'smoke' --tag level=high
-      kubemqctl events pub alarms.kitchen -- "$body"  # whatever it begins with
+      kubemqctl events pub alarms.kitchen -- "$body"
       tail -f app.log | kubemqctl events pub logs.app --lines
       seq 100 | kubemqctl events pub ticks --lines --rate 10/s
       kubemqctl events sub 'shop.>' --for 1m -o json > recording
@@ -79,7 +79,7 @@ def pub(
     return publish(ctx.obj, out, store=False)
 
 
-@group.command("sub", handler=True)
+@group.command("sub", command_tree.HandlerCommand)
 def sub(
     ctx: typer.Context,
     channel: o.Channel,

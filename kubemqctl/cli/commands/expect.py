@@ -41,7 +41,7 @@ Take = Annotated[
 ]
 
 
-@group.command("queue", handler=True)
+@group.command("queue", command_tree.HandlerCommand)
 def queue(
     ctx: typer.Context,
     channel: o.Channel,
@@ -95,7 +95,7 @@ def queue(
     return expect_queue(ctx.obj, options, take)
 
 
-@group.command("events", handler=True)
+@group.command("events", command_tree.HandlerCommand)
 def events(
     ctx: typer.Context,
     channel: o.Channel,
@@ -144,7 +144,7 @@ def events(
     return expect_events(ctx.obj, options, None)
 
 
-@group.command("store", handler=True)
+@group.command("store", command_tree.HandlerCommand)
 def store(
     ctx: typer.Context,
     channel: o.Channel,

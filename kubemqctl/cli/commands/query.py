@@ -28,7 +28,10 @@ CacheKey = Annotated[
     ),
 ]
 CacheTtl = Annotated[
-    int, o.seconds("--cache-ttl", "How long the server caches the response.", 1, MAX_WIRE_SECONDS)
+    int,
+    o.seconds(
+        "--cache-ttl", "How long the server caches the response, in whole seconds.", 1, MAX_WIRE_SECONDS
+    ),
 ]
 
 
@@ -88,7 +91,7 @@ def send(
     return ask(run, "queries", AskOptions(request, body, file, many, view))
 
 
-@group.command("respond", handler=True)
+@group.command("respond", command_tree.HandlerCommand)
 def respond(
     ctx: typer.Context,
     channel: o.Channel,

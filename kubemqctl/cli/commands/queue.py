@@ -9,7 +9,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.cli.commands.queue_move import copy, move
-from kubemqctl.cli.commands.queue_tx import OnFail, tx
+from kubemqctl.cli.commands.queue_tx import on_fail_option, tx
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import Affected, Message, Policy, Received
@@ -20,8 +20,10 @@ from kubemqctl.runtime.invocation import Invocation
 
 group = command_tree.CommandGroup("queue")
 register = group.register
-Expire = Annotated[int, o.seconds("--expire", "Discard the message if it is not received within D.")]
-Delay = Annotated[int, o.seconds("--delay", "Deliver the message only after D.")]
+Expire = Annotated[
+    int, o.seconds("--expire", "Discard the message if it is not received within D, in whole seconds.")
+]
+Delay = Annotated[int, o.seconds("--delay", "Deliver the message only after D, in whole seconds.")]
 MaxReceives = Annotated[
     int,
     typer.Option(
@@ -33,6 +35,7 @@ MaxReceives = Annotated[
     ),
 ]
 Wait = Annotated[float | None, o.duration("--wait", "Wait up to D for the first message.", "1s")]
+OnFail = Annotated[str | None, on_fail_option("retry=DELAY[..MAX]; ")]
 DeadLetter = Annotated[
     str, typer.Option(metavar="CHANNEL", help="Dead-letter queue for --max-receives.", show_default=False)
 ]
@@ -75,7 +78,7 @@ def send(
 
     Examples:
       kubemqctl queue send orders 'order 1' --tag kind=new --expire 1h
-      kubemqctl queue send orders -- "$body"  # whatever it begins with
+      kubemqctl queue send orders -- "$body"
       tail -f app.log | kubemqctl queue send logs --lines
       kubemqctl queue send orders --json-lines < saved.jsonl
     """
@@ -116,7 +119,7 @@ def send(
     return send_messages(run, out)
 
 
-@group.command("receive", handler=True)
+@group.command("receive", command_tree.HandlerCommand)
 def receive(
     ctx: typer.Context,
     channel: o.Channel,
@@ -286,12 +289,12 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
     return 0
 
 
-group.command("tx", handler=True)(tx)
+group.command("tx", command_tree.HandlerCommand)(tx)
 group.command("move")(move)
 group.command("copy")(copy)
 
 
-@group.command("list", metrics=True)
+@group.command("list", command_tree.MetricsCommand)
 def list_queues(ctx: typer.Context) -> int:
     """List all queues with their statistics.
 
@@ -317,9 +320,9 @@ def list_queues(ctx: typer.Context) -> int:
 def info(ctx: typer.Context, channel: o.Channel) -> int:
     """Show the statistics of a queue. The exit code is 3 if it does not exist.
 
-    Waiting are the messages that are not acknowledged yet; messages and size count all that the server
-    still stores, acknowledged ones included. Subscribers are the consumers that it remembers, whether or
-    not they are connected.
+    Waiting messages are those that are not acknowledged yet; messages and size count all that the server
+    still stores, acknowledged ones included. Subscribers are the consumers that the server remembers,
+    whether or not they are connected.
 
     Examples:
       kubemqctl queue info orders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -20,16 +20,19 @@ DECISIONS = "--ack, --reject, --resend CHANNEL, --modify, or -- COMMAND"
 Visibility = Annotated[
     int, o.seconds("--visibility", "Hold the message for D, in whole seconds.", minimum=1, default="60s")
 ]
-OnFail = Annotated[
-    str | None,
-    typer.Option(
+
+
+def on_fail_option(more: str = "") -> Any:
+    """The option `--on-fail`; `more` is what it can be besides."""
+    return typer.Option(
         "--on-fail",
         metavar="WHAT",
-        help="If a handler fails: reject; resend=CHANNEL; stop (return the message and end); or, in "
-        "receive, retry=DELAY[..MAX].",
+        help=f"If a handler fails: reject; resend=CHANNEL; {more}or stop (return the message and end).",
         show_default="reject",
-    ),
-]
+    )
+
+
+OnFail = Annotated[str | None, on_fail_option()]
 
 
 def tx(

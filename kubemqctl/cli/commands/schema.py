@@ -169,7 +169,7 @@ def _command(command: Command) -> Document:
         "examples": list(command.examples),
         "arguments": [_argument(argument) for argument in command.arguments],
         "options": [_option(option) for option in command.options],
-        "takes_handler": command.handler,
+        "takes_handler": bool(command.handler),
         "records": list(printed.records),
         "raw": printed.raw,
     }

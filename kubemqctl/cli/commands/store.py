@@ -55,7 +55,7 @@ def pub(
 
     Examples:
       kubemqctl store pub orders 'order 1' --tag kind=new
-      kubemqctl store pub orders -- "$body"  # whatever it begins with
+      kubemqctl store pub orders -- "$body"
       tail -f audit.log | kubemqctl store pub audit --lines
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
@@ -86,7 +86,7 @@ def pub(
     return publish(ctx.obj, out, store=True)
 
 
-@group.command("sub", handler=True)
+@group.command("sub", command_tree.HandlerCommand)
 def sub(
     ctx: typer.Context,
     channel: o.Channel,

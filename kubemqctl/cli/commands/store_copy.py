@@ -30,13 +30,13 @@ def copy(
     rate: o.Rate = None,
     to_profile: o.ToProfile = None,
 ) -> int:
-    """Copy stored events to another channel, in their order; ID, body, metadata and tags stay the same.
+    """Copy stored events to another channel, perhaps on another server.
 
-    Copies from the first event, or --from, up to what is stored when the run begins, or --until; with
-    --follow it goes on until it is stopped. With --checkpoint the position is saved in FILE once the target
-    has confirmed an event, and the next run continues there. With --where, only events for which all
-    conditions hold are copied; what --decode makes of a body is for the conditions alone. Prints how many
-    events were copied.
+    Order, ID, body, metadata and tags stay the same. Copies from the first event, or --from, up to what is
+    stored when the run begins, or --until; with --follow it goes on until it is stopped. With --checkpoint
+    the position is saved in FILE once the target has confirmed an event, and the next run continues there.
+    With --where, only events for which all conditions hold are copied; what --decode makes of a body is for
+    the conditions alone. Prints how many events were copied.
 
     With --to-profile, TARGET is a channel of that profile's server. A server that is lost is waited for.
     No event is missing in the target; up to 500, the batch in flight when its connection breaks or the
