@@ -72,7 +72,7 @@ def test_no_summary_is_cut_on_a_terminal(words: list[str], capfd: pytest.Capture
 
 COMMANDS = [
     words
-    for name, command in TREE.items()
+    for name, command in BUILT.commands.items()
     for words in ([name], *([name, inner] for inner in getattr(command, "commands", ())))
 ]
 
@@ -89,7 +89,7 @@ def test_the_help_of_a_command_fits_on_a_terminal_and_breaks_no_word(
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_no_example_has_a_comment_since_zsh_takes_it_for_words_of_the_command(words: list[str]) -> None:
-    found = TREE[words[0]]
+    found = BUILT.commands[words[0]]
     for name in words[1:]:
         found = found.commands[name]
     assert " # " not in (found.epilog or "")
