@@ -51,13 +51,15 @@ def send(
       seq 100 | kubemqctl cmd send jobs.start --lines --concurrency 8 -o json
     """
     from kubemqctl.messaging.encodings import encoder
+    from kubemqctl.messaging.input.splitting import Separators
     from kubemqctl.messaging.requests.ask import ask
     from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
 
     check_channel(channel, "commands")
     check_text("--metadata", metadata)
     request = Request(channel, metadata=metadata, tags=parse_tags(tag or ()), timeout=o.asked(timeout))
-    many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
+    separators = Separators(lines, nul, delimiter, json_lines)
+    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []))
     return ask(ctx.obj, "commands", AskOptions(request, body, file, many))
 
 

@@ -53,6 +53,7 @@ def pub(
       kubemqctl events pub --json-lines --keep-channel --pace 1x < recording
     """
     from kubemqctl.messaging.encodings import encoder
+    from kubemqctl.messaging.input.splitting import Separators
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
     to = o.destination(channel, keep_channel, "events")
@@ -63,10 +64,7 @@ def pub(
         template,
         body=body,
         files=file or [],
-        lines=lines,
-        nul=nul,
-        delimiter=delimiter,
-        json_lines=json_lines,
+        separators=Separators(lines, nul, delimiter, json_lines),
         keep_id=keep_id,
         rate=rate,
         failed=failed,

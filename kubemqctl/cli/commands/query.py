@@ -74,6 +74,7 @@ def send(
       kubemqctl query send price.tea --lines --concurrency 8 < orders.txt
     """
     from kubemqctl.messaging.encodings import Protobuf, encoder
+    from kubemqctl.messaging.input.splitting import Separators
     from kubemqctl.messaging.message_view import message_view
     from kubemqctl.messaging.requests.ask import ask
     from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
@@ -85,7 +86,8 @@ def send(
         raise UsageError("--cache-key and --cache-ttl must be used together")
     tags = parse_tags(tag or ())
     request = Request(channel, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
-    many = ManyOptions(lines, nul, delimiter, json_lines, keep_id, rate, concurrency, encoder(encode or []))
+    separators = Separators(lines, nul, delimiter, json_lines)
+    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []))
     run: Invocation = ctx.obj
     view = message_view(Response, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     return ask(run, "queries", AskOptions(request, body, file, many, view))

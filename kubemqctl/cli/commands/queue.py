@@ -83,6 +83,7 @@ def send(
       kubemqctl queue send orders --json-lines < saved.jsonl
     """
     from kubemqctl.messaging.encodings import encoder
+    from kubemqctl.messaging.input.splitting import Separators
     from kubemqctl.messaging.sending.send import SendOptions
     from kubemqctl.messaging.sending.send import send as send_messages
 
@@ -103,10 +104,7 @@ def send(
         template,
         body=body,
         files=file or [],
-        lines=lines,
-        nul=nul,
-        delimiter=delimiter,
-        json_lines=json_lines,
+        separators=Separators(lines, nul, delimiter, json_lines),
         keep_id=keep_id,
         rate=rate,
         failed=failed,

@@ -60,6 +60,7 @@ def pub(
       kubemqctl store sub orders --from first --until now -o json | kubemqctl store pub copy --json-lines
     """
     from kubemqctl.messaging.encodings import encoder
+    from kubemqctl.messaging.input.splitting import Separators
     from kubemqctl.messaging.sending.send import SendOptions, publish
 
     to = o.destination(channel, keep_channel, "events_store")
@@ -70,10 +71,7 @@ def pub(
         template,
         body=body,
         files=file or [],
-        lines=lines,
-        nul=nul,
-        delimiter=delimiter,
-        json_lines=json_lines,
+        separators=Separators(lines, nul, delimiter, json_lines),
         keep_id=keep_id,
         rate=rate,
         failed=failed,

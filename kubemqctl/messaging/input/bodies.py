@@ -9,7 +9,17 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, READ, InputBatch, read_some, unreadable
+from kubemqctl.messaging.input.splitting import (
+    MAX_BYTES,
+    MAX_COUNT,
+    READ,
+    InputBatch,
+    Separators,
+    read_some,
+    split_bytes,
+    split_stream,
+    unreadable,
+)
 from kubemqctl.model.errors import InvalidRequest, TooLarge, UsageError
 from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.text import argument_bytes, quoted
@@ -63,6 +73,34 @@ def body_source(
         yield stdin_fd
     else:
         yield argument_bytes(argument)
+
+
+@contextmanager
+def split_source(
+    argument: str | None,
+    files: Sequence[str],
+    separators: Separators,
+    *,
+    stdin_is_terminal: bool,
+    stop_fd: int,
+    max_count: int = MAX_COUNT,
+) -> Iterator[tuple[int | None, Iterator[InputBatch]]]:
+    """What `body_source` gives, in batches, and its descriptor where there is one.
+
+    Reading ends when `stop_fd` can be read.
+    """
+    with body_source(argument, files, stdin_is_terminal=stdin_is_terminal) as source:
+        between, longest = separators.between, separators.longest
+        if isinstance(source, bytes):
+            yield None, split_bytes(source, between, longest)
+        else:
+            name = files[0] if files else "stdin"
+            yield (
+                source,
+                split_stream(
+                    source, between, max_count=max_count, max_piece=longest, stop_fd=stop_fd, name=name
+                ),
+            )
 
 
 def _check_stdin(fd: int, no_body: bool) -> None:

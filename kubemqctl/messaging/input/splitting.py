@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError
-from kubemqctl.model.limits import MAX_BODY
+from kubemqctl.model.limits import MAX_BODY, MAX_RECORD
 from kubemqctl.model.text import quoted, reason
 
 MAX_COUNT = 1000
@@ -26,6 +26,39 @@ _LINGER = 0.001
 """Seconds without input until a batch goes out unfilled, in all at most five times that. A fast writer needs
 some microseconds to refill a pipe: with no patience at all, `cat FILE |` came in ten times as many batches
 (2,010 for 201, lines of 1 KiB, requests of 12 ms) and took 1.6 times as long."""
+
+
+class Separators(NamedTuple):
+    """What the options say of where messages end in the input; false where they say nothing: it is one."""
+
+    lines: bool = False
+    nul: bool = False
+    delimiter: bytes | None = None
+    json_lines: bool = False
+
+    def __bool__(self) -> bool:
+        return self._given > 0
+
+    @property
+    def between(self) -> bytes:
+        """What separates messages in the input."""
+        return b"\0" if self.nul else b"\n" if self.delimiter is None else self.delimiter
+
+    @property
+    def longest(self) -> int:
+        """How many bytes a piece of the input may have: a record in JSON is longer than its body."""
+        return MAX_RECORD if self.json_lines else MAX_BODY
+
+    def check(self) -> None:
+        """Raises UsageError when it was said in two ways, or is nothing."""
+        if self._given > 1:
+            raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
+        if not self.between:
+            raise UsageError("--delimiter is empty")
+
+    @property
+    def _given(self) -> int:
+        return sum((self.lines, self.nul, self.delimiter is not None, self.json_lines))
 
 
 class InputBatch(NamedTuple):

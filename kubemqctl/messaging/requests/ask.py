@@ -19,7 +19,7 @@ def ask(run: Invocation, kind: Kind, asking: AskOptions) -> int:
     """Send the request, print the answer. Raises Refused for `executed=false`, TimedOut for silence."""
     request, many = asking.request, asking.many
     many.check()
-    if many.is_many:
+    if many.separators:
         from kubemqctl.messaging.requests.ask_many import ask_many
 
         return ask_many(run, kind, request, asking.body, asking.file, many, asking.view)

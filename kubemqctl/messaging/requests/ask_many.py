@@ -9,11 +9,11 @@ from __future__ import annotations
 import select
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.input.bodies import body_source
-from kubemqctl.messaging.input.splitting import InputBatch, split_bytes, split_stream
+from kubemqctl.messaging.input.bodies import split_source
+from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.requests.ask_options import DEFAULT_TIMEOUT, ManyOptions, refusal
 from kubemqctl.messaging.sending.retry import UNKNOWN
@@ -28,7 +28,7 @@ from kubemqctl.model.errors import (
     Unreachable,
     UsageError,
 )
-from kubemqctl.model.limits import MAX_BODY, MAX_RECORD, MAX_WIRE_SECONDS
+from kubemqctl.model.limits import MAX_BODY, MAX_WIRE_SECONDS
 from kubemqctl.model.messages import Request, Response
 from kubemqctl.model.record_parser import message_from_record, parse
 from kubemqctl.model.values import check_timeout, parse_duration, whole_seconds
@@ -68,7 +68,13 @@ def ask_many(
     with (
         StopSignal() as stop,
         closing(Stdout(1, stop.fd)) as stdout,
-        _batches(body, file, many, stop) as batches,
+        split_source(
+            body,
+            [] if file is None else [file],
+            many.separators,
+            stdin_is_terminal=is_terminal(0),
+            stop_fd=stop.fd,
+        ) as (_, batches),
         run.client() as client,
     ):
         from kubemqctl.client.requests import PendingResponse
@@ -76,7 +82,7 @@ def ask_many(
         asker = Asker(
             lambda request, notify: PendingResponse(client, request, kind, notify),
             client.reconnect,
-            _emitter(run, stdout, kind, rendered(view, run.renderer(Response, many.between).one)),
+            _emitter(run, stdout, kind, rendered(view, run.renderer(Response, many.separators.between).one)),
             run.report,
             stop,
             many,
@@ -89,19 +95,6 @@ def ask_many(
         raise error
     run.note(asker.summary())
     return 0
-
-
-@contextmanager
-def _batches(
-    body: str | None, file: str | None, many: ManyOptions, stop: StopSignal
-) -> Iterator[Iterator[InputBatch]]:
-    longest = MAX_RECORD if many.json_lines else MAX_BODY
-    files = [] if file is None else [file]
-    with body_source(body, files, stdin_is_terminal=is_terminal(0)) as source:
-        if isinstance(source, bytes):
-            yield split_bytes(source, many.between, longest)
-        else:
-            yield split_stream(source, many.between, max_piece=longest, stop_fd=stop.fd, name=file or "stdin")
 
 
 Emit = Callable[[int, Response], None]
@@ -133,7 +126,7 @@ def _parser(template: Request, kind: Kind, many: ManyOptions) -> Parse:
     def from_record(piece: bytes) -> Request:
         return _of_record(piece, template, kind, many.keep_id)
 
-    parsed = from_record if many.json_lines else from_body
+    parsed = from_record if many.separators.json_lines else from_body
     encode = many.encode
     if encode is None:
         return parsed

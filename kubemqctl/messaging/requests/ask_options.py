@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from kubemqctl.messaging.input.splitting import Separators
 from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.model.errors import Refused, UsageError
 from kubemqctl.model.messages import Request, Response
@@ -14,37 +15,21 @@ DEFAULT_TIMEOUT = 10.0
 
 
 class ManyOptions(NamedTuple):
-    """How the input is split into requests, and how they are sent."""
+    """How the input is split into requests, if at all, and how they are sent."""
 
-    lines: bool = False
-    nul: bool = False
-    delimiter: bytes | None = None
-    json_lines: bool = False
+    separators: Separators = Separators()
     keep_id: bool = False
     rate: float | None = None
     concurrency: int | None = None
     encode: Callable[[bytes], bytes] | None = None
 
-    @property
-    def is_many(self) -> bool:
-        """Whether the input is split at all."""
-        return self.lines or self.nul or self.delimiter is not None or self.json_lines
-
-    @property
-    def between(self) -> bytes:
-        """What separates requests in the input, and bodies in the output."""
-        return b"\0" if self.nul else b"\n" if self.delimiter is None else self.delimiter
-
     def check(self) -> None:
         """Refuse what does not fit together. Raises UsageError."""
-        if sum((self.lines, self.nul, self.delimiter is not None, self.json_lines)) > 1:
-            raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
-        if self.keep_id and not self.json_lines:
+        self.separators.check()
+        if self.keep_id and not self.separators.json_lines:
             raise UsageError("--keep-id needs --json-lines")
-        if not self.between:
-            raise UsageError("--delimiter is empty")
         for name, value in (("--rate", self.rate), ("--concurrency", self.concurrency)):
-            if value is not None and not self.is_many:
+            if value is not None and not self.separators:
                 hint = "split the input with --lines, -0 or --delimiter"
                 raise UsageError(f"{name} needs many requests", hint=hint)
 

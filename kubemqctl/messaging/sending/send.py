@@ -9,9 +9,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kubemqctl.messaging.input.bodies import body_source, bytes_to_come, file_batches, single_body
+from kubemqctl.messaging.input.bodies import bytes_to_come, file_batches, single_body, split_source
 from kubemqctl.messaging.input.message_parsers import Parse, ParsedBatch, parse_bodies, parse_records
-from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, InputBatch, split_bytes, split_stream
+from kubemqctl.messaging.input.splitting import MAX_BYTES, MAX_COUNT, InputBatch, Separators
 from kubemqctl.messaging.sending.pace import Pacer
 from kubemqctl.messaging.sending.retry import (
     UNKNOWN,
@@ -27,7 +27,6 @@ from kubemqctl.messaging.sending.sender import Sender
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.channels import ChannelType
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Unreachable, UsageError
-from kubemqctl.model.limits import MAX_BODY, MAX_RECORD
 from kubemqctl.model.messages import Message, SendResult
 from kubemqctl.output.progress import Progress
 from kubemqctl.output.stderr import is_terminal
@@ -51,10 +50,7 @@ class SendOptions(NamedTuple):
     template: Message
     body: str | None
     files: Sequence[str]
-    lines: bool
-    nul: bool
-    delimiter: bytes | None
-    json_lines: bool
+    separators: Separators
     keep_id: bool
     rate: float | None
     failed: str | None
@@ -70,23 +66,6 @@ class SendOptions(NamedTuple):
     def is_many(self) -> bool:
         """Whether more than one message may come of it."""
         return bool(self.separators) or len(self.files) > 1
-
-    @property
-    def separators(self) -> int:
-        """How many options say what separates messages."""
-        return sum((self.lines, self.nul, self.delimiter is not None, self.json_lines))
-
-    @property
-    def between(self) -> bytes:
-        """What separates messages in the input."""
-        if self.nul:
-            return b"\0"
-        return b"\n" if self.delimiter is None else self.delimiter
-
-    @property
-    def longest(self) -> int:
-        """How many bytes a piece of the input may have: a record in JSON is longer than its body."""
-        return MAX_RECORD if self.json_lines else MAX_BODY
 
 
 Emit = Callable[[Sequence[SendResult]], None]
@@ -137,7 +116,7 @@ def _check_records(out: SendOptions) -> None:
         ("--keep-channel", out.kept),
         ("--pace", out.pace is not None),
     ):
-        if given and not out.json_lines:
+        if given and not out.separators.json_lines:
             raise UsageError(f"{name} needs --json-lines")
 
 
@@ -155,7 +134,7 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
             2 if run.is_watched else None,
             is_terminal(1),
             0 if source is None else bytes_to_come(source),
-            len(out.between),
+            len(out.separators.between),
         ) as progress,
     ):
         sender = Sender(
@@ -199,8 +178,7 @@ def _check_many(out: SendOptions) -> None:
             "--id can only be used for a single message",
             hint="to keep the IDs of records: --json-lines --keep-id",
         )
-    if out.separators > 1:
-        raise UsageError("--lines, -0, --delimiter and --json-lines cannot be used together")
+    out.separators.check()
     if out.separators and len(out.files) > 1:
         raise UsageError(
             "several --file, a message each, cannot be split by --lines, -0, --delimiter or --json-lines"
@@ -208,8 +186,6 @@ def _check_many(out: SendOptions) -> None:
     _check_records(out)
     if out.pace is not None and out.rate is not None:
         raise UsageError("--pace and --rate cannot be used together")
-    if not out.between:
-        raise UsageError("--delimiter is empty")
 
 
 @contextmanager
@@ -220,22 +196,15 @@ def _batches(out: SendOptions, stop: StopSignal) -> Iterator[tuple[int | None, I
             raise UsageError("the body is given twice: as an argument and with --file")
         yield None, file_batches(out.files, has_metadata=bool(out.template.metadata))
         return
-    with body_source(out.body, out.files, stdin_is_terminal=is_terminal(0)) as source:
-        if isinstance(source, bytes):
-            yield None, split_bytes(source, out.between, out.longest)
-        else:
-            name = out.files[0] if out.files else "stdin"
-            yield (
-                source,
-                split_stream(
-                    source,
-                    out.between,
-                    max_count=out.most_at_once,
-                    max_piece=out.longest,
-                    stop_fd=stop.fd,
-                    name=name,
-                ),
-            )
+    with split_source(
+        out.body,
+        out.files,
+        out.separators,
+        stdin_is_terminal=is_terminal(0),
+        stop_fd=stop.fd,
+        max_count=out.most_at_once,
+    ) as source:
+        yield source
 
 
 def _most(out: SendOptions) -> int:
@@ -248,7 +217,7 @@ def _most(out: SendOptions) -> int:
 def _parser(out: SendOptions) -> Parse:
     parse = (
         parse_records(out.template, out.keep_id, out.kept, out.pace is not None)
-        if out.json_lines
+        if out.separators.json_lines
         else parse_bodies(out.template)
     )
     if out.new_id is None and out.encode is None:
