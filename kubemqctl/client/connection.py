@@ -21,7 +21,7 @@ from kubemqctl.client.error_translation import PORT_HINT, TLS_HINT, translated
 from kubemqctl.client.link_progress import bytes_moved
 from kubemqctl.client.streams import Judge, Pending, Stream, there
 from kubemqctl.client.timeouts import AnswerTimer, watch
-from kubemqctl.model.errors import AuthError, Stopped, Unreachable
+from kubemqctl.model.errors import AuthError, NotReady, Stopped, Unreachable
 from kubemqctl.model.limits import MAX_MESSAGE, SECOND
 from kubemqctl.model.reports import Pong
 from kubemqctl.wire import convert
@@ -40,6 +40,9 @@ GREAT = 256 << 10
 # What is sent may lie in buffers on the way, where nothing is seen of its progress: bytes a second.
 SLOWEST_LINK = 100_000
 _GREAT = ("ReceiveQueueMessages",)
+# Server 2.4.0 refuses queue calls with 302 while it closes inner connections that were idle for a minute, and
+# has done nothing then. Seconds between two tries:
+NO_CONNECTION, INNER_PAUSES = "Error 302:", (0.1, 0.2, 0.4, 0.8)
 _STEP = 0.05  # seconds between two looks at whether a signal came
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -106,6 +109,21 @@ class Client:
             if e.code != RENEWED:
                 raise
         return self._answer(method, request, timeout)
+
+    def insist(self, ask: Callable[[], Any]) -> Any:
+        """What `ask` returns, which is called again while the server has no inner connection for it.
+
+        Nothing was done then. Raises what `ask` raises.
+        """
+        for pause in INNER_PAUSES:
+            try:
+                if not without_connection(answer := ask()):
+                    return answer
+            except NotReady as e:
+                if NO_CONNECTION not in e.server_message:
+                    raise
+            time.sleep(pause)
+        return ask()
 
     def _answer(self, method: str, request: Any, timeout: float) -> Any:
         if self.stopping is None and method not in _GREAT and request.ByteSize() < GREAT:
@@ -288,6 +306,12 @@ class Client:
         self.mended += 1
         if self.mended == 1:
             self._warn("the server sent text that is not UTF-8: invalid bytes are shown as \\xHH")
+
+
+def without_connection(answer: Any) -> bool:
+    """Whether the server had no inner connection for what it answers, or for any message of it."""
+    results = getattr(answer, "Results", None) or [answer]
+    return all(getattr(result, "Error", "").startswith(NO_CONNECTION) for result in results)
 
 
 def _milliseconds(seconds: float) -> int:

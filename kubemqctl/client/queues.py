@@ -5,12 +5,15 @@ Waits are seconds; the wire's whole seconds (or milliseconds, for a Get) are mad
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
-from kubemqctl.client.connection import CALL_TIMEOUT, Client
+from kubemqctl.client.connection import CALL_TIMEOUT, INNER_PAUSES, Client, without_connection
 from kubemqctl.client.error_translation import server_error, unasked
 from kubemqctl.client.streams import Pending
 from kubemqctl.model.channels import ChannelInfo
@@ -31,21 +34,24 @@ MOST_LEFT = 200_000
 def send(client: Client, message: Message) -> SendResult:
     """Send one message. Raises its refusal; ConnectionLost and TimedOut leave the outcome unknown."""
     request = convert.queue_message(message, client.client_id)
-    answer = client.call("SendQueueMessage", request)
+    answer = client.insist(lambda: client.call("SendQueueMessage", request))
     if answer.IsError:
         raise server_error(answer.Error)
     return convert.send_result(answer, message.channel)
 
 
 class PendingBatch(NamedTuple):
-    """Messages under way in one request."""
+    """Messages under way in one request; `again` sends it anew."""
 
     messages: Sequence[Message]
     pending: Pending
+    insist: Callable[[Callable[[], Any]], Any]
+    again: Callable[[], Pending]
 
     def results(self) -> list[SendResult]:
         """One result a message, in order. Each tells for itself: `HaveErrors` is not to be believed."""
-        answer = self.pending.result()
+        tries = itertools.chain([self.pending], iter(self.again, None))
+        answer = self.insist(lambda: next(tries).result())
         if len(answer.Results) != len(self.messages):
             raise ConnectionLost(
                 f"the server answered {len(answer.Results)} of {len(self.messages)} messages"
@@ -63,7 +69,8 @@ def batch(client: Client, messages: Sequence[Message]) -> Callable[[], PendingBa
     The order of several requests is kept as long as one is under way at a time.
     """
     request = convert.batch(messages, client.client_id)
-    return lambda: PendingBatch(messages, client.begin("SendQueueMessagesBatch", request))
+    begin = partial(client.begin, "SendQueueMessagesBatch", request)
+    return lambda: PendingBatch(messages, begin(), client.insist, begin)
 
 
 def peek(
@@ -77,7 +84,8 @@ def peek(
         WaitTimeSeconds=max(1, ceil_seconds(wait)),
         IsPeak=True,
     )
-    answer = client.call("ReceiveQueueMessages", request, wait + CALL_TIMEOUT if timeout is None else timeout)
+    limit = wait + CALL_TIMEOUT if timeout is None else timeout
+    answer = client.insist(lambda: client.call("ReceiveQueueMessages", request, limit))
     if answer.IsError:
         raise server_error(answer.Error)
     if len(answer.Messages) > count:
@@ -96,7 +104,7 @@ def ack_all(client: Client, channel: str) -> int:
     request = pb.AckAllQueueMessagesRequest(ClientID=client.client_id, Channel=channel, WaitTimeSeconds=1)
     total = 0
     for _ in range(MOST_ACK_ALLS):
-        answer = client.call("AckAllQueueMessages", request)
+        answer = client.insist(lambda: client.call("AckAllQueueMessages", request))
         if answer.IsError:
             raise server_error(answer.Error)
         total += int(answer.AffectedMessages)
@@ -238,23 +246,37 @@ class Downstream:
         """
         wait = max(MIN_GET_WAIT, wait)
         self.begin_get(channel, count, wait, auto_ack)
-        while (answer := self._answer(wait + CALL_TIMEOUT, insists=auto_ack)) is None:
-            pass
-        return self._held(channel, answer)
+        while True:
+            answer = self._answer(wait + CALL_TIMEOUT, insists=auto_ack)
+            if answer is not None and not self._asks_again(answer):
+                return self._held(channel, answer)
 
     def begin_get(self, channel: str, count: int, wait: float, auto_ack: bool = False) -> None:
         """The same without waiting for the answer; nothing else may be asked until `got` has brought it."""
-        wait = max(MIN_GET_WAIT, wait)
+        self._most, self._tries = count, iter(INNER_PAUSES)
+        self._ask = partial(self._send_get, channel, count, max(MIN_GET_WAIT, wait), auto_ack)
+        self._ask()
+
+    def _send_get(self, channel: str, count: int, wait: float, auto_ack: bool) -> None:
         request = self._request(pb.Get, "", MaxItems=count, Channel=channel, AutoAck=auto_ack)
         request.WaitTimeout = math.ceil(wait * 1000)
-        self._get, self._most = self._requests, count
+        self._get = self._requests
         self._timer = self._stream.timer(wait + CALL_TIMEOUT, auto_ack)
         self._stream.send(request)
+
+    def _asks_again(self, answer: pb.QueuesDownstreamResponse) -> bool:
+        """Whether the Get was made again, as `Client.insist` does it."""
+        if not without_connection(answer) or (pause := next(self._tries, None)) is None:
+            return False
+        time.sleep(pause)
+        self._ask()
+        return True
 
     def got(self, channel: str) -> HeldBatch | None:
         """The answer to what was begun, if it is there. Raises as `get` does."""
         while self._stream.has_news:
-            if (answer := self._answer(CALL_TIMEOUT)) is not None:
+            answer = self._answer(CALL_TIMEOUT)
+            if answer is not None and not self._asks_again(answer):
                 return self._held(channel, answer)
         if self._timer.is_over:
             raise self._timer.error(self._client.address)

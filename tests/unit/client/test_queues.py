@@ -1,0 +1,160 @@
+"""Queue calls that a server refuses for a moment: it replaces a connection of its own, and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import pytest
+
+from kubemqctl.client import connection, queues
+from kubemqctl.client.connect import connect
+from kubemqctl.client.connection import Client
+from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
+from kubemqctl.model.errors import NotReady
+from kubemqctl.model.messages import Message
+from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.fake_server import Abort, fake_server
+from tests.support.made_up_queue import Queue, served
+from tests.support.raw_grpc import Stub
+from tests.support.server import Broker
+from tests.support.waiting import until
+
+REFUSAL = "Error 302: connection not available, please retry"
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (connection, queues):
+        monkeypatch.setattr(module, "INNER_PAUSES", (0.01, 0.01, 0.01))
+
+
+def opened(address: str) -> Client:
+    return connect(resolve(Flags(addresses=(address,)), {}))
+
+
+def send(client: Client, channel: str) -> object:
+    return queues.send(client, Message(b"new", channel)).id
+
+
+def send_two(client: Client, channel: str) -> object:
+    messages = [Message(b"a", channel), Message(b"b", channel)]
+    return [result.error for result in queues.batch(client, messages)().results()]
+
+
+def peek(client: Client, channel: str) -> object:
+    return [message.body for message in queues.peek(client, channel, 1, 1.0)]
+
+
+def empty(client: Client, channel: str) -> object:
+    return queues.ack_all(client, channel)
+
+
+CALLS: dict[str, tuple[Callable[[Client, str], object], Any]] = {
+    "SendQueueMessage": (send, pb.SendQueueMessageResult(IsError=True, Error=REFUSAL)),
+    "SendQueueMessagesBatch": (
+        send_two,
+        pb.QueueMessagesBatchResponse(Results=[pb.SendQueueMessageResult(IsError=True, Error=REFUSAL)] * 2),
+    ),
+    "ReceiveQueueMessages": (peek, Abort(grpc.StatusCode.UNKNOWN, REFUSAL)),
+    "AckAllQueueMessages": (empty, Abort(grpc.StatusCode.UNKNOWN, REFUSAL)),
+}
+
+
+class Refusing:
+    """The server behind `stub`, but for so many refusals first."""
+
+    def __init__(self, stub: Stub, method: str, times: int) -> None:
+        self._stub = stub
+        self._method = method
+        self._times = times
+        self.asked = 0
+
+    def __call__(self, request: Any) -> Any:
+        self.asked += 1
+        if self.asked > self._times:
+            return self._stub.call(self._method, request)
+        _, refusal = CALLS[self._method]
+        if isinstance(refusal, Exception):
+            raise refusal
+        return refusal
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_what_was_refused_for_a_moment_is_done_once(
+    method: str, stub: Stub, broker: Broker, channel: str
+) -> None:
+    ask, _ = CALLS[method]
+    stub.send(channel, "there")
+    answer = Refusing(stub, method, 2)
+    with fake_server(broker.address, **{method: answer}) as address, opened(address) as client:
+        found = ask(client, channel)
+    assert answer.asked >= 3
+    left = [m.Body for m in stub.peek(channel, 9).Messages]
+    if method == "SendQueueMessage":
+        assert left == [b"there", b"new"]
+    elif method == "SendQueueMessagesBatch":
+        assert (found, left) == (["", ""], [b"there", b"a", b"b"])
+    elif method == "ReceiveQueueMessages":
+        assert found == [b"there"]
+    else:
+        assert (found, left) == (1, [])
+
+
+@pytest.mark.parametrize("method", ["SendQueueMessage", "ReceiveQueueMessages"])
+def test_a_server_that_goes_on_refusing_is_told_as_not_ready(method: str, stub: Stub, channel: str) -> None:
+    ask, _ = CALLS[method]
+    answer = Refusing(stub, method, 99)
+    answers: dict[str, Any] = {method: answer}
+    with (
+        fake_server(**answers) as address,
+        opened(address) as client,
+        pytest.raises(NotReady, match="302"),
+    ):
+        ask(client, channel)
+    assert answer.asked == 4
+
+
+class Closed(Queue):
+    """Refuses the first Gets."""
+
+    def __init__(self, channel: str, times: int) -> None:
+        super().__init__(channel, 1)
+        self.times = times
+
+    def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
+        self.times -= 1
+        return super().got(request) if self.times < 0 else self.refusal(pb.Get, REFUSAL)
+
+
+def test_a_get_is_made_again(channel: str) -> None:
+    with (
+        served(Closed(channel, 3)) as address,
+        opened(address) as client,
+        queues.Downstream(client) as down,
+    ):
+        assert [m.body for m in down.get(channel, 1, 1.0).messages] == [b"0"]
+
+
+def test_so_is_one_whose_answer_is_looked_for_later(channel: str) -> None:
+    with (
+        served(Closed(channel, 3)) as address,
+        opened(address) as client,
+        queues.Downstream(client) as down,
+    ):
+        down.begin_get(channel, 1, 1.0)
+        held = until(lambda: down.got(channel), "the message")
+        assert held
+        assert [m.body for m in held.messages] == [b"0"]
+
+
+def test_a_get_that_is_refused_again_and_again_is_told_as_not_ready(channel: str) -> None:
+    with (
+        served(Closed(channel, 4)) as address,
+        opened(address) as client,
+        queues.Downstream(client) as down,
+        pytest.raises(NotReady, match="302"),
+    ):
+        down.get(channel, 1, 1.0)
