@@ -173,4 +173,5 @@ def test_the_table_of_packages_is_the_one_that_is_held() -> None:
     told = {name: imports for name, imports in rows if name in ALLOWED}
     assert told.pop("model") == "nothing of ours"
     assert told.pop("cli") == "all of them but testing"
+    assert set(ALLOWED["cli"].split()) == set(ALLOWED) - {"cli", "testing"}
     assert told == {name: imports for name, imports in ALLOWED.items() if name not in ("model", "cli")}
