@@ -1,8 +1,8 @@
 """Signals, waking a thread that waits in poll(2), and how long to wait: rates, pauses between tries.
 
 The first SIGINT, SIGTERM or SIGHUP is remembered and wakes whoever waits on its descriptor; the second
-ends the process at once. Nothing is raised from a signal handler: an exception between a write and its
-accounting would lose count of the bytes that went out.
+ends the process at once, unless it is the first one once more. Nothing is raised from a signal handler: an
+exception between a write and its accounting would lose count of the bytes that went out.
 """
 
 from __future__ import annotations
@@ -63,6 +63,9 @@ class Wakeup:
 # Seconds: what the system can count to, rounded down to 31 years.
 LONGEST = 1e9
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Seconds in which the same signal is not a second one: timeout(1) signals its command, and then the whole
+# process group. Nobody presses Ctrl-C twice so quickly.
+SAME_SIGNAL = 0.1
 
 
 class StopSignal:
@@ -73,6 +76,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.signum = 0
+        self._came_at = 0.0
         self.last_acts: list[Callable[[], None]] = []
         """What the second signal does before it ends the process; none of it may wait, or raise."""
         self.fd, self._write = os.pipe()
@@ -106,11 +110,13 @@ class StopSignal:
         return self.signum != 0
 
     def _caught(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum:
+        now = time.monotonic()
+        if not self.signum:
+            self.signum, self._came_at = signum, now
+        elif signum != self.signum or now - self._came_at >= SAME_SIGNAL:
             for act in self.last_acts:
                 act()
             os._exit(128 + signum)
-        self.signum = signum
 
     @property
     def exit_code(self) -> int:

@@ -89,11 +89,19 @@ class WatchedCommand:
 
 
 class StopWithCommand(StopSignal):
-    """As StopSignal; every signal reaches the command too, and the second one takes it along."""
+    """As StopSignal; the first signal reaches the command too, and the second one takes it along."""
 
     command: WatchedCommand | None = None
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.last_acts.append(lambda: self._pass_on(signal.SIGKILL))
+
     def _caught(self, signum: int, frame: FrameType | None) -> None:
-        if self.command:
-            self.command.pass_on(signal.SIGKILL if self.signum else signum)
+        if not self.signum:
+            self._pass_on(signum)
         super()._caught(signum, frame)
+
+    def _pass_on(self, signum: int) -> None:
+        if self.command:
+            self.command.pass_on(signum)

@@ -1,10 +1,12 @@
-"""The arithmetic of a rate limit, by a clock of the test's own."""
+"""The arithmetic of a rate limit, and which signal is a second one, by a clock of the test's own."""
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
-from kubemqctl.runtime.waiting import RateLimiter
+from kubemqctl.runtime.waiting import SAME_SIGNAL, RateLimiter, StopSignal
 
 
 class Clock:
@@ -54,3 +56,26 @@ def test_time_that_was_lost_is_not_made_up_for() -> None:
     assert clock.time == 160
     limiter(1)
     assert clock.time == pytest.approx(160.1)
+
+
+@pytest.mark.parametrize(
+    ("second", "later", "ends"),
+    [
+        (signal.SIGTERM, 0.0, False),
+        (signal.SIGTERM, 0.9 * SAME_SIGNAL, False),
+        (signal.SIGTERM, 1.1 * SAME_SIGNAL, True),
+        (signal.SIGINT, 0.0, True),
+    ],
+)
+def test_the_same_signal_at_once_is_not_a_second_one_as_timeout_sends_it_twice(
+    second: signal.Signals, later: float, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, codes = Clock(), list[int]()
+    monkeypatch.setattr("kubemqctl.runtime.waiting.time.monotonic", clock.now)
+    monkeypatch.setattr("kubemqctl.runtime.waiting.os._exit", codes.append)
+    with StopSignal() as stop:
+        signal.raise_signal(signal.SIGTERM)
+        clock.time += later
+        signal.raise_signal(second)
+    assert stop.signum == signal.SIGTERM
+    assert codes == [128 + second] * ends
