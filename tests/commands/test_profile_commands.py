@@ -265,6 +265,17 @@ def test_what_set_writes_is_for_its_owner_alone(path: Path, profiles: Profiles) 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_to_set_what_is_set_already_is_no_failure_and_leaves_the_file_alone(
+    two: Path, profiles: Profiles
+) -> None:
+    two.write_text("# mine\n" + two.read_text())
+    before = two.read_bytes()
+    assert profiles("set", "dev", "-a", "localhost:50000").err == "profile dev unchanged\n"
+    assert profiles("set", "dev", "--unset", "client_id").err == "profile dev unchanged\n"
+    assert profiles("set", "prod", "--current").err == "profile prod unchanged\n"
+    assert two.read_bytes() == before
+
+
 REFUSED = [
     ("-a localhost", "localhost is not HOST:PORT"),
     ("--client-id=", "client ID is empty"),

@@ -14,6 +14,7 @@ from kubemqctl.cli.options import Confirm, Yes
 from kubemqctl.config.config_file import load_current, required_path, save
 from kubemqctl.config.profiles import Config, Profile, find
 from kubemqctl.config.settings import resolve
+from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.output.tsv import pairs, values
 from kubemqctl.runtime.invocation import Invocation
@@ -133,18 +134,29 @@ def set_(
             read_only=read_only,
             unset=unset or (),
         )
-        if profile == old and not current:
+        given = (token_command, default_output, protected, read_only)
+        if (
+            old
+            and run.common.flags == Flags()
+            and not unset
+            and not current
+            and given == (None,) * len(given)
+        ):
             raise UsageError(
                 f"nothing to change in profile {name}", hint="give a setting, such as --address HOST:PORT"
             )
         chosen = name if current or not config.profiles else config.current
-        save(config._replace(current=chosen, profiles={**config.profiles, name: profile}))
+        changed = config._replace(current=chosen, profiles={**config.profiles, name: profile})
+        # What is set already is left as it is, comments and all.
+        if changed != config:
+            save(changed)
     _remember(run, config, chosen)
     for path in sorted(_files(profile) - _files(old)):
         if not os.path.exists(path):
             run.warn(f"{path} does not exist yet")
     is_current = ", now the current one" if chosen == name != config.current else ""
-    run.note(f"profile {name} {'changed' if old else 'created'}{is_current}")
+    outcome = "created" if not old else "changed" if changed != config else "unchanged"
+    run.note(f"profile {name} {outcome}{is_current}")
 
 
 @group.command("use")
