@@ -86,6 +86,18 @@ class Taker:
             self.full()
 
 
+class Fellows(Protocol):
+    """Who else is there when a consumer leaves; see group.py."""
+
+    def join(self, taker: Taker) -> None: ...
+
+    def leave(self, taker: Taker) -> None: ...
+
+    def burden(self, taker: Taker) -> int: ...
+
+    def divide(self, entries: Sequence[Entry]) -> bool: ...
+
+
 class Drained(NamedTuple):
     """All that waited: `entries`, and `unread` more in the journal with `after` < sequence <= `upto`."""
 
@@ -108,7 +120,7 @@ class Queue:
         self.expired = 0  # since the broker started
         self.last_activity = 0  # Unix nanoseconds
         self.takers = 0
-        self.holders: list[Taker] = []  # of open transactions, for `mislay`
+        self.group: Fellows | None = None  # of a queue that is like the community server's
         self.was_read = False
         self.gone = False
         self._memory = memory
@@ -161,6 +173,8 @@ class Queue:
         """
         self.takers += 1
         self.was_read = True
+        if self.group:
+            self.group.join(taker)
         self._line.append(taker)
         if error := self._deal(now):
             raise error
@@ -170,12 +184,32 @@ class Queue:
         self.takers -= 1
         if taker in self._line:
             self._line.remove(taker)
+        if self.group:
+            self.group.leave(taker)
+
+    def go_on(self, taker: Taker, count: int, now: int) -> None:
+        """`taker` has settled `count` messages, and takes as many more, as at the community server."""
+        more = max(0, count - self.group.burden(taker)) if self.group else count
+        if not more:
+            return
+        taker.wants += more
+        if taker not in self._line:
+            self._line.append(taker)
+        self._deal(now)
+
+    def hand(self, taker: Taker, entry: Entry, now: int) -> None:
+        """Hand `entry` to `taker`, who wants some, out of turn."""
+        taker.offer(entry, now)
+        if not taker.wants and taker in self._line:
+            self._line.remove(taker)
 
     def give_back(self, entries: Sequence[Entry], now: int) -> None:
         """Messages return to their places, uncounted, and go to whoever stands in line."""
         if not entries or self.gone:
             return
         back = sorted(entries, key=_sequence)
+        if self.group and self.group.divide(back):
+            return
         if not self._ready or back[-1].sequence < self._ready[0].sequence:
             self._ready.extendleft(reversed(back))
         else:
@@ -185,16 +219,6 @@ class Queue:
                 newer.appendleft(self._ready.pop())
             self._ready.extend(heapq.merge(back, newer, key=_sequence))
         self._deal(now)
-
-    def mislay(self) -> tuple[Taker, Entry] | None:
-        """What the community server does when a consumer of one message at a time closes its subscription:
-        the next message was already on its way there, and now goes to another that holds messages.
-        """
-        if not self.holders or not self._ready:
-            return None
-        holder, entry = self.holders[0], self._ready.popleft()
-        holder.taken.append(entry)
-        return holder, entry
 
     def removed(self, entries: Sequence[Entry], unread: int = 0) -> None:
         """Messages are settled for good, `unread` more among them that were never read from the journal."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from kubemqctl.broker import rules
 from kubemqctl.broker.queues import enqueue
 from kubemqctl.broker.queues.enqueue import Delays, Enqueuer, Kept, TickingDelays
+from kubemqctl.broker.queues.group import Group
 from kubemqctl.broker.queues.queue import Memory, Queue, Taker
 from kubemqctl.broker.rules import new_id
 from kubemqctl.broker.storage import schema
@@ -269,6 +270,8 @@ class BrokerState:
             return self.journal.page(number, after, upto, limit, bodies=self._memory.has_room)
 
         queue = self.queues[name] = Queue(number, name, self._memory, backlog)
+        if self.community:
+            queue.group = Group(queue, self.clock)
         return queue
 
 

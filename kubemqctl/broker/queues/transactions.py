@@ -23,8 +23,6 @@ from kubemqctl.wire import kubemq_pb2 as pb
 MOST_IN_A_GET = 200_000
 SHORTEST_WAIT = 1000  # milliseconds
 _CLOSED_REMEMBERED = 1000
-# Seconds until the community server gives others what went past them, one after the other.
-_MISLAID, _EACH_MISLAID = 1.0, 0.05
 
 
 class SettlementRefused(Exception):
@@ -46,7 +44,6 @@ class Transaction:
         self._queue = queue
         self._taker = taker
         self._held: dict[int, Entry] = {}
-        self._single = taker.wants + len(taker.taken) == 1
         self.closed = False
 
     def hold(self, entries: Sequence[Entry]) -> None:
@@ -54,8 +51,6 @@ class Transaction:
         self._held = {entry.sequence: entry for entry in entries}
         self._taker.taken = []
         self._queue.forget_bodies(entries)
-        if self._held and self._state.community:
-            self._queue.holders.append(self._taker)
         self._close_if_settled()
 
     def close(self) -> None:
@@ -64,21 +59,9 @@ class Transaction:
             return
         self.closed = True
         self._queue.leave(self._taker)
-        if self._taker in self._queue.holders:
-            self._queue.holders.remove(self._taker)
         back = [*self._held.values(), *self._taker.taken]
         self._held = {}
-        self._taker.taken = []  # what was mislaid here is found by now
         self._queue.give_back(back, self._state.clock())
-        if self._state.community and self._single and (mislaid := self._queue.mislay()):
-            asyncio.get_running_loop().call_later(
-                _MISLAID + _EACH_MISLAID * len(mislaid[0].taken), self._find, *mislaid
-            )
-
-    def _find(self, holder: Taker, entry: Entry) -> None:
-        if entry in holder.taken:  # else it was settled or closed meanwhile
-            holder.taken.remove(entry)
-            self._queue.give_back([entry], self._state.clock())
 
     def active(self) -> list[int]:
         if self.closed:
@@ -125,6 +108,8 @@ class Transaction:
         entries, foreign = self._pick(sequences)
         try:
             await how(entries)
+            if self._state.community and not self.closed:
+                self._queue.go_on(self._taker, len(entries), self._state.clock())
         except JournalError as e:
             raise SettlementRefused(f"cannot {verb} messages, the journal failed: {e}") from e
         finally:

@@ -31,6 +31,10 @@ _NOTHING = {
 }
 
 
+def _nobody() -> None:
+    """Told of what comes when nothing is wanted any more."""
+
+
 class _Place(NamedTuple):
     """Where the stream stands in line, and how long it waits there."""
 
@@ -217,6 +221,9 @@ class VisibilityStream:
         elif await self._state.exchange(queue, entry, self._replacement(request)):
             self._held = entry
             return rules.CANNOT_SEND
+        if self._state.community and self._place:
+            self._place.taker.full = _nobody
+            queue.go_on(self._place.taker, 1, self._state.clock())
         return ""
 
     def _replacement(self, request: pb.StreamQueueMessagesRequest) -> pb.QueueMessage:
@@ -276,7 +283,12 @@ class PlainCalls:
             else:
                 self._state.give_up(queue, taker)
             raise
+        taken = list(taker.taken)
+        if self._state.community and not peek and not taker.wants:
+            queue.go_on(taker, 1, self._state.clock())
         queue.leave(taker)
+        queue.give_back(taker.taken[len(taken) :], self._state.clock())
+        taker.taken = taken
         return taker
 
     def _acknowledge(self, queue: Queue, taker: Taker) -> asyncio.Future[None]:

@@ -158,9 +158,10 @@ def run_broker(
     - QueuesUpstream does not end by itself. A waiting Get goes on when
       its stream has ended; with AutoAck what it takes is lost. A
       cancelled plain receive loses what it took.
-    - Of two messages one goes past a consumer that takes them one at a
-      time, to another that holds one; it comes back later. NAckAll and
-      ReQueueAll are in random order.
+    - While others hold messages, what a consumer gives back, and as many
+      messages as it has settled, go to them first: newer ones come before
+      those, some only when the others settle. NAckAll and ReQueueAll are
+      in random order.
 
     Left out are crashes, names that block the server, messages that are stuck after a kill, the limit of 200
     waiting streams, and the end of messages after 24 hours.
