@@ -20,6 +20,8 @@ PYTHON := python3
 endif
 # More than two cores: many tests wait, for a second to pass or a process to end.
 JOBS = 4
+# Most of what is tried on the double waits for whole seconds.
+JOBS_THAT_WAIT = 8
 
 # Some machines set it, and every start of the program would compile it anew: +40 ms each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -49,7 +51,7 @@ demo: .venv/made
 
 test: check .venv-sdk/made node-client
 	$(VENV) -m pytest -n $(JOBS) --dist loadgroup
-	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS) --dist loadgroup -q $(ON_THE_DOUBLE)
+	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS_THAT_WAIT) --dist loadgroup -q $(ON_THE_DOUBLE)
 	KUBEMQ_TEST_FRESH=1 $(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
 
 # What is played in rounds, each with a seed of its own; `make fuzz` plays more of them.

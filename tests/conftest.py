@@ -27,12 +27,20 @@ NewBroker = Callable[..., Broker]
 
 # The environment of the official SDK has no hypothesis; no property is run there.
 with contextlib.suppress(ImportError):
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
     # The same examples in every run: one that fails belongs to the change at hand. `make fuzz` sets the
     # variable, and draws others.
     _TIMES = int(os.environ.get("KUBEMQ_TEST_FUZZ") or 1)
-    settings.register_profile("kubemqctl", derandomize=_TIMES == 1, database=None, max_examples=100 * _TIMES)
+    settings.register_profile(
+        "kubemqctl",
+        derandomize=_TIMES == 1,
+        database=None,
+        max_examples=100 * _TIMES,
+        # How long an example takes says how busy the machine is.
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
     settings.load_profile("kubemqctl")
 
 

@@ -38,7 +38,7 @@ class Listener:
     def __exit__(self, *error: object) -> None:
         self.end()
 
-    def take(self, count: int = 1, timeout: float = 10.0) -> list[Any]:
+    def take(self, count: int = 1, timeout: float = 30.0) -> list[Any]:
         """The next `count` messages; AssertionError with those that came when they do not all."""
         taken: list[Any] = []
         deadline = time.monotonic() + timeout

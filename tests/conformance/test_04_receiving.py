@@ -51,7 +51,7 @@ def test_a_wait_of_0_is_1_second_empty_or_not(stub: Stub, channel: str) -> None:
         with Elapsed() as took:
             assert stub.receive(channel, 2, wait=0).MessagesReceived == there
         took.assert_whole(1)
-        assert took.seconds < 3
+        assert took.seconds < 6
 
 
 @together

@@ -34,7 +34,7 @@ def test_a_wait_of_0_is_1_second(stub: Stub, channel: str) -> None:
     with Elapsed() as took:
         stub.ack_all(channel, wait=0)
     took.assert_whole(1)
-    assert took.seconds < 3
+    assert took.seconds < 6
 
 
 @together

@@ -37,7 +37,7 @@ def test_else_it_waits_the_whole_time_in_milliseconds(stub: Stub, channel: str) 
     with Elapsed() as took:
         answer = stub.downstream().get(channel, 2, wait=1700)
     took.assert_whole(1.7)
-    assert took.seconds < 4
+    assert took.seconds < 7
     assert bodies(answer.Messages) == ["1"]
 
 
@@ -46,7 +46,7 @@ def test_a_wait_below_a_second_is_a_second_also_0(stub: Stub, channel: str) -> N
     with Elapsed() as took:
         stub.downstream().get(channel, wait=0)
     took.assert_whole(1)
-    assert took.seconds < 3
+    assert took.seconds < 6
 
 
 @together

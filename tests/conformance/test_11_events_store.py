@@ -124,11 +124,11 @@ def test_a_name_that_nothing_can_be_stored_under_is_refused(name: str, stub: Stu
 def test_each_start_begins_where_it_says(stub: Stub, channel: str) -> None:
     """Five are stored, a sixth is sent later. There is a silence between the third and the fourth."""
     store(stub, channel, [1, 2, 3])
-    time.sleep(2.5)
+    time.sleep(4.5)
     begun = time.monotonic()
     store(stub, channel, [4, 5])
-    recent = on_store(stub, channel, DELTA, 2, ClientID=f"{stub.client}-recent")
-    assert time.monotonic() - begun < 2, "this machine is too slow to show it"
+    recent = on_store(stub, channel, DELTA, 4, ClientID=f"{stub.client}-recent")
+    assert time.monotonic() - begun < 4, "this machine is too slow to show it"
     with on_store(stub, channel, FIRST, ClientID=f"{stub.client}-first") as listener:
         silence = listener.take(5)[3].Timestamp - SECOND
     starts: list[tuple[Any, int, list[int]]] = [
