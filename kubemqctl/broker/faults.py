@@ -242,16 +242,11 @@ class Faults:
 
     def _stream(self, method: str, work: Any) -> Any:
         async def call(requests: AsyncIterator[bytes], context: Context) -> None:
-            async def struck() -> AsyncIterator[bytes]:
-                async for request in requests:
-                    await self.before(method, context)
-                    yield request
-
             timers = self.cut_later(method, context)
             try:
-                if method not in STREAMS:  # one answer, to a request that is not read by this iterator
+                if method not in STREAMS:  # they have one answer
                     await self.before(method, context)
-                await work(struck(), _Answering(context, self, method))
+                await work(requests, _Answering(context, self, method))
             finally:
                 _cancel(timers)
 
@@ -264,7 +259,7 @@ def _cancel(timers: Iterable[asyncio.TimerHandle]) -> None:
 
 
 class _Answering:
-    """A call's context, of whose answers some are lost."""
+    """A call's context: faults strike what is read of a stream, and its answers."""
 
     def __init__(self, context: Context, faults: Faults, method: str) -> None:
         self._context = context
@@ -273,6 +268,12 @@ class _Answering:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
+
+    async def read(self) -> object:
+        request = await self._context.read()
+        if self._method in STREAMS and isinstance(request, bytes):
+            await self._faults.before(self._method, self._context)
+        return request
 
     async def write(self, answer: bytes) -> None:
         await self._faults.answers(self._method, self._context)

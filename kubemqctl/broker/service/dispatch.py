@@ -69,7 +69,13 @@ def patient(kind: type[M], answer: Callable[[M, Context], Awaitable[bytes]]) -> 
 
     @_released
     async def call(requests: AsyncIterator[bytes], context: Context) -> None:
-        await context.write(await answer(await _read(kind, context), context))
+        request = await _read(kind, context)
+        if request is None:
+            await context.abort(grpc.StatusCode.INTERNAL, "grpc: there is no request")
+            raise AssertionError("unreachable")
+        answered = answer(request, context)
+        del request
+        await context.write(await answered)
 
     return grpc.stream_stream_rpc_method_handler(call)
 
@@ -85,15 +91,14 @@ def unread(answer: Callable[[], Awaitable[bytes]]) -> Handler:
 
 
 def stream(kind: type[M], serve: Callable[[AsyncIterator[M], Context], Awaitable[None]]) -> Handler:
-    """A method with a stream both ways; `serve` writes serialized answers to its context."""
+    """A method with a stream both ways; `serve` writes serialized answers to its context.
+
+    A request is gone when `serve` lets it go, however long the next one is in coming.
+    """
 
     @_released
     async def call(requests: AsyncIterator[bytes], context: Context) -> None:
-        async def parsed() -> AsyncIterator[M]:
-            async for data in requests:
-                yield await _parsed(kind, data, context)
-
-        await serve(parsed(), context)
+        await serve(_requests(kind, context), context)
 
     return grpc.stream_stream_rpc_method_handler(call)
 
@@ -151,12 +156,18 @@ def _refusal(code: grpc.StatusCode, details: str) -> Handler:
     return grpc.stream_stream_rpc_method_handler(refuse)
 
 
-async def _read(kind: type[M], context: Context) -> M:
-    """The request of a stream with one; by `context.read`, for the iterator keeps what it has given."""
+async def _requests(kind: type[M], context: Context) -> AsyncIterator[M]:
+    """The requests of a stream, none of which is kept here; gRPC's own iterator keeps what it gave last."""
+    while (request := await _read(kind, context)) is not None:
+        given = [request]
+        del request
+        yield given.pop()
+
+
+async def _read(kind: type[M], context: Context) -> M | None:
+    """The next request of a stream; None when no more come."""
     data = await context.read()
-    if not isinstance(data, bytes):  # the client is done
-        await context.abort(grpc.StatusCode.INTERNAL, "grpc: there is no request")
-    return await _parsed(kind, data, context)
+    return await _parsed(kind, data, context) if isinstance(data, bytes) else None
 
 
 async def _parsed(kind: type[M], data: bytes, context: Context) -> M:

@@ -152,6 +152,7 @@ class EventCalls:
         try:
             async for event in events:
                 await self._take(event, outcomes)
+                del event
             await outcomes.put(None)
             await answering
         finally:

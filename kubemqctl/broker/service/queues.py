@@ -164,6 +164,7 @@ class QueueMethods:
             else:
                 answer.IsError, answer.Error = True, rules.NO_MESSAGES
             await context.write(answer.SerializeToString())
+            del request, answer
         if self._state.community:
             await asyncio.Event().wait()
 

@@ -103,8 +103,15 @@ def refused_messages(stub: Stub) -> None:
             stub.call(method, message)
 
 
+def idle_streams(stub: Stub) -> None:
+    """Streams that stay open behind a great request each; that is no attack, but how SDKs publish."""
+    great = pb.QueuesUpstreamRequest(Messages=[pb.QueueMessage(ClientID="me", Body=bytes(10 << 20))])
+    for stream in [stub.exchange("QueuesUpstream") for _ in range(20)]:
+        assert stream.ask(great).Results[0].IsError
+
+
 @pytest.mark.parametrize(
-    "attack", [long_names, unread_answers, great_pings, pending_commands, refused_messages]
+    "attack", [long_names, unread_answers, great_pings, pending_commands, refused_messages, idle_streams]
 )
 def test_memory_stays(attack: Callable[[Stub], None], new_broker: NewBroker) -> None:
     broker = new_broker()
