@@ -102,6 +102,8 @@ class Stream(Generic[Q, R]):
         # One answer may lie here. What follows is left with the connection, which soon takes no more.
         self._room = threading.Semaphore(1)
         self._closed = False
+        self.ended_well = False
+        """Whether the server has ended it, with the status OK."""
         with translated(address):
             self._call = start(iter(self._requests.get, None))
         threading.Thread(target=self._listen, name="answers", daemon=True).start()
@@ -156,6 +158,7 @@ class Stream(Generic[Q, R]):
                         break
                     self._put(answer)
                     del answer  # until the next one comes, somebody else may be done with it
+            self.ended_well = not self._closed
             end: Exception = ConnectionLost(f"{self._address} ended the stream")
         except Exception as e:
             # Whatever it is, nobody would hear of it in this thread.

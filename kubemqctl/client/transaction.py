@@ -1,6 +1,10 @@
 """StreamQueueMessage: one message, held by one stream for as long as its visibility lasts.
 
 Every decision waits for its answer: a stream that ends right behind an ack loses it. Seconds everywhere.
+
+Server 2.4.0 ends the stream, with the status OK, once the message is settled, once its visibility or the
+wait for it is over, and never else. When it is busy it does so, one time in 50, before its last answer has
+gone out: then that end is the answer.
 """
 
 from __future__ import annotations
@@ -11,12 +15,14 @@ from collections.abc import Callable
 
 from kubemqctl.client.connection import CALL_TIMEOUT, Client
 from kubemqctl.client.error_translation import server_error
-from kubemqctl.model.errors import KubemqctlError, NothingArrived
+from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
 
 EXPIRED = "visibility-expired"
+# A stream that ends in good order so many seconds before a time is over was not ended by that.
+EARLY = 0.5
 
 
 class Transaction:
@@ -41,12 +47,16 @@ class Transaction:
     def receive(self, channel: str, visibility: int, wait: int) -> None:
         """Ask for a message; `look` brings it."""
         self._visibility = visibility
+        self._waits_until = time.monotonic() + wait
         self._send(pb.ReceiveMessage, Channel=channel, VisibilitySeconds=visibility, WaitTimeSeconds=wait)
 
     def look(self) -> Received | None:
         """The message, if it came since the last look. Raises what ended the stream meanwhile."""
         while self._stream.has_news:
-            answer = self._stream.answer(CALL_TIMEOUT)
+            try:
+                answer = self._stream.answer(CALL_TIMEOUT)
+            except ConnectionLost as e:
+                raise self._end(e) from e
             self._note(answer)
             if answer.HasField("Message"):
                 return self._hold(convert.received(answer.Message))
@@ -107,7 +117,12 @@ class Transaction:
         request_id = self._send(kind, **fields)
         deadline = time.monotonic() + CALL_TIMEOUT
         while True:
-            answer = self._stream.answer(max(0.0, deadline - time.monotonic()))
+            try:
+                answer = self._stream.answer(max(0.0, deadline - time.monotonic()))
+            except ConnectionLost as e:
+                if kind != pb.ModifyVisibility and self._stream.ended_well and self._is_visible:
+                    return
+                raise self._end(e) from e
             self._note(answer)
             if answer.RequestID == request_id:
                 return
@@ -119,6 +134,19 @@ class Transaction:
             raise self._error(answer.Error)
         if until is not None:
             self.visible_until = until
+
+    @property
+    def _is_visible(self) -> bool:
+        return time.monotonic() < self.visible_until - EARLY
+
+    def _end(self, error: ConnectionLost) -> KubemqctlError:
+        """What a stream that has ended tells."""
+        if not self._stream.ended_well:
+            return error
+        if not self._sequence:
+            is_early = time.monotonic() < self._waits_until - EARLY
+            return error if is_early else NothingArrived(error.message)
+        return error if self._is_visible else TimedOut("the visibility ran out", code=EXPIRED)
 
     def _error(self, text: str) -> KubemqctlError:
         error = server_error(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts
 from tests.conftest import NewBroker
+from tests.support.fake_server import fake_server
 from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.waiting import until
@@ -293,3 +296,65 @@ def test_a_stop_that_reaches_the_handler_too_makes_no_failure(
     assert ended.code == 143
     assert "given back" in ended.err
     assert stub.info(elsewhere).Info.Waiting == 0
+
+
+# ---- a server that ends the stream in good order, and has not answered: 2.4.0 does when it is busy ----
+
+
+def ending_without_an_answer(requests: Iterator[Any]) -> Iterator[Any]:
+    """A queue of one message, of which the stream says nothing more."""
+    request = next(requests)
+    answer = pb.StreamQueueMessagesResponse(RequestID=request.RequestID)
+    answer.StreamRequestTypeData = pb.ReceiveMessage
+    answer.Message.MessageID, answer.Message.Channel, answer.Message.Body = "1", "q", b"a"
+    answer.Message.Attributes.Sequence = 1
+    yield answer
+    next(requests)
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome"),
+    [
+        ("--ack", "acked"),
+        ("--reject", "rejected"),
+        ("--resend=other", "resent"),
+        ("--modify --body=b", "modified"),
+    ],
+)
+def test_that_the_stream_ends_well_is_an_answer_too(
+    decision: str, outcome: str, run: Run, channel: str
+) -> None:
+    with fake_server(StreamQueueMessage=ending_without_an_answer) as address:
+        done = run("queue", "tx", channel, *decision.split(), address=address)
+    assert (done.code, done.out, f"message 1 {outcome}" in done.err) == (0, b"a", True), done.err
+
+
+@pytest.mark.parametrize(
+    ("lines", "visibility", "code", "words"),
+    [
+        (b"extend 1m\n", "30s", 5, "it is unknown whether message 1 was extended"),
+        (b"ack\n", "1s", 6, "the visibility of message 1 ran out before it was acked"),
+    ],
+)
+def test_an_end_that_may_have_another_reason_is_none(
+    lines: bytes, visibility: str, code: int, words: str, run: Run, channel: str
+) -> None:
+    def late(requests: Iterator[Any]) -> Iterator[Any]:
+        yield from ending_without_an_answer(requests)
+        time.sleep(0.7 if visibility == "1s" else 0)
+
+    with fake_server(StreamQueueMessage=late) as address:
+        done = run("queue", "tx", channel, "--visibility", visibility, stdin=lines, address=address)
+    assert (done.code, words in done.err) == (code, True), done.err
+
+
+def test_a_wait_that_ends_well_without_an_answer_has_brought_nothing(run: Run, channel: str) -> None:
+    def nothing(requests: Iterator[Any]) -> Iterator[Any]:
+        next(requests)
+        time.sleep(1)
+        yield from ()
+
+    with fake_server(StreamQueueMessage=nothing) as address:
+        assert run("queue", "tx", channel, "--ack", address=address).code == 6
+    with fake_server(StreamQueueMessage=lambda _: iter(())) as address:
+        assert run("queue", "tx", channel, "--ack", address=address).code == 5

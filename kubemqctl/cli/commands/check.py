@@ -49,11 +49,13 @@ def check(
     Without a name the server alone is looked at. EXPR is a condition, such as 'waiting>100' or
     'oldest>=10m', on waiting, messages, bytes, subscribers, oldest (the age of the first message) and
     round_trip. The exit code is 11 if one holds or cannot be judged, and if a queue does not exist.
+    Servers count the last consumer of a queue among its subscribers after it has gone: that nobody reads
+    is seen by 'oldest'.
 
     Examples:
       kubemqctl check --critical 'round_trip>500ms'
       kubemqctl check queue orders mails --warn 'waiting>100' --critical 'oldest>1h'
-      kubemqctl check queue orders --critical 'subscribers<1' --nagios
+      kubemqctl check queue orders --critical 'oldest>10m' --nagios
     """
     from kubemqctl.messaging import channel_checks as checks
 
