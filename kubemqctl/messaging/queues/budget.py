@@ -32,6 +32,7 @@ class ReceiveBudget:
         self.over = False
         self.taken = 0
         self.uncounted = 0  # what the server counted and did not give
+        self.newer = 0  # messages that the last Get brought, and that are not wanted
         self.last_sequence: int | None = None
         self._options = options
         self._left = options.most
@@ -105,6 +106,7 @@ class ReceiveBudget:
         message, or newer ones than are wanted: servers may give those first while others settle theirs.
         """
         self._answered = True
+        self.newer = empty.newer
         if empty.newer:
             self._resume_at = time.monotonic() + SHORTEST_PAUSE
             if counted is not None:
@@ -125,13 +127,15 @@ class ReceiveBudget:
             self._doubted_since = now
         if counted <= 0 or now - self._doubted_since >= DOUBT:
             self.over = True
-            self.uncounted = max(0, counted)
+            # Of more newer messages than one Get brings there is no telling.
+            self.uncounted = 0 if self.newer else max(0, counted)
 
     def came(self) -> bool:
         """One message more; whether it is wanted."""
         if self.over:
             return False
         self.taken += 1
+        self.newer = 0
         self._expiring.ended()
         self._doubted_since = None
         if self._left is not None:

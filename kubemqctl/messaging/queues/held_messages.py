@@ -160,6 +160,7 @@ class HeldMessages:
         self._asking: OpenBatch | None = None
         self._asked_at = 0.0
         self._count = self._most = 1 << 30
+        self._want = 1
         self._wait = 0.0
         self._upto: int | None = None
         self._again = False
@@ -181,13 +182,13 @@ class HeldMessages:
 
     # --- taking ---
 
-    def ask(self, count: int, wait: float, upto: int | None) -> None:
+    def ask(self, count: int, want: int, wait: float, upto: int | None) -> None:
         """Begin to wait for `count` messages, for a round at most (seconds).
 
-        What has a sequence over `upto` is given back at once.
+        What has a sequence over `upto` is given back at once, and then what is more than `want`.
         """
         self._asking = self._free.pop() if self._free else OpenBatch(self._open())
-        self._upto, self._again, self._wait = upto, False, min(wait, ROUND)
+        self._want, self._upto, self._again, self._wait = want, upto, False, min(wait, ROUND)
         self._begin_get(min(count, self._most))
 
     def _begin_get(self, count: int) -> None:
@@ -215,7 +216,7 @@ class HeldMessages:
             self._give_back(held)
             if wanted:
                 self._again = True
-                self._begin_get(len(wanted))
+                self._begin_get(min(len(wanted), self._want))
                 return None
         batch, self._asking = self._asking, None
         if not wanted:

@@ -199,8 +199,10 @@ class Worker:
         budget.look()
         if budget.over or budget.pause or self._forwarder.is_full:
             return
-        count = self._how_many(budget.want(handler.concurrency, self._running))
-        self._held_messages.ask(count, max(0.0, budget.time_left()), budget.last_sequence)
+        want = budget.want(handler.concurrency, self._running)
+        # Behind newer messages there may be older ones: all that waits tells.
+        count = self._how_many(MOST_IN_HAND if budget.newer else want)
+        self._held_messages.ask(count, want, max(0.0, budget.time_left()), budget.last_sequence)
 
     def _how_many(self, want: int) -> int:
         """As many as are there, so that the answer comes at once; one where none is known to be."""
