@@ -79,6 +79,16 @@ def test_without_a_count_one_message_is_handled(run: Run, stub: Stub, channel: s
     assert left(stub, channel) == ["2"]
 
 
+def test_a_run_without_time_asks_once_and_handles_what_that_brings(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    fill(stub, channel, 2)
+    done = run("queue", "receive", channel, "--for", "0s", "--", "cat")
+    assert (done.code, done.out) == (0, b"1")
+    assert "given back" not in done.err
+    assert left(stub, channel) == ["2"]
+
+
 def test_nothing_arriving_is_6(run: Run, channel: str) -> None:
     assert run("queue", "receive", channel, "--", "cat").code == 6
 

@@ -31,6 +31,7 @@ class ReceiveBudget:
     def __init__(self, options: ReceiveOptions) -> None:
         self.over = False
         self.taken = 0
+        self.was_answered = False
         self.uncounted = 0  # what the server counted and did not give
         self.newer = 0  # messages that the last Get brought, and that are not wanted
         self.last_sequence: int | None = None
@@ -60,6 +61,11 @@ class ReceiveBudget:
         """Seconds until the run is over, whatever comes."""
         lasting = self._options.lasting
         return math.inf if lasting is None else self._began + lasting - time.monotonic()
+
+    @property
+    def time_is_up(self) -> bool:
+        """Whether the run has lasted as long as it may, and the server was asked."""
+        return self.was_answered and self.time_for_all <= 0
 
     @property
     def pause(self) -> float:
@@ -105,7 +111,7 @@ class ReceiveBudget:
         None where it was not asked, as nothing is concluded yet. A Get that came back early met an expired
         message, or newer ones than are wanted: servers may give those first while others settle theirs.
         """
-        self._answered = True
+        self._answered = self.was_answered = True
         self.newer = empty.newer
         if empty.newer:
             self._resume_at = time.monotonic() + SHORTEST_PAUSE
@@ -134,6 +140,7 @@ class ReceiveBudget:
         """One message more; whether it is wanted."""
         if self.over:
             return False
+        self.was_answered = True
         self.taken += 1
         self.newer = 0
         self._expiring.ended()

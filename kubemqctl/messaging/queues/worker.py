@@ -152,7 +152,7 @@ class Worker:
         """Begin the end when it is time, and make an end when the grace is over."""
         if not self._running:
             self.budget.look()
-        if self.budget.time_for_all <= 0:
+        if self.budget.time_is_up:
             self._begin_no_more()
         if self._stop:
             self._hurry()
