@@ -31,7 +31,7 @@ class ReceiveBudget:
     def __init__(self, options: ReceiveOptions) -> None:
         self.over = False
         self.taken = 0
-        self.was_answered = False
+        self.has_asked = False  # whatever came of it
         self.uncounted = 0  # what the server counted and did not give
         self.newer = 0  # messages that the last Get brought, and that are not wanted
         self.last_sequence: int | None = None
@@ -65,7 +65,7 @@ class ReceiveBudget:
     @property
     def time_is_up(self) -> bool:
         """Whether the run has lasted as long as it may, and the server was asked."""
-        return self.was_answered and self.time_for_all <= 0
+        return self.has_asked and self.time_for_all <= 0
 
     @property
     def pause(self) -> float:
@@ -111,7 +111,7 @@ class ReceiveBudget:
         None where it was not asked, as nothing is concluded yet. A Get that came back early met an expired
         message, or newer ones than are wanted: servers may give those first while others settle theirs.
         """
-        self._answered = self.was_answered = True
+        self._answered = self.has_asked = True
         self.newer = empty.newer
         if empty.newer:
             self._resume_at = time.monotonic() + SHORTEST_PAUSE
@@ -140,7 +140,7 @@ class ReceiveBudget:
         """One message more; whether it is wanted."""
         if self.over:
             return False
-        self.was_answered = True
+        self.has_asked = True
         self.taken += 1
         self.newer = 0
         self._expiring.ended()

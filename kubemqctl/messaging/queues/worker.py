@@ -367,6 +367,7 @@ class Worker:
         if not self._in_trouble:
             self._run.note(f"{error.message}; trying again")
         self._lost, self._in_trouble = error, True
+        self.budget.has_asked = True
         self.budget.resumed()
 
     def _there_again(self) -> None:
