@@ -1,4 +1,4 @@
-"""The npm client kubemq-js beside our broker: another gRPC stack, grpc-js, and other habits."""
+"""The npm client kubemq-js beside our broker, or another: another gRPC stack, grpc-js, and other habits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import NewBroker
 from tests.support.program import environment
-from tests.support.server import Broker, start_broker
+from tests.support.server import Broker
 
 _ROOT = Path(__file__).parents[2]
 # Read before the fixtures clear every KUBEMQ_* variable.
@@ -23,7 +23,6 @@ _PEER = Path(__file__).with_name("kubemq_js_peer.js")
 _NODE = shutil.which("node")
 
 pytestmark = [
-    pytest.mark.builtin,
     pytest.mark.skipif(not _NODE, reason="there is no node"),
     pytest.mark.skipif(
         not (_MODULES / "kubemq-js").is_dir(), reason=f"no kubemq-js in {_MODULES}: make .venv-node/made"
@@ -33,21 +32,14 @@ pytestmark = [
 Ask = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def js_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    server = start_broker(tmp_path_factory.mktemp("broker"))
-    yield server
-    server.stop()
-
-
 @pytest.fixture
-def ask(js_broker: Broker, channel: str) -> Ask:
+def ask(broker: Broker, channel: str) -> Ask:
     """ask(SCENARIO): what a scenario of the peer saw, on a channel of the test's own."""
 
     def run(scenario: str, address: str = "") -> Any:
         assert _NODE
         env = environment("", {"NODE_PATH": str(_MODULES)})
-        command = [_NODE, str(_PEER), address or js_broker.address, scenario, channel]
+        command = [_NODE, str(_PEER), address or broker.address, scenario, channel]
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
@@ -84,6 +76,7 @@ def test_a_query_is_answered(ask: Ask) -> None:
     assert ask("query") == {"executed": True, "body": "ASK", "metadata": "m"}
 
 
+@pytest.mark.builtin
 def test_a_wrong_token_is_refused_with_a_text(ask: Ask, new_broker: NewBroker, tmp_path: Path) -> None:
     (tmp_path / "token").write_text("right")
     (tmp_path / "token").chmod(0o600)

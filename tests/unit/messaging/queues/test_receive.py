@@ -246,9 +246,17 @@ def test_names_that_the_server_trims_cost_no_message(
     stub.fill(name, 50)
     if rival:
         stub.fill(f"{channel}x", 7)
-    with fake_server(broker.address, QueuesInfo=trimming(stub)) as address:
+    asked: list[Any] = []
+    trim = trimming(stub)
+
+    def counted(request: Any) -> Any:
+        asked.append(request)
+        return trim(request)
+
+    with fake_server(broker.address, QueuesInfo=counted) as address:
         result = run("queue", "receive", name, "--all", address=address)
     assert result.out == b"".join(b"%d\n" % n for n in range(1, 51))
+    assert not rival or len(asked) < 10, "what cannot be told is asked once"
 
 
 # --- a server that stops answering ---
