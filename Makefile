@@ -18,10 +18,11 @@ endif
 ifeq ($(PYTHON),)
 PYTHON := python3
 endif
-# More than two cores: many tests wait, for a second to pass or a process to end.
-JOBS = 4
-# Most of what is tried on the double waits for whole seconds.
+# Three times as many as cores that we count on: most tests wait, for a second to pass or a process to end.
+JOBS = 6
+# Most of what is tried on the double waits for whole seconds, and what `make fuzz` does waits for nothing.
 JOBS_THAT_WAIT = 8
+JOBS_THAT_COMPUTE = 4
 
 # Some machines set it, and every start of the program would compile it anew: +40 ms each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -59,8 +60,8 @@ ROUNDS = tests/faults/test_seeded_faults.py tests/faults/test_broken_networks.py
 
 # Each property by itself takes longer than a test usually may.
 fuzz: .venv/made
-	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz $(ROUNDS) -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
-	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz $(ROUNDS) -n $(JOBS_THAT_COMPUTE) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS_THAT_COMPUTE) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made
 	$(VENV) -m ruff format --check
