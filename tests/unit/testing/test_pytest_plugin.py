@@ -71,7 +71,13 @@ def test_a_conftest_can_give_the_broker_options(tmp_path: Path) -> None:
         "def kubemq_broker_options():\n"
         "    return {'ephemeral': True}\n"
     )
-    code = "def test_it(kubemq_broker):\n    assert 'keeping messages in memory only' in kubemq_broker.log\n"
+    # It says so just behind the moment at which it is ready.
+    code = (
+        "import time\n\n\n"
+        "def test_it(kubemq_broker):\n"
+        "    while 'keeping messages in memory only' not in kubemq_broker.log:\n"
+        "        time.sleep(0.01)\n"
+    )
     assert "1 passed" in run_tests(tmp_path, code)
 
 

@@ -325,14 +325,16 @@ def pids_in(folder: Path) -> list[int]:
 
 
 def test_one_over_its_time_is_asked_to_end() -> None:
-    outcome = outcome_of(command("sh", "-c", "trap 'echo asked; exit 5' TERM; sleep 30 & wait"), timeout=0.3)
+    # Time enough for a busy machine to come to the trap.
+    asked = command("sh", "-c", "trap 'echo asked; exit 5' TERM; sleep 30 & wait")
+    outcome = outcome_of(asked, timeout=1.5, kill_after=20)
     assert (outcome.ending, outcome.exit_code, outcome.stdout) == ("timed-out", 5, b"asked\n")
-    assert outcome.seconds >= 0.3
+    assert outcome.seconds >= 1.5
     assert outcome._replace(seconds=0.31).failure == "the handler was stopped after 300ms"
 
 
 def test_one_that_does_not_listen_is_killed_with_all_it_started(stubborn: Executable, tmp_path: Path) -> None:
-    outcome = outcome_of(stubborn, timeout=0.5, kill_after=0.1)
+    outcome = outcome_of(stubborn, timeout=1.5, kill_after=0.1)
     assert (outcome.ending, outcome.exit_code) == ("timed-out", 137)
     pids = pids_in(tmp_path)
     until(lambda: not any(map(is_alive, pids)), "all of them gone")
@@ -342,9 +344,9 @@ def test_a_child_that_outlives_a_handler_over_its_time_is_killed_too(tmp_path: P
     script = (
         f"(trap '' TERM; exec sleep 60) & echo $! > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pids; wait"
     )
-    outcome = outcome_of(command("sh", "-c", script), timeout=0.5, kill_after=10)
+    outcome = outcome_of(command("sh", "-c", script), timeout=1.5, kill_after=30)
     assert outcome.ending == "timed-out"
-    assert outcome.seconds < 5
+    assert outcome.seconds < 15
     pids = pids_in(tmp_path)
     until(lambda: not any(map(is_alive, pids)), "all of them gone")
 
