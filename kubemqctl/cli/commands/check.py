@@ -50,7 +50,7 @@ def check(
     'oldest>=10m', on waiting, messages, bytes, subscribers, oldest (the age of the first message) and
     round_trip. The exit code is 11 if one holds or cannot be judged, and if a queue does not exist.
     Servers count the last consumer of a queue among its subscribers after it has gone: that nobody reads
-    is seen by 'oldest'.
+    is seen by 'oldest', for which the first message is looked at as `queue peek` does it.
 
     Examples:
       kubemqctl check --critical 'round_trip>500ms'

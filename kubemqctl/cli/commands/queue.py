@@ -239,7 +239,8 @@ def peek(
     what does not match is neither printed nor counted. Messages that are held by other consumers or still
     delayed are not visible. To show more than 1024 messages, they are taken in a transaction that is
     then rolled back: order, sequences and receive counts stay the same, but in the meantime other
-    consumers do not see them.
+    consumers do not see them. On KubeMQ's community server, what is looked at while another consumer holds
+    messages of the queue can be out of everybody's reach until that one is done.
 
     Examples:
       kubemqctl queue peek orders
