@@ -3,8 +3,8 @@
 Every decision waits for its answer: a stream that ends right behind an ack loses it. Seconds everywhere.
 
 Server 2.4.0 ends the stream, with the status OK, once the message is settled, once its visibility or the
-wait for it is over, and never else. When it is busy it does so, one time in 50, before its last answer has
-gone out: then that end is the answer.
+wait for it is over. When it is busy it does so, one time in 50, before its last answer has gone out: then
+that end is the answer. Shutting down it may end it so too, having refused; then it refuses a peek as well.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from collections.abc import Callable
 
 from kubemqctl.client.connection import CALL_TIMEOUT, Client
 from kubemqctl.client.error_translation import server_error
+from kubemqctl.client.queues import peek
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut
+from kubemqctl.model.limits import MIN_GET_WAIT
 from kubemqctl.model.messages import Message, Received
 from kubemqctl.wire import convert
 from kubemqctl.wire import kubemq_pb2 as pb
@@ -46,6 +48,7 @@ class Transaction:
 
     def receive(self, channel: str, visibility: int, wait: int) -> None:
         """Ask for a message; `look` brings it."""
+        self._channel = channel
         self._visibility = visibility
         self._waits_until = time.monotonic() + wait
         self._send(pb.ReceiveMessage, Channel=channel, VisibilitySeconds=visibility, WaitTimeSeconds=wait)
@@ -120,12 +123,22 @@ class Transaction:
             try:
                 answer = self._stream.answer(max(0.0, deadline - time.monotonic()))
             except ConnectionLost as e:
-                if kind != pb.ModifyVisibility and self._stream.ended_well and self._is_visible:
+                if kind != pb.ModifyVisibility and self._was_done():
                     return
                 raise self._end(e) from e
             self._note(answer)
             if answer.RequestID == request_id:
                 return
+
+    def _was_done(self) -> bool:
+        """Whether a stream that ended without an answer is one: in time, and the server serves on."""
+        if not (self._stream.ended_well and self._is_visible):
+            return False
+        try:
+            peek(self._client, self._channel, 1, MIN_GET_WAIT)
+        except KubemqctlError:
+            return False
+        return True
 
     def _note(self, answer: pb.StreamQueueMessagesResponse) -> None:
         """Raise the error that `answer` tells; a visibility that ran out has the id of any request."""

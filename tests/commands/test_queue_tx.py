@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import bodies, counts
 from tests.conftest import NewBroker
-from tests.support.fake_server import fake_server
+from tests.support.fake_server import Abort, fake_server
 from tests.support.program import Run, Start, Started
 from tests.support.raw_grpc import Stub
 from tests.support.waiting import until
@@ -324,9 +325,23 @@ def ending_without_an_answer(requests: Iterator[Any]) -> Iterator[Any]:
 def test_that_the_stream_ends_well_is_an_answer_too(
     decision: str, outcome: str, run: Run, channel: str
 ) -> None:
-    with fake_server(StreamQueueMessage=ending_without_an_answer) as address:
+    with fake_server(
+        StreamQueueMessage=ending_without_an_answer,
+        ReceiveQueueMessages=lambda _: pb.ReceiveQueueMessagesResponse(),
+    ) as address:
         done = run("queue", "tx", channel, *decision.split(), address=address)
     assert (done.code, done.out, f"message 1 {outcome}" in done.err) == (0, b"a", True), done.err
+
+
+def test_a_server_that_is_shutting_down_ends_the_stream_so_too_and_has_done_nothing(
+    run: Run, channel: str
+) -> None:
+    def refuse(_: Any) -> Any:
+        raise Abort(grpc.StatusCode.UNKNOWN, "Error 409: server is in shutdown mode")
+
+    with fake_server(StreamQueueMessage=ending_without_an_answer, ReceiveQueueMessages=refuse) as address:
+        done = run("queue", "tx", channel, "--ack", address=address)
+    assert (done.code, "it is unknown whether message 1 was acked" in done.err) == (5, True), done.err
 
 
 @pytest.mark.parametrize(
