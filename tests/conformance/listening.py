@@ -29,6 +29,8 @@ class Listener:
         if not SILENT:  # there the first sign is an event or the end, which `_read` sees
             threading.Thread(target=self._await_sign, daemon=True).start()
         threading.Thread(target=self._read, daemon=True).start()
+        if SILENT:
+            stub.ping()  # behind it on the same connection: a busy server has read it then
         assert self._live.wait(_SURELY_LIVE) or SILENT, "no sign that the subscription is live"
         assert not self._ended.is_set(), f"refused: {self.call.code()}: {self.call.details()}"
 
