@@ -199,7 +199,11 @@ def test_messages_too_great_for_one_answer_are_shown_all_the_same(run: Run, stub
         stub.send(channel, b"%d" % n + great)
     result = run("queue", "peek", channel, "--all", timeout=60)
     assert (result.code, result.out) == (0, b"".join(b"%d" % n + great + b"\n" for n in range(7)))
-    assert [m.Attributes.ReceiveCount for m in stub.downstream().get(channel, 3).Messages] == [1, 1, 1]
+    assert [m.Attributes.ReceiveCount for m in stub.downstream().get(channel, 3, wait=20_000).Messages] == [
+        1,
+        1,
+        1,
+    ]
 
 
 def test_great_messages_behind_many_small_ones_are_shown_too(run: Run, stub: Stub, channel: str) -> None:
