@@ -17,6 +17,8 @@ from kubemqctl.messaging.queues.receive_options import (
 
 MOST_IN_HAND = 500
 """Messages that a worker takes at most; slow handlers leave what they do not need to other workers."""
+SLOW = 1.0
+"""Seconds that a handler takes, when one that was quick before has become slow."""
 DOUBT = 1.0
 """Seconds for which a queue is asked on that gives nothing although its server counts messages in it."""
 
@@ -74,10 +76,24 @@ class ReceiveBudget:
 
     def want(self, concurrency: int, running: int) -> int:
         """How many to ask for: as many as were finished in the last second, but what handlers run."""
+        want = self._pace(concurrency) - running
+        return max(1, want if self._left is None else min(want, self._left))
+
+    def _pace(self, concurrency: int) -> int:
         while self._finished and self._finished[0] < time.monotonic() - 1.0:
             self._finished.popleft()
-        want = min(max(concurrency, len(self._finished)), MOST_IN_HAND) - running
-        return max(1, want if self._left is None else min(want, self._left))
+        return min(max(concurrency, len(self._finished)), MOST_IN_HAND)
+
+    def hoards(self, waiting: int, seconds: float, concurrency: int) -> bool:
+        """Whether too many wait here, once a handler took so long: others may have time for them."""
+        return seconds >= SLOW and waiting > 2 * self._pace(concurrency)
+
+    def gave_back(self, count: int) -> None:
+        """So many that came are to come again, here or elsewhere."""
+        self.taken -= count
+        if self._left is not None:
+            self._left += count
+        self.over = False
 
     def look(self) -> None:
         """See whether it is over."""

@@ -48,6 +48,8 @@ class HeldMessage:
 
 
 RETURN = Settlement("return")
+TO_OTHERS = Settlement("return", "to others")
+"""The run goes on, and may take it again."""
 
 
 class EmptyGet(NamedTuple):

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from kubemqctl.messaging.queues.decisions import OUTCOMES
 from kubemqctl.messaging.queues.failing import SENT_ON
 from kubemqctl.messaging.queues.forwarding import Forwarder
-from kubemqctl.messaging.queues.held_messages import RETURN, Concluded, HeldMessage, HeldMessages
+from kubemqctl.messaging.queues.held_messages import RETURN, TO_OTHERS, Concluded, HeldMessage, HeldMessages
 from kubemqctl.model.messages import Received
 
 
@@ -65,7 +65,8 @@ class SettlementQueue:
             self._held_messages.settle(work)
         for concluded in self._held_messages.look():
             work = concluded.work
-            if not concluded.error and not (work.is_again and work.decision.kind in ("retry", "reject")):
+            is_again = work.is_again and work.decision.kind in ("retry", "reject")
+            if not (concluded.error or is_again or work.decision == TO_OTHERS):
                 self.outcomes[OUTCOMES[work.decision.kind]] += 1
             self._concluded(concluded)
 

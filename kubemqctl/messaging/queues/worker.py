@@ -22,6 +22,7 @@ from kubemqctl.messaging.queues.forwarding import Forwarder
 from kubemqctl.messaging.queues.handled_output import HandledOutput
 from kubemqctl.messaging.queues.held_messages import (
     RETURN,
+    TO_OTHERS,
     Concluded,
     EmptyGet,
     HeldMessage,
@@ -93,8 +94,7 @@ class Worker:
 
     def run(self) -> None:
         """See the class."""
-        handler = self._handler
-        self._pool = pool_of(handler, self._wakeup.notify, self._run.environ)
+        self._pool = pool_of(self._handler, self._wakeup.notify, self._run.environ)
         with self._pool:
             try:
                 if self._options.everything and (depth := self._calls.depth()) and depth.is_sure:
@@ -163,8 +163,13 @@ class Worker:
     def _begin_no_more(self) -> None:
         """Take no more, and give back what is in hand and not begun."""
         self.budget.over = self._ending = True
+        self._leave_waiting(RETURN)
+
+    def _leave_waiting(self, decision: Settlement) -> None:
         while self._waiting:
-            self.settlements.add(self._waiting.popleft())
+            work = self._waiting.popleft()
+            work.decision = decision
+            self.settlements.add(work)
 
     def _hurry(self) -> None:
         """As above; what runs has the grace, and what waits for a handler that is not ready goes back."""
@@ -194,10 +199,9 @@ class Worker:
         if self._running >= handler.concurrency or in_hand >= MOST_IN_HAND:
             return
         # Server 2.4.0 gives messages out of order while one of another Get is held.
-        if not self._running and self._held_messages.settling:
-            return
+        is_settling = not self._running and self._held_messages.settling
         budget.look()
-        if budget.over or budget.pause or self._forwarder.is_full:
+        if is_settling or budget.over or budget.pause or self._forwarder.is_full:
             return
         want = budget.want(handler.concurrency, self._running)
         # Behind newer messages there may be older ones: all that waits tells.
@@ -261,14 +265,9 @@ class Worker:
             self._numbers += 1
             self._running += 1
             self._works[self._numbers] = work
-            handler = self._handler
+            h = self._handler
             run = task(
-                self._numbers,
-                work.message,
-                handler.input,
-                handler.timeout,
-                prefix=handler.prefix,
-                persistent=handler.persistent,
+                self._numbers, work.message, h.input, h.timeout, prefix=h.prefix, persistent=h.persistent
             )
             if (id := first_id(work.message)) != work.message.id:
                 run = run._replace(variables={**run.variables, "KUBEMQ_ID": id})
@@ -280,6 +279,9 @@ class Worker:
         for outcome in self._pool.ended():
             self._running -= 1
             self.budget.finished()
+            if self.budget.hoards(len(self._waiting), outcome.seconds, self._handler.concurrency):
+                self.budget.gave_back(len(self._waiting))
+                self._leave_waiting(TO_OTHERS)
             if self._on_fail.settlement.kind == "return" and not outcome.ok and outcome.retry is None:
                 self._begin_no_more()
             self._delay.put(outcome)

@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from pathlib import Path
 
 import grpc
 import pytest
 
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.queues import budget, worker
+from kubemqctl.messaging.queues.budget import ReceiveBudget
 from kubemqctl.messaging.queues.decisions import Settlement
 from kubemqctl.messaging.queues.failing import OnFail
 from kubemqctl.messaging.queues.held_messages import worker_calls
@@ -94,3 +96,38 @@ def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> Non
     os.close(null)
     assert 2 <= len(asked) <= 8
     assert len([text for text in run.said if "trying again" in text]) == 1
+
+
+def test_what_is_in_hand_when_handlers_become_slow_is_left_to_others(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def want(self: ReceiveBudget, concurrency: int, running: int) -> int:
+        asked.append(1 if asked else 20)
+        return asked[-1]
+
+    monkeypatch.setattr(ReceiveBudget, "want", want)
+    monkeypatch.setattr(budget, "SLOW", 0.0)
+    stub.fill(channel, 20)
+    go_on = tmp_path / "go-on"
+    script = f"read n; touch {tmp_path}/$n; [ $n = 1 ] || while ! [ -e {go_on} ]; do sleep 0.05; done"
+    run, stop = Quiet(dict(os.environ)), StopSignal()
+    wish = ReceiveOptions(channel, most=None, everything=True)
+    handler = HandlerOptions(find(["sh", "-c", script], os.environ), 1, None, "body", 1.0)
+    null = os.open(os.devnull, os.O_WRONLY)
+    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
+        calls = worker_calls(client, channel, wakeup.notify)
+        works = Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup)
+        thread = threading.Thread(target=works.run)
+        thread.start()
+        until((tmp_path / "2").exists, "the second one is worked on")
+        other = stub.downstream()
+        got = other.get(channel, 18, wait=15_000)
+        assert [m.Body for m in got.Messages] == [b"%d" % n for n in range(3, 21)]
+        other.settle(pb.CloseByClient, got.TransactionId)
+        go_on.touch()
+        thread.join(20)
+    os.close(null)
+    assert works.settlements.outcomes["acked"] == works.judge.handled == 20
+    assert not works.settlements.outcomes["returned"]
