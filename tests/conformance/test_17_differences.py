@@ -210,8 +210,9 @@ def test_a_modified_message_may_name_dead_letters_that_cannot_exist_too(stub: St
     taken = stream.ask(pb.StreamQueueMessagesRequest(StreamRequestTypeData=pb.ReceiveMessage, **ask))
     assert taken.Message.Body == b"x"
     ask["ModifiedMessage"] = stub.message(channel, "modified", Policy=policy)
-    answer = stream.ask(pb.StreamQueueMessagesRequest(StreamRequestTypeData=pb.SendModifiedMessage, **ask))
-    assert not answer.IsError
+    stream.send(pb.StreamQueueMessagesRequest(StreamRequestTypeData=pb.SendModifiedMessage, **ask))
+    # Server 2.4.0 does not always get its last answer out.
+    assert stream.status() is grpc.StatusCode.OK
     assert [m.Body for m in stub.receive(channel).Messages] == [b"modified"]
 
 
