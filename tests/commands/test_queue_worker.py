@@ -18,7 +18,7 @@ from tests.conftest import NewBroker
 from tests.support.fast_start import PROGRAM
 from tests.support.program import Result, Run, Start, Started, environment
 from tests.support.raw_grpc import Stub
-from tests.support.server import SILENT, Broker, start_broker
+from tests.support.server import OTHER_SERVER, SILENT, Broker, start_broker
 from tests.support.waiting import until
 
 ODD = "read n; test $((n % 2)) = 1"
@@ -106,7 +106,9 @@ def test_under_all_a_failing_message_is_handled_once(
     assert done.code == 10
     assert log.read_text() == "12345"
     received = messages_of(stub, channel)
-    assert (bodies(received), counts(received)) == (list("12345"), [2] * 5)
+    # What was rejected is at the tail in this order, and 2.4.0 does not always give it so.
+    there = sorted(bodies(received)) if OTHER_SERVER else bodies(received)
+    assert (there, counts(received)) == (list("12345"), [2] * 5)
 
 
 # ---- the handler ----

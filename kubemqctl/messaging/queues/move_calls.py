@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import TimedOut, UsageError
 from kubemqctl.model.messages import Message, Received, SendResult
 
@@ -58,21 +59,34 @@ def check_two_queues(source: Client, target: Client, channel: str) -> None:
     """Refuse a target of the same name on the same server, whatever address that was reached by.
 
     What Ping tells of a server is its host and the second of its start. Two that have both in common are
-    told apart by the figures of their queues. Raises UsageError.
+    told apart by the sequences of their queues. Raises UsageError.
     """
     from kubemqctl.client import connection, queues
 
     here, there = connection.ping(source), connection.ping(target)
     if (here.host, here.started_at) != (there.host, there.started_at):
         return
-    before = queues.infos(source)
-    others = queues.infos(target)
-    if queues.infos(source) == before != others:
+    looks = queues.infos(source), queues.infos(target), queues.infos(source)
+    if not may_be_one(*looks):
         return
     raise UsageError(
         f"source and target are the same queue: {channel}, on one server",
         hint="give the target another name, or a profile of another server",
     )
+
+
+def may_be_one(*looks: Sequence[ChannelInfo]) -> bool:
+    """Whether the queues that were seen, one look after the other, may be those of one server.
+
+    Its sequences grow and never shrink, whatever others do with it meanwhile.
+    """
+    seen: dict[str, int] = {}
+    for look in looks:
+        now = {q.name: q.last_sequence or 0 for q in sorted(look, key=lambda q: q.last_sequence or 0)}
+        if any(now.get(name, 0) < last for name, last in seen.items()):
+            return False
+        seen = now
+    return True
 
 
 class Sequences:

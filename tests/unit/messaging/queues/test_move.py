@@ -15,9 +15,10 @@ from kubemqctl.client.queues import Depth, HeldBatch
 from kubemqctl.messaging import recovery
 from kubemqctl.messaging.queues import move
 from kubemqctl.messaging.queues.move import Mover
-from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences
+from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, may_be_one
 from kubemqctl.messaging.queues.move_target import MoveOptions, Wanted
 from kubemqctl.messaging.recovery import Say
+from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NotReady, Partial, TooLarge, Unreachable
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.messages import FAILURE_TAGS, NO_POLICY, NO_TAGS, Message, Policy, Received, SendResult
@@ -403,3 +404,30 @@ def test_sequences_that_follow_one_another_take_no_room() -> None:
     found = Sequences()
     found.update(range(1, 100_001))
     assert (len(found), len(found._firsts)) == (100_000, 1)
+
+
+Look = dict[str, int]
+
+
+@pytest.mark.parametrize(
+    ("looks", "one"),
+    [
+        (({"a": 5}, {"a": 5}, {"a": 5}), True),
+        (({}, {}, {}), True),
+        (({"a": 5}, {"a": 6}, {"a": 6}), True),
+        (({"a": 5}, {"a": 5, "b": 1}, {"a": 7, "b": 1}), True),
+        (({"a": 5}, {}, {"a": 5}), False),
+        (({"a": 5}, {"a": 4}, {"a": 5}), False),
+        (({"a": 5}, {"a": 6}, {"a": 5}), False),
+        (({"a": 5}, {"a": 5, "b": 1}, {"a": 5}), False),
+    ],
+)
+def test_servers_are_told_apart_by_sequences_that_only_grow(
+    looks: tuple[Look, Look, Look], one: bool
+) -> None:
+    """Also where somebody sends to, takes from and looks at one of them meanwhile."""
+    infos = [
+        [ChannelInfo(name, "queue", subscribers=n, last_sequence=last) for name, last in look.items()]
+        for n, look in enumerate(looks)
+    ]
+    assert may_be_one(*infos) == one
