@@ -509,7 +509,11 @@ def test_a_worker_leaves_to_others_what_its_slow_handlers_do_not_need(
     fill(stub, channel, 5)
     slow = begun(start, channel, tmp_path / "log", handler="sleep 60")
     done = run("queue", "receive", channel, "--count", "4", "--", "sh", "-c", "cat; echo")
-    assert (done.code, sorted(done.text.split())) == (0, ["2", "3", "4", "5"])
+    got = sorted(done.text.split())
+    # 2.4.0 may give some of them to the slow one as well, which has one already: then they stay with it.
+    kept = OTHER_SERVER and set(got) < {"2", "3", "4", "5"} and "more messages and gives none" in done.err
+    assert done.code == 0
+    assert got == ["2", "3", "4", "5"] or kept, done.err
     slow.kill()
 
 
