@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.conformance.reading import Elapsed, bodies, counts, sequences
+from tests.conformance.reading import Elapsed, bodies, counts, sequences, stored
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Stub
 from tests.support.waiting import until
@@ -108,7 +108,7 @@ def test_held_messages_come_back_in_order_uncounted_when_closed_by_the_client(
     stub.send(channel, "newer")
     stream.settle(pb.CloseByClient, answer.TransactionId)
     stream.active(answer.TransactionId)
-    again = stub.receive(channel, 4, wait=5).Messages
+    again = stored(stub.receive(channel, 4, wait=5).Messages)
     assert bodies(again) == ["1", "2", "3", "newer"]
     assert (sequences(again), counts(again)) == ([1, 2, 3, 4], [1, 1, 1, 1])
 
@@ -122,7 +122,7 @@ def test_held_messages_come_back_in_order_uncounted_when_the_stream_is_cancelled
     stub.send(channel, "newer")
     stream.cancel()
     until(lambda: bodies(stub.peek(channel).Messages) == ["1"], "the first message back at the head")
-    again = stub.receive(channel, 4, wait=5).Messages
+    again = stored(stub.receive(channel, 4, wait=5).Messages)
     assert bodies(again) == ["1", "2", "3", "newer"]
     assert (sequences(again), counts(again)) == ([1, 2, 3, 4], [1, 1, 1, 1])
 
@@ -131,7 +131,7 @@ def test_held_messages_come_back_when_the_connection_is_lost(stub: Stub, channel
     stub.fill(channel, 2)
     with Stub(stub.address, "other") as other:
         other.downstream().get(channel, 2)
-    assert bodies(stub.receive(channel, 2, wait=5).Messages) == ["1", "2"]
+    assert bodies(stored(stub.receive(channel, 2, wait=5).Messages)) == ["1", "2"]
 
 
 def test_a_consumer_that_waits_already_gets_them_within_half_a_second(stub: Stub, channel: str) -> None:
@@ -199,7 +199,7 @@ def test_transactions_of_one_stream_settle_independently(stub: Stub, channel: st
     stream.settle(pb.AckAll, first.TransactionId)
     assert sorted(stream.active(second.TransactionId).ActiveOffsets) == [2, 3]
     stream.settle(pb.CloseByClient, second.TransactionId)
-    assert bodies(stub.receive(channel, 2, wait=5).Messages) == ["2", "3"]
+    assert bodies(stored(stub.receive(channel, 2, wait=5).Messages)) == ["2", "3"]
 
 
 @together
@@ -225,7 +225,7 @@ def test_a_waiting_get_ends_with_its_stream_and_gives_back_what_it_took(stub: St
     assert stream.silent(0.3)
     stream.cancel()
     stub.send(channel, "2")
-    assert bodies(stub.receive(channel, 2, wait=5).Messages) == ["1", "2"]
+    assert bodies(stored(stub.receive(channel, 2, wait=5).Messages)) == ["1", "2"]
 
 
 @together

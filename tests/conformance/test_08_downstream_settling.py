@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.conformance.reading import bodies, counts, sequences
+from tests.conformance.reading import bodies, counts, sequences, stored
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Downstream, Stub
 from tests.support.server import OTHER_SERVER
@@ -107,7 +107,7 @@ def test_nack_range_puts_messages_at_the_tail_in_the_order_listed(stub: Stub, ch
     stream.active(
         transaction
     )  # else the receive may come in the middle, and the server redeliver out of order
-    messages = stub.receive(channel, 4, wait=5).Messages
+    messages = stored(stub.receive(channel, 4, wait=5).Messages)
     assert bodies(messages) == ["newer", "3", "1", "2"]
     assert counts(messages) == [1, 2, 2, 2]
 

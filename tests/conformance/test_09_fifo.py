@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from kubemqctl.wire import kubemq_pb2 as pb
-from tests.conformance.reading import bodies, sequences
+from tests.conformance.reading import bodies, sequences, stored
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Stub
-from tests.support.server import OTHER_SERVER
 
 together = Together()
 
@@ -44,9 +43,7 @@ def test_what_comes_back_to_a_consumer_that_took_newer_ones_comes_after_those(
     held = first.get(channel, 3)
     assert sequences(second.get(channel, 3).Messages) == [4, 5, 6]
     first.settle(pb.CloseByClient, held.TransactionId)
-    again = sequences(second.get(channel, 3, wait=5000).Messages)
-    # On 2.4.0 neighbours may change places: in 18 of 60 tries they did.
-    assert (sorted(again) if OTHER_SERVER else again) == [1, 2, 3]
+    assert sequences(stored(second.get(channel, 3, wait=5000).Messages)) == [1, 2, 3]
 
 
 @together
