@@ -133,7 +133,9 @@ def test_requeued_messages_are_new_in_the_other_queue_and_not_marked_as_rerouted
     other = f"{channel}-other"
     stream, transaction = held(stub, channel)
     stream.settle(kind, transaction, *numbers, ReQueueChannel=other)
-    messages = stub.receive(other, 3, wait=5).Messages
+    messages = list(stub.receive(other, 3, wait=5).Messages)
+    if OTHER_SERVER and len(messages) < 3:  # seen once: the last one was given later than that
+        messages += stub.receive(other, 3 - len(messages), wait=20).Messages
     assert set(bodies(messages)) == {"1", "2", "3"}
     assert (sequences(messages), counts(messages)) == ([1, 2, 3], [1, 1, 1])
     for message in messages:
