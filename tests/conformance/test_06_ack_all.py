@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import grpc
-import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conformance.reading import Elapsed, bodies
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Stub
+from tests.support.server import OTHER_SERVER
 
 together = Together()
 
@@ -75,7 +75,10 @@ def test_messages_are_acknowledged_although_the_deadline_is_shorter_than_the_wai
 ) -> None:
     stub.fill(channel, 2)
     request = pb.AckAllQueueMessagesRequest(ClientID=stub.client, Channel=channel, WaitTimeSeconds=3)
-    with pytest.raises(grpc.RpcError) as late:
+    try:
         stub.call("AckAllQueueMessages", request, timeout=1)
-    assert late.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    except grpc.RpcError as late:
+        assert late.code() == grpc.StatusCode.DEADLINE_EXCEEDED
+    else:
+        assert OTHER_SERVER  # which knows the deadline too, and may be the first to see it
     assert stub.receive(channel, wait=1).MessagesReceived == 0
