@@ -16,7 +16,7 @@ from tests.conftest import NewBroker
 from tests.support.program import Run, Start
 from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub
-from tests.support.server import Broker
+from tests.support.server import SILENT, Broker
 from tests.support.waiting import until
 
 RANDOM_20_MB = 20_000_000
@@ -305,7 +305,9 @@ def test_all_takes_what_waits_when_it_begins_and_no_more(start: Start, stub: Stu
             stub.send(channel, f"later {n}")
         got += out.readlines()
     assert started.wait().code == 0
-    assert got == [b"%d\n" % n for n in range(1, 20_001)]
+    # 2.4.0 gives part of it later when it is busy: what one of our streams holds, it puts others aside for.
+    came = sorted(got, key=int) if SILENT else got
+    assert came == [b"%d\n" % n for n in range(1, 20_001)]
     assert bodies(stub, channel) == [b"later %d" % n for n in range(50)]
 
 
