@@ -21,7 +21,7 @@ endif
 # Three times as many as cores that we count on: most tests wait, for a second to pass or a process to end.
 JOBS = 6
 # Most of what is tried on the double waits for whole seconds, and what `make fuzz` does waits for nothing.
-JOBS_THAT_WAIT = 8
+JOBS_THAT_WAIT = 4
 JOBS_THAT_COMPUTE = 4
 
 # Some machines set it, and every start of the program would compile it anew: +40 ms each.
