@@ -20,7 +20,7 @@ PYTHON := python3
 endif
 # Three times as many as cores that we count on: most tests wait, for a second to pass or a process to end.
 JOBS = 6
-# Most of what is tried on the double waits for whole seconds, and what `make fuzz` does waits for nothing.
+# A busy double changes the order of what it gives, as its server does; what `make fuzz` does waits for nothing.
 JOBS_THAT_WAIT = 4
 JOBS_THAT_COMPUTE = 4
 
