@@ -59,7 +59,7 @@ class BrokerState:
         self.clock = clock
         self.community = community  # answer as the community server does where we differ on purpose
         # Whether a message that a method is done with is to come again: a fault on purpose.
-        self.redelivers: Callable[[str], bool] | None = None  # a fault: what is done with comes again
+        self.redelivers: Callable[[str], bool] | None = None
         self.at_close: set[Callable[[], None]] = set()  # streams that have something to put back
         self.queues: dict[str, Queue] = {}
         # Channels of the other types, by type and name.

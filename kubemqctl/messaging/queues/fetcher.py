@@ -23,6 +23,7 @@ from kubemqctl.messaging.queues.receive_options import (
     Expiring,
     QueueCalls,
     ReceiveOptions,
+    missing,
     not_given,
     round_for,
 )
@@ -201,14 +202,13 @@ class Fetcher:
 
     def _is_end(self, holder: Settler) -> bool:
         """Whether the silence is believed: not while the server counts more than we hold, for a while."""
-        depth = self._calls.depth()
-        missing = depth.waiting - holder.held - self._newer if depth and depth.is_sure else 0
+        left = missing(self._calls.depth(), holder.held + self._newer)
         if self._left is not None:
-            missing = min(missing, self._left)
-        if missing <= 0:
+            left = min(left, self._left)
+        if left <= 0:
             return True
         if self._patience.is_beyond:
-            self._note(not_given(missing))
+            self._note(not_given(left))
         return self._patience.is_beyond
 
     def _how_many(self, holder: Settler) -> int:

@@ -107,6 +107,11 @@ def not_given(count: int) -> str:
     return f"the server counts {what} and gives none: others hold them, or they have expired"
 
 
+def missing(depth: Depth | None, held: int) -> int:
+    """How many messages the server counts beyond the `held` ones; 0 where its figures may be another's."""
+    return depth.waiting - held if depth and depth.is_sure else 0
+
+
 class Doubt:
     """An empty answer is asked for once more while the server counts more than we have; then that is said."""
 
@@ -117,13 +122,12 @@ class Doubt:
 
     def is_end(self, held: int) -> bool:
         """Whether an empty answer is the end; so many messages are `held`."""
-        depth = self._depth()
-        missing = depth.waiting - held if depth and depth.is_sure else 0
-        if missing > 0 and not self._was_empty:
+        left = missing(self._depth(), held)
+        if left > 0 and not self._was_empty:
             self._was_empty = True
             return False
-        if missing > 0:
-            self._note(not_given(missing))
+        if left > 0:
+            self._note(not_given(left))
         return True
 
 

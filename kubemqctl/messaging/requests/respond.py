@@ -87,7 +87,7 @@ def respond(
     """
     check_log(background.log, background=background.wanted)
     _check(subscription, choice, metadata, run.words)
-    given = Reply(metadata=metadata, tags=parse_tags(tags or ()))
+    given = Reply(metadata=metadata, tags=parse_tags(tags))
     options = _options(run, subscription.kind, choice, flags, given, count)
     detached = detach(background.log) if background.wanted else None
     if isinstance(detached, Launched):
