@@ -20,9 +20,8 @@ PYTHON := python3
 endif
 # Three times as many as cores that we count on: most tests wait, for a second to pass or a process to end.
 JOBS = 6
-# A busy double changes the order of what it gives, as its server does; what `make fuzz` does waits for nothing.
-JOBS_THAT_WAIT = 4
-JOBS_THAT_COMPUTE = 4
+# A busy double changes the order of what it gives, as its server does; and what `make fuzz` does waits for nothing.
+FEWER_JOBS = 4
 
 # Some machines set it, and every start of the program would compile it anew: +40 ms each.
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,7 +51,7 @@ demo: .venv/made
 
 test: check .venv-sdk/made node-client
 	$(VENV) -m pytest -n $(JOBS) --dist loadgroup
-	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(JOBS_THAT_WAIT) --dist loadgroup -q $(ON_THE_DOUBLE)
+	KUBEMQ_TEST_LIKE=community-2.4 $(VENV) -m pytest -n $(FEWER_JOBS) --dist loadgroup -q $(ON_THE_DOUBLE)
 	KUBEMQ_TEST_FRESH=1 $(SDK) -m pytest -n $(JOBS) --dist loadgroup $(BESIDE_SDK)
 
 # What is played in rounds, each with a seed of its own; `make fuzz` plays more of them.
@@ -60,8 +59,8 @@ ROUNDS = tests/faults/test_seeded_faults.py tests/faults/test_broken_networks.py
 
 # Each property by itself takes longer than a test usually may.
 fuzz: .venv/made
-	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz $(ROUNDS) -n $(JOBS_THAT_COMPUTE) -q --timeout=900 -o faulthandler_timeout=900
-	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(JOBS_THAT_COMPUTE) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=17 $(VENV) -m pytest tests/fuzz $(ROUNDS) -n $(FEWER_JOBS) -q --timeout=900 -o faulthandler_timeout=900
+	KUBEMQ_TEST_FUZZ=5 $(VENV) -m pytest tests/unit -m hypothesis -n $(FEWER_JOBS) -q --timeout=900 -o faulthandler_timeout=900
 
 check: .venv/made
 	$(VENV) -m ruff format --check

@@ -9,30 +9,22 @@ import grpc
 import pytest
 
 from kubemqctl.client import connection, queues
-from kubemqctl.client.connect import connect
 from kubemqctl.client.connection import Client
-from kubemqctl.config.settings import resolve
-from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import NotReady
 from kubemqctl.model.messages import Message
 from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.clients import opened
 from tests.support.fake_server import Abort, fake_server
 from tests.support.made_up_queue import Queue, served
-from tests.support.raw_grpc import Stub
+from tests.support.raw_grpc import RETRY, Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
-
-REFUSAL = "Error 302: connection not available, please retry"
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (connection, queues):
         monkeypatch.setattr(module, "INNER_PAUSES", (0.01, 0.01, 0.01))
-
-
-def opened(address: str) -> Client:
-    return connect(resolve(Flags(addresses=(address,)), {}))
 
 
 def send(client: Client, channel: str) -> object:
@@ -53,13 +45,13 @@ def empty(client: Client, channel: str) -> object:
 
 
 CALLS: dict[str, tuple[Callable[[Client, str], object], Any]] = {
-    "SendQueueMessage": (send, pb.SendQueueMessageResult(IsError=True, Error=REFUSAL)),
+    "SendQueueMessage": (send, pb.SendQueueMessageResult(IsError=True, Error=RETRY)),
     "SendQueueMessagesBatch": (
         send_two,
-        pb.QueueMessagesBatchResponse(Results=[pb.SendQueueMessageResult(IsError=True, Error=REFUSAL)] * 2),
+        pb.QueueMessagesBatchResponse(Results=[pb.SendQueueMessageResult(IsError=True, Error=RETRY)] * 2),
     ),
-    "ReceiveQueueMessages": (peek, Abort(grpc.StatusCode.UNKNOWN, REFUSAL)),
-    "AckAllQueueMessages": (empty, Abort(grpc.StatusCode.UNKNOWN, REFUSAL)),
+    "ReceiveQueueMessages": (peek, Abort(grpc.StatusCode.UNKNOWN, RETRY)),
+    "AckAllQueueMessages": (empty, Abort(grpc.StatusCode.UNKNOWN, RETRY)),
 }
 
 
@@ -126,7 +118,7 @@ class Closed(Queue):
 
     def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
         self.times -= 1
-        return super().got(request) if self.times < 0 else self.refusal(pb.Get, REFUSAL)
+        return super().got(request) if self.times < 0 else self.refusal(pb.Get, RETRY)
 
 
 def test_a_get_is_made_again(channel: str) -> None:

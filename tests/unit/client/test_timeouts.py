@@ -11,25 +11,17 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kubemqctl.client import connection, events, queues, timeouts
-from kubemqctl.client.connect import connect
-from kubemqctl.client.connection import Client
 from kubemqctl.client.link_progress import bytes_moved, bytes_received
 from kubemqctl.client.timeouts import AnswerTimer
-from kubemqctl.config.settings import resolve
-from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, Partial, TimedOut
 from kubemqctl.model.messages import Message
 from kubemqctl.wire import kubemq_pb2 as pb
+from tests.support.clients import opened
 from tests.support.fake_server import fake_server
 from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
-
-
-def opened(address: str) -> Client:
-    return connect(resolve(Flags(addresses=(address,)), {}))
-
 
 # --- what moves ---
 
