@@ -143,16 +143,27 @@ class Played(NamedTuple):
     now: Block
 
 
-class Stage:
-    """Where sections are played: a folder, a broker's address, and `kubemqctl` on the PATH."""
+# Before the channel that a command names, whose first word is what the others of its section begin with.
+_BEFORE_A_CHANNEL = r"(?:kubemqctl (?:queue|events|store|cmd|query) [a-z]+|expect [a-z]+|--dead-letter|--to)"
+_CHANNEL = re.compile(rf"{_BEFORE_A_CHANNEL} '?([a-z]+)")
 
-    def __init__(self, folder: Path, address: str, section: list[Block]) -> None:
+
+class Stage:
+    """Where sections are played: a folder, a server's address, and `kubemqctl` on the PATH.
+
+    `ending`, some letters, is added to the channels' names: a server that keeps what is on them is played on
+    many times.
+    """
+
+    def __init__(self, folder: Path, address: str, section: list[Block], ending: str = "") -> None:
         program = folder / "bin" / "kubemqctl"
         program.parent.mkdir(parents=True)
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m kubemqctl "$@"\n')
         program.chmod(0o755)
         self.address = address
         self.section = section
+        self.ending = ending
+        self.channels = {name for block in section for name in _CHANNEL.findall(block.text)}
         self.folder = folder / "work"
         self.folder.mkdir()
         path = f"{program.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -230,8 +241,11 @@ class Stage:
         return text
 
     def _real(self, text: str) -> str:
-        """The text with the real address."""
-        return text.replace(TOLD_ADDRESS, self.address)
+        """The text with the real address and channels."""
+        text = text.replace(TOLD_ADDRESS, self.address)
+        for name in self.channels:
+            text = re.sub(rf"\b{name}\b", name + self.ending, text)
+        return text
 
     def _told(self, text: str) -> str:
         host = re.escape(socket.gethostname())
@@ -242,7 +256,7 @@ class Stage:
             (re.escape(platform.platform()), "Linux-6.1.0-x86_64-with-glibc2.36"),
         ):
             text = re.sub(real, told, text)
-        return text
+        return text.replace(self.ending, "")
 
 
 def renewed(text: str, played: list[Played]) -> str:

@@ -16,7 +16,7 @@ from tests.conftest import NewBroker
 from tests.support.certificates import issue
 from tests.support.fake_server import fake_server, nobody_answers, queues
 from tests.support.program import Result, Run
-from tests.support.server import Broker
+from tests.support.server import SILENT, Broker
 
 NAMES = [
     "versions",
@@ -33,6 +33,8 @@ NAMES = [
     "server",
     "features",
 ]
+# The community server answers no channel requests, which is a warning.
+LACKING = {"features"} if SILENT else set()
 SECRET = "my-own-secret"
 
 
@@ -47,11 +49,10 @@ def outcomes(result: Result) -> dict[str, str]:
     return {name: check["status"] for name, check in checks(result).items()}
 
 
-@pytest.mark.builtin
 def test_a_healthy_server_is_0_and_all_checks_are_ok(run: Run) -> None:
     result = run("doctor", "-o", "json")
     assert (result.code, result.err) == (0, "")
-    assert set(outcomes(result).values()) == {"ok"}
+    assert {name for name, status in outcomes(result).items() if status != "ok"} == LACKING
     found = checks(result)
     assert f"kubemqctl {__version__}" in found["versions"]["found"]
     assert "KUBEMQ_ADDRESS" in found["configuration"]["found"]
@@ -64,16 +65,18 @@ def test_a_healthy_server_is_0_and_all_checks_are_ok(run: Run) -> None:
     assert run("doctor", "--format", "{name} {p50}").text.count("ms\n") == 1
 
 
-@pytest.mark.builtin
 def test_raw_is_a_row_a_check(run: Run) -> None:
     result = run("doctor")
     rows = [line.split("\t") for line in result.text.splitlines()]
-    assert (result.code, {row[0] for row in rows}, {len(row) for row in rows}) == (0, {"ok"}, {3})
+    assert (result.code, {tuple(row[:2]) for row in rows if row[0] != "ok"}, {len(row) for row in rows}) == (
+        0,
+        {("warning", name) for name in LACKING},
+        {3},
+    )
     result = run("doctor", address="127.0.0.1:1")
     assert (result.code, "failed\ttcp\t" in result.text) == (5, True)
 
 
-@pytest.mark.builtin
 def test_the_page_for_people_has_a_line_for_each_check(run: Run) -> None:
     lines = run("doctor", "-o", "human").text.splitlines()
     assert [line.split()[1] for line in lines if not line.startswith(" ")] == NAMES

@@ -48,6 +48,13 @@ def loaded(new_broker: NewBroker) -> Broker:
 # --- once ---
 
 
+def test_the_queues_of_any_server_are_shown(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 5)
+    result = run(*TOP, "--filter", channel)
+    (row,) = [line.split("\t") for line in result.text.splitlines()]
+    assert (result.code, row[:3], len(row)) == (0, [channel, "queues", "5"], 9)
+
+
 @pytest.mark.builtin
 def test_in_a_pipe_it_prints_the_names_once_in_order(run: Run, loaded: Broker) -> None:
     result = run(*TOP, "--sort", "name", address=loaded.address)
@@ -137,6 +144,20 @@ def top(tmp_path: Path, loaded: Broker) -> Iterator[TopOnTerminal]:
     with TopOnTerminal(tmp_path, loaded.address, *TOP, "--sort", "waiting") as opened:
         opened.wait_for_line("OUT/S")
         yield opened
+
+
+def test_the_queues_of_any_server_are_shown_live(
+    broker: Broker, stub: Stub, channel: str, tmp_path: Path
+) -> None:
+    stub.fill(channel, 5)
+    with TopOnTerminal(tmp_path, broker.address, *TOP) as top:
+        top.wait_for_line("OUT/S")
+        top.type(f"/{channel}\r".encode())
+        top.wait_for_line(f"{channel} +queues +0 +0 +5 ")
+        stub.fill(channel, 100)
+        top.wait_for_line(f"{channel} +queues +[1-9][0-9,]* +0 +105 ")
+        top.type(b"q")
+        assert top.end() == 0
 
 
 @pytest.mark.builtin
