@@ -12,6 +12,7 @@ import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.raw_grpc import Downstream, Stub
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -186,3 +187,33 @@ def test_a_consumer_with_messages_of_others_is_sent_fewer_of_its_own(stub: Stub,
     stream.cancel()
     end(holder, second.TransactionId)
     holder.cancel()
+
+
+def test_who_comes_first_has_all_that_was_given_back_until_he_settles(stub: Stub, channel: str) -> None:
+    stub.fill(channel, 20)
+    gone, first, second = stub.downstream(), stub.downstream(), stub.downstream()
+    end(gone, gone.get(channel, 5).TransactionId, (pb.CloseByClient, []))
+    held = first.get(channel)
+    assert sequences(held) == [1]
+    others = second.get(channel, 19)
+    assert sequences(others) == span((6, 20))
+    end(first, held.TransactionId)
+    assert sequences(first.get(channel, 4, wait=3000)) == span((2, 5))
+    first.cancel()
+    second.cancel()
+
+
+def test_what_is_given_back_beside_one_that_waits_is_halved_with_who_comes_next(
+    stub: Stub, channel: str
+) -> None:
+    stub.fill(channel, 21)
+    holder, waits, comes = stub.downstream(), stub.downstream(), stub.downstream()
+    held = holder.get(channel, 21)
+    waits.ask_for(channel, 18, wait=3000)
+    stub.fill(channel, 1)
+    until(lambda: stub.info(channel).Info.Queues[0].Delivered >= 22, "the second one there")
+    end(holder, held.TransactionId, (pb.AckRange, [1]), (pb.CloseByClient, []))
+    assert sequences(comes.get(channel)) == [2]
+    assert sequences(waits.next()) == span((22, 22), (13, 21))
+    waits.cancel()
+    comes.cancel()

@@ -2,8 +2,9 @@
 
 There a consumer is sent as many messages as it asks for, and one more for each that it settles. What it has
 when it leaves is divided among those that are there, whether they want it or not. 0.1 s later that is dealt
-out once more: to who is not full, else to anybody, who has it until he leaves himself. So a consumer beside
-another that holds messages gets newer ones first, and some of the others late or not at all.
+out once more: to who is not full, else to anybody, who has it until he leaves himself. When nobody is there
+it goes to whoever comes first, be it more than he asks for. So a consumer beside another that holds messages
+gets newer ones first, and some of the others late or not at all.
 """
 
 from __future__ import annotations
@@ -28,11 +29,19 @@ class Group:
         self._left: defaultdict[Taker, list[Entry]] = defaultdict(list)  # to be dealt out
         self._kept: defaultdict[Taker, list[Entry]] = defaultdict(list)
         self._timers: dict[Taker, asyncio.TimerHandle] = {}
+        # The sequences of what came back while nobody was there.
+        self._abandoned: set[int] = set()
         # Who was filled with what others had left: the server goes on giving them of that.
         self._overfilled: set[Taker] = set()
 
     def join(self, taker: Taker) -> None:
+        """Add `taker`; the first has all that came back while nobody was there."""
         self._members.append(taker)
+        if len(self._members) > 1 or not self._abandoned:
+            return
+        for entry in self._queue.take_out(self._abandoned):
+            self._give(taker, entry)
+        self._abandoned.clear()
 
     def leave(self, taker: Taker) -> None:
         """What is with `taker` of others goes to those who stay."""
@@ -50,6 +59,7 @@ class Group:
     def divide(self, entries: Sequence[Entry]) -> bool:
         """Leave `entries` with those who are there, in turn; False when nobody is."""
         if not self._members:
+            self._abandoned.update(entry.sequence for entry in entries)
             return False
         heirs = self._members[: len(entries)]
         for n, entry in enumerate(entries):
@@ -63,20 +73,26 @@ class Group:
 
     def _deal(self, heir: Taker) -> None:
         del self._timers[heir]
-        for entry in sorted(self._left.pop(heir), key=lambda entry: entry.sequence):
+        left = self._left[heir]
+        left.sort(key=lambda entry: entry.sequence, reverse=True)
+        while left:
             taker = self._next()
-            if taker.wants > 0:
-                self._queue.hand(taker, entry, self._clock())
-                if not taker.wants:
-                    self._overfilled.add(taker)
-            else:
-                self._kept[taker].append(entry)
+            self._give(taker, left.pop())
+            if not taker.wants:
+                self._overfilled.add(taker)
+        del self._left[heir]
+
+    def _give(self, taker: Taker, entry: Entry) -> None:
+        if taker.wants > 0:
+            self._queue.hand(taker, entry, self._clock())
+        else:
+            self._kept[taker].append(entry)
 
     def _next(self) -> Taker:
         """The one with the least of those who are not full, else the first; the first is the last then."""
         members = self._members
         free = [taker for taker in members if taker.wants > 0 or taker in self._overfilled]
-        pick = min(free, key=lambda t: len(t.taken) + len(self._kept.get(t, ())), default=members[0])
+        pick = min(free, key=lambda t: t.held + len(t.taken) + self.burden(t), default=members[0])
         if pick is members[0]:
             members.append(members.pop(0))
         return pick

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from kubemqctl.broker.storage.journal import JournalError
@@ -64,10 +64,11 @@ class Taker:
     """A consumer in line for up to `wants` messages. `full` is called once, when it has them all.
 
     With `skips_expired` an expired message is put aside in `expired` and does not count; without, it is
-    taken like any other (a Get looks at expiry only when it answers).
+    taken like any other (a Get looks at expiry only when it answers). `held` is how many of what was taken
+    have gone to the client and are not settled.
     """
 
-    __slots__ = ("expired", "full", "skips_expired", "taken", "wants")
+    __slots__ = ("expired", "full", "held", "skips_expired", "taken", "wants")
 
     def __init__(self, wants: float, full: Callable[[], None], *, skips_expired: bool = False) -> None:
         self.wants = wants
@@ -75,6 +76,7 @@ class Taker:
         self.skips_expired = skips_expired
         self.taken: list[Entry] = []
         self.expired: list[Entry] = []
+        self.held = 0
 
     def offer(self, entry: Entry, now: int) -> None:
         if self.skips_expired and 0 < entry.expires <= now:
@@ -175,7 +177,8 @@ class Queue:
         self.was_read = True
         if self.group:
             self.group.join(taker)
-        self._line.append(taker)
+        if taker.wants:
+            self._line.append(taker)
         if error := self._deal(now):
             raise error
 
@@ -202,6 +205,13 @@ class Queue:
         taker.offer(entry, now)
         if not taker.wants and taker in self._line:
             self._line.remove(taker)
+
+    def take_out(self, sequences: Container[int]) -> list[Entry]:
+        """Take what is ready and has one of these `sequences`, out of turn."""
+        found = [entry for entry in self._ready if entry.sequence in sequences]
+        if found:
+            self._ready = deque(entry for entry in self._ready if entry.sequence not in sequences)
+        return found
 
     def give_back(self, entries: Sequence[Entry], now: int) -> None:
         """Messages return to their places, uncounted, and go to whoever stands in line."""

@@ -128,6 +128,7 @@ class Transaction:
         return picked, None
 
     def _close_if_settled(self) -> None:
+        self._taker.held = len(self._held)
         if not self._held:
             self.close()
 

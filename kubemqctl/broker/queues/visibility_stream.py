@@ -128,6 +128,7 @@ class VisibilityStream:
             await self._end(f"cannot receive messages, the journal failed: {e}")
             return
         taker.taken.clear()
+        taker.held = 1
         self._held = entry
         queue.forget_bodies([entry])
         self._restart_visibility(self._current.VisibilitySeconds)
@@ -222,6 +223,7 @@ class VisibilityStream:
             self._held = entry
             return rules.CANNOT_SEND
         if self._state.community and self._place:
+            self._place.taker.held = 0
             self._place.taker.full = _nobody
             queue.go_on(self._place.taker, 1, self._state.clock())
         return ""
