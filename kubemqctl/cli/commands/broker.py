@@ -160,8 +160,8 @@ def run_broker(
       cancelled plain receive loses what it took.
     - While others hold messages, what a consumer gives back, and as many
       messages as it has settled, go to them first: newer ones come before
-      those, some only when the others settle. NAckAll and ReQueueAll are
-      in random order.
+      those, some only when the others settle. With nobody there it goes to
+      whoever asks next. NAckAll and ReQueueAll are in random order.
 
     Left out are crashes, names that block the server, messages that are stuck after a kill, the limit of 200
     waiting streams, and the end of messages after 24 hours.
