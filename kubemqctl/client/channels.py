@@ -59,7 +59,8 @@ def check_answered(client: Client) -> None:
 def _lacking(error: KubemqctlError) -> Unsupported:
     return Unsupported(
         "this server does not support channel requests",
-        hint="KubeMQ's community server lacks them; use `kubemqctl queue list` there",
+        hint="KubeMQ's community server lacks them: there channels are made by their first use, "
+        "`kubemqctl queue ack-all` empties a queue, and `kubemqctl queue list` shows all queues",
         grpc_status=error.grpc_status,
         server_message=error.server_message,
     )
