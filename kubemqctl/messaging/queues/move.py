@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
 from kubemqctl.messaging.queues.move_target import BYTES_AT_ONCE, MOST_AT_ONCE, MoveOptions, Target
-from kubemqctl.messaging.queues.receive_options import Doubt, Expiring
+from kubemqctl.messaging.queues.receive_options import Doubt, Expiring, missing
 from kubemqctl.messaging.recovery import Recovery, Say, in_flight
 from kubemqctl.model.errors import PASSING, Partial, TooLarge
 from kubemqctl.model.limits import MAX_PEEK
@@ -228,8 +228,7 @@ class Mover:
     def _came_newer(self, count: int) -> None:
         """The end, unless the server counts more than we hold: it may give newer messages first."""
         self._newer += count
-        depth = self._calls.depth()
-        if self._newer > MOST_NEWER or not depth or depth.waiting <= self._holding:
+        if self._newer > MOST_NEWER or missing(self._calls.depth(), self._holding) <= 0:
             self._left = 0
 
     def _settle_arrived(self, held: HeldBatch) -> int:

@@ -19,6 +19,7 @@ from kubemqctl.messaging.queues.receive_options import (
     ROUND,
     SHORTEST_PEEK,
     Doubt,
+    missing,
     not_given,
     round_for,
 )
@@ -161,10 +162,9 @@ class Looker:
         shown = self._show.of(messages)
         self._stdout.write(shown)
         if messages and len(messages) < asked and self._show.count is None:
-            depth = self._depth()
-            missing = min(asked, depth.waiting) - len(messages) if depth and depth.is_sure else 0
-            if missing > 0:
-                self._note(not_given(missing))
+            left = min(asked - len(messages), missing(self._depth(), len(messages)))
+            if left > 0:
+                self._note(not_given(left))
         return bool(shown)
 
     def _look_under_transaction(self, most: int, total: int) -> bool:

@@ -108,8 +108,12 @@ def not_given(count: int) -> str:
 
 
 def missing(depth: Depth | None, held: int) -> int:
-    """How many messages the server counts beyond the `held` ones; 0 where its figures may be another's."""
-    return depth.waiting - held if depth and depth.is_sure else 0
+    """How many messages the server counts beyond the `held` ones; 0 where there is no telling.
+
+    To be asked behind an answer from the queue. There is one of that name then, and a server that shows its
+    name otherwise shows two of the other name, if there is such a queue: figures of one are this one's.
+    """
+    return depth.waiting - held if depth else 0
 
 
 class Doubt:

@@ -36,6 +36,7 @@ from kubemqctl.messaging.queues.receive_options import (
     ROUND,
     SHORTEST_PAUSE,
     ReceiveOptions,
+    missing,
 )
 from kubemqctl.messaging.queues.settlements import SettlementQueue
 from kubemqctl.model.errors import PASSING, HandlerFailed, KubemqctlError, ReaderGone
@@ -229,11 +230,11 @@ class Worker:
             # What the server counts changes under our hands.
             budget.resumed(SHORTEST_PAUSE)
         elif empty.newer:
-            missing = self._missing() - empty.newer
-            if self._running and missing > 0:
+            left = self._missing(empty.newer)
+            if self._running and left > 0:
                 budget.resumed(ROUND)
             else:
-                budget.came_empty(empty, missing)
+                budget.came_empty(empty, left)
         elif self._running:
             # What is counted may be kept back by the server with what our handlers have.
             if self._options.everything:
@@ -243,10 +244,9 @@ class Worker:
         else:
             budget.came_empty(empty, self._missing())
 
-    def _missing(self) -> int:
-        """How many messages the server counts beyond those that we hold."""
-        depth = self._calls.depth()
-        return depth.waiting - self._held_messages.count if depth else 0
+    def _missing(self, newer: int = 0) -> int:
+        """How many messages the server counts beyond those that we hold, and so many `newer` ones."""
+        return missing(self._calls.depth(), self._held_messages.count + newer)
 
     def _arrived(self, works: list[HeldMessage]) -> None:
         for work in works:

@@ -259,6 +259,30 @@ def test_names_that_the_server_trims_cost_no_message(
     assert not rival or len(asked) < 10, "what cannot be told is asked once"
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "receive {} --all",
+        "receive {} --count 5",
+        "receive {} --all -- true",
+        "peek {} --all",
+        "move {0} {0}-other --all",
+    ],
+)
+def test_what_others_hold_of_a_queue_whose_name_the_server_trims_is_told(
+    run: Run, stub: Stub, channel: str, broker: Broker, words: str
+) -> None:
+    name = f"{channel}xS"
+    stub.fill(name, 5)
+    holder = stub.downstream()
+    holder.get(name, 2)
+    with fake_server(broker.address, QueuesInfo=trimming(stub)) as address:
+        result = run("queue", *words.format(name).split(), address=address)
+    holder.cancel()
+    assert result.code == 0
+    assert "the server counts 2 more messages and gives none" in result.err
+
+
 # --- a server that stops answering ---
 
 
