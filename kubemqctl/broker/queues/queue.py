@@ -215,7 +215,10 @@ class Queue:
 
     def give_back(self, entries: Sequence[Entry], now: int) -> None:
         """Messages return to their places, uncounted, and go to whoever stands in line."""
-        if not entries or self.gone:
+        if self.gone:
+            self._memory.free(entries)
+            return
+        if not entries:
             return
         back = sorted(entries, key=_sequence)
         if self.group and self.group.divide(back):
@@ -235,11 +238,6 @@ class Queue:
         if not self.gone:
             self.waiting -= len(entries) + unread
         self._memory.free(entries)
-
-    def remember(self, entries: Iterable[Entry]) -> None:
-        """Bodies were read from the journal for `entries`: keep those that there is room for."""
-        for entry in entries:
-            self._memory.keep(entry)
 
     def forget_bodies(self, entries: Iterable[Entry]) -> None:
         """Messages were handed out: should they come back, the journal has their bodies."""
@@ -262,9 +260,13 @@ class Queue:
         Raises JournalError, with nothing taken back.
         """
         entries: list[Entry] = []
-        while page := self._backlog(after, upto, PAGE):
-            entries += page
-            after = page[-1].sequence
+        try:
+            while page := self._read(after, upto):
+                entries += page
+                after = page[-1].sequence
+        except JournalError:
+            self._memory.free(entries)
+            raise
         self.give_back(entries, now)
         return len(entries)
 
@@ -301,12 +303,18 @@ class Queue:
         """Read the next page of the backlog; False when there is none."""
         if not self._unread:
             return False
-        page = self._backlog(self._paged, self._stored, PAGE)
+        page = self._read(self._paged, self._stored)
         self._paged = page[-1].sequence if page else self._stored
         self._unread = self._unread - len(page) if page else 0
-        self.remember(page)
         self._ready.extend(page)
         return bool(page)
+
+    def _read(self, after: int, upto: int) -> list[Entry]:
+        """A page of the backlog; of its bodies those stay that there is room for."""
+        page = self._backlog(after, upto, PAGE)
+        for entry in page:
+            self._memory.keep(entry)
+        return page
 
 
 def _sequence(entry: Entry) -> int:

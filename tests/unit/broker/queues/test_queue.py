@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from kubemqctl.broker.queues.queue import PAGE, WINDOW, Memory, Queue, Taker
+from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.storage.schema import Entry
 
 NOW = 1_000
@@ -16,9 +19,12 @@ class Disk:
     def __init__(self) -> None:
         self.rows: dict[int, Entry] = {}
         self.reads = 0
+        self.broken_at = 0  # the read that fails
 
     def __call__(self, after: int, upto: int, limit: int) -> list[Entry]:
         self.reads += 1
+        if self.reads == self.broken_at:
+            raise JournalError("disk I/O error")
         found = [e for seq, e in sorted(self.rows.items()) if after < seq <= upto][:limit]
         return [Entry(e.sequence, e.expires, e.size, b"x" * e.size) for e in found]
 
@@ -263,6 +269,24 @@ def test_draining_takes_the_unread_backlog_too_and_it_can_be_taken_back() -> Non
     assert sequences(empty) == [PAGE + 1]
 
 
+def test_what_is_taken_back_of_a_drained_backlog_has_no_more_memory_than_anything_else() -> None:
+    memory, disk = Memory(100), Disk()
+    queue = Queue(1, "q", memory, disk)
+    disk.rows = {n: Entry(n, 0, 10, None) for n in range(1, 31)}
+    queue.recover(last=30, total_bytes=300, waiting=30)
+    drained = queue.drain()
+    disk.broken_at = 2
+    with pytest.raises(JournalError):
+        queue.refill(drained.after, drained.upto, NOW)
+    assert memory.used == 0
+    queue.refill(drained.after, drained.upto, NOW)
+    consumer = Consumer(30)
+    queue.join(consumer, NOW)
+    assert memory.used == sum(entry.size for entry in consumer.taken if entry.message is not None) == 100
+    queue.removed(consumer.taken)
+    assert memory.used == 0
+
+
 def test_memory_is_even_whatever_happens() -> None:
     """What is counted when a body is kept is uncounted when it goes, in any order of events."""
     rng = random.Random(7)
@@ -299,13 +323,15 @@ def test_memory_is_even_whatever_happens() -> None:
 
 
 def test_a_deleted_queue_sends_everybody_on_with_what_they_have() -> None:
-    queue, disk = make()
+    memory, disk = Memory(100), Disk()
+    queue = Queue(1, "q", memory, disk)
     put(queue, disk, 1)
     consumer = Consumer(5)
     queue.join(consumer, NOW)
     queue.end()
     assert consumer.is_full
     queue.give_back(consumer.taken, NOW)
+    assert memory.used == 0
     late = Consumer(1)
     queue.join(late, NOW)
     assert late.taken == []
