@@ -149,6 +149,38 @@ def test_more_than_can_be_looked_at_is_7(run: Run, stub: Stub, channel: str) -> 
     assert f"1,025 messages wait in {channel}, and 1,024 at most can be looked at" in result.err
 
 
+def test_what_others_hold_is_not_taken_for_nothing(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 3)
+    stub.downstream().get(channel, 2)
+    line = ("expect", "queue", channel, "--within", "50ms")
+    for nothing in (["--none", "--where", "body=1"], ["--never", "body=1"], ["--exactly", "1"]):
+        result = run(*line, *nothing)
+        assert result.code == 7, result.err
+        assert "the server counts 2 more messages and gives none" in result.err
+        assert f"not all of {channel} could be looked at" in result.err
+    result = run(*line, "--count", "2")
+    assert result.code == 11
+    assert "the server counts 2 more messages and gives none" in result.err
+    # What has come is there, whatever else there may be.
+    assert run(*line).code == 0
+    assert run(*line, "--none").code == 11
+
+
+def test_what_others_held_when_the_command_began_is_not_its_doing(
+    start: Start, stub: Stub, channel: str
+) -> None:
+    stub.fill(channel, 1)
+    holder = stub.downstream()
+    holder.get(channel)
+    started = begin(start, "queue", channel, "--none", "--within", "50ms")
+    assert end(started) == 0
+    started = begin(start, "queue", channel, "--exactly", "1", "--within", "50ms")
+    holder.cancel()
+    stub.send(channel, b"new")
+    assert end(started) == 0
+    assert started.out == b"new"
+
+
 # --- events ---
 
 

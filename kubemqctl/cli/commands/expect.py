@@ -68,15 +68,15 @@ def queue(
     COMMAND is started once the queue is watched. Messages that waited before do not count, its stdout goes
     to stderr, and it finds the address in KUBEMQ_ADDRESS. If it fails, the exit code is 10.
 
-    At most 1,024 messages can be looked at: more are exit code 7, never 0. What another consumer takes
-    before it was looked at is not seen.
+    At most 1,024 messages can be looked at: more are exit code 7, never 0. So is a result that others
+    might change with what they hold. What another consumer takes before it was looked at is not seen.
 
     Examples:
       kubemqctl expect queue orders --where 'body.id=42' --within 10s
       kubemqctl expect queue orders.dead --none -- ./run-all-orders
       kubemqctl expect queue mails --exactly 3 --never 'tags.kind=error' -- ./send-mails
     """
-    from kubemqctl.messaging.expect.watch import expect_queue
+    from kubemqctl.messaging.expect.queue_watch import expect_queue
 
     check_channel(channel)
     options = _options(

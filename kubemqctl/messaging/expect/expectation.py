@@ -115,6 +115,14 @@ class Expectation(Generic[N]):
             return True
         return most is None and 0 < self._wanted.least <= self.matched
 
+    @property
+    def rests_on_silence(self) -> bool:
+        """Whether the verdict is one of what has not come: what was not seen might change it."""
+        least, most = self._wanted
+        if self.forbidden or (most is not None and self.matched > most):
+            return False
+        return bool(self._never) or most is not None or self.matched < least
+
     def failure(self, channel: str) -> str:
         """Why it does not hold; empty when it does."""
         least, most = self._wanted

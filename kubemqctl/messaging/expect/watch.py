@@ -1,4 +1,4 @@
-"""Watches a channel for `expect`: a queue is looked at again and again, events are subscribed to.
+"""Watches a channel for `expect`: what the watch of a queue and of events share, and the latter.
 
 What is concluded from silence, that nothing more came, is concluded only when the server has answered after
 the time was up.
@@ -6,10 +6,8 @@ the time was up.
 
 from __future__ import annotations
 
-import select
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 from kubemqctl.messaging.conditions import Condition
@@ -20,17 +18,14 @@ from kubemqctl.messaging.expect.expectation import Expectation, Wanted
 from kubemqctl.messaging.handlers.message_input import Executable
 from kubemqctl.messaging.heartbeat import subscription_calls
 from kubemqctl.messaging.message_view import MessageView
-from kubemqctl.messaging.queues.receive_options import BYTES_AT_ONCE, MOST_AT_ONCE, ROUND, SHORTEST_PEEK
 from kubemqctl.messaging.subscription import LiveSubscription
-from kubemqctl.model.errors import ExpectationFailed, Partial, TimedOut, TooLarge, Unreachable
-from kubemqctl.model.limits import MAX_PEEK
-from kubemqctl.model.messages import Event, Received
+from kubemqctl.model.errors import ExpectationFailed, Partial, TimedOut, Unreachable
+from kubemqctl.model.messages import Event
 from kubemqctl.model.text import count_text, escaped
 from kubemqctl.model.values import Start
 from kubemqctl.output.stderr import say
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import Wakeup, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
 
 N = TypeVar("N")
 
-# How soon a queue is looked at again: seconds.
-LOOK_AGAIN = 0.1
 # How long the server may take to say that it is there, at the end: seconds.
 LAST_PING = 5.0
 
@@ -136,7 +129,7 @@ def _environment(run: Invocation) -> dict[str, str]:
     return {**run.environ, "KUBEMQ_ADDRESS": ",".join(run.settings().addresses)}
 
 
-def _run_watch(
+def run_watch(
     run: Invocation, watch: Watch[N], follow: Callable[[Client, StopWithCommand, Stdout], None]
 ) -> int:
     """Follow the channel to the end; returns the exit code, and leaves no command behind."""
@@ -155,121 +148,6 @@ def _run_watch(
         if stop:
             return stop.exit_code
     return 0
-
-
-# --- queues ---
-
-
-def expect_queue(run: Invocation, options: ExpectOptions, take: bool) -> int:
-    """Hold the messages of a queue against `options`; returns 0, or a signal's exit code.
-
-    With `take`, those that matched are acknowledged when all holds. Raises ExpectationFailed, HandlerFailed
-    when the command failed, and Partial when the queue holds more than can be looked at.
-    """
-    wakeup = Wakeup()
-    watch: Watch[Received] = Watch(run, options, Received, wakeup.notify)
-
-    def follow(client: Client, stop: StopWithCommand, stdout: Stdout) -> None:
-        looker = QueueLook(client, options.channel)
-        # What waited before the command's start is not its doing.
-        if watch.command:
-            looker.look()
-        watch.begin()
-        matched: list[int] = []
-        while not stop:
-            wakeup.clear()
-            deadline = watch.deadline
-            is_last = deadline is not None and time.monotonic() >= deadline
-            matched += [m.sequence for m in looker.look() if watch.expectation.see(m)]
-            if is_last or watch.is_decided:
-                break
-            left = LOOK_AGAIN if deadline is None else min(LOOK_AGAIN, deadline - time.monotonic())
-            _wait(stop.fd, wakeup.fd, max(0.0, left))
-        if stop:
-            return
-        watch.judge()
-        if take and matched:
-            # Acknowledged is only what is out.
-            stdout.finish()
-            _take(client, options.channel, set(matched))
-        watch.note_success()
-
-    with closing(wakeup):
-        return _run_watch(run, watch, follow)
-
-
-def _wait(stop_fd: int, wake_fd: int, seconds: float) -> None:
-    poll = select.poll()
-    poll.register(stop_fd, select.POLLIN)
-    poll.register(wake_fd, select.POLLIN)
-    poll.poll(milliseconds(seconds))
-
-
-class QueueLook:
-    """Looks at all that waits in a queue, and gives what was not seen before. Sequences tell them apart."""
-
-    def __init__(self, client: Client, channel: str) -> None:
-        from kubemqctl.client import queues
-
-        self._client = client
-        self._channel = channel
-        self._gauge = queues.Gauge(client, channel)
-        self._seen: set[int] = set()
-
-    def look(self) -> list[Received]:
-        """The new ones, in order. Raises Partial when there are more than one peek can show."""
-        from kubemqctl.client import queues
-
-        depth = self._gauge.read()
-        if depth is not None and depth.waiting > MAX_PEEK:
-            raise self._too_many(f"{depth.waiting:,} messages wait in {self._channel}")
-        count = MAX_PEEK if depth is None or not depth.is_sure else depth.waiting
-        if not count:
-            return []
-        try:
-            found = queues.peek(self._client, self._channel, count, SHORTEST_PEEK)
-        except TooLarge as e:
-            raise self._too_many(f"the messages of {self._channel} are too large for one answer") from e
-        new = [m for m in found if m.sequence not in self._seen]
-        self._seen.update(m.sequence for m in new)
-        return new
-
-    @staticmethod
-    def _too_many(what: str) -> Partial:
-        return Partial(
-            f"{what}, and {MAX_PEEK:,} at most can be looked at",
-            hint="expect is for queues that are nearly empty",
-            code="not-all-seen",
-        )
-
-
-def _take(client: Client, channel: str, wanted: set[int]) -> None:
-    """Acknowledge the messages with these sequences; all else that has to be taken for it goes back.
-
-    Raises Partial when some of them are there no more.
-    """
-    from kubemqctl.client import queues
-
-    depth = queues.Gauge(client, channel).read()
-    size = depth.size if depth else 0
-    portion = max(1, min(MOST_AT_ONCE, BYTES_AT_ONCE // max(1, size)))
-    left, held = set(wanted), []
-    with queues.Downstream(client) as down:
-        while left and (got := down.get(channel, portion, ROUND)).messages:
-            held.append(got._replace(messages=[]))
-            if found := [m.sequence for m in got.messages if m.sequence in left]:
-                down.ack(got, found)
-                left -= set(found)
-        for transaction in held:
-            down.close(transaction)
-        if held:
-            down.barrier(held[-1])
-    if left:
-        raise Partial(
-            f"{count_text(len(left), 'message')} of {len(wanted):,} that matched could not be taken: others "
-            f"have taken them from {channel} meanwhile",
-            code="not-taken",
-        )
 
 
 # --- events ---
@@ -299,7 +177,7 @@ class EventWatch:
     def run(self) -> int:
         """Watch; returns the exit code."""
         try:
-            return _run_watch(self._run, self._watch, self._follow)
+            return run_watch(self._run, self._watch, self._follow)
         except TimedOut as e:
             # A server that is silent is one that was not looked at.
             raise Unreachable(e.message, hint=e.hint, code="connection-lost") from e
