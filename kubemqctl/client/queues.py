@@ -90,7 +90,7 @@ def peek(
         raise server_error(answer.Error)
     if len(answer.Messages) > count:
         raise unasked(client.address)
-    return [convert.received(m) for m in answer.Messages]
+    return convert.each_once([convert.received(m) for m in answer.Messages])
 
 
 def ack_all(client: Client, channel: str) -> int:
@@ -294,7 +294,8 @@ class Downstream:
             raise server_error(answer.Error)
         if len(answer.Messages) > self._most + MOST_LEFT:
             raise unasked(self._client.address)
-        return HeldBatch(answer.TransactionId, channel, list(map(self._read, answer.Messages)))
+        messages = convert.each_once(list(map(self._read, answer.Messages)))
+        return HeldBatch(answer.TransactionId, channel, messages)
 
     def ack(self, held: HeldBatch, sequences: Sequence[int]) -> None:
         """Acknowledge; the server says nothing on success, so `barrier` must follow."""

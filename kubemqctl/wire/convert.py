@@ -97,6 +97,16 @@ def body_alone(m: pb.QueueMessage) -> Received:
     return Received("", "", "", "", m.Body, NO_TAGS, 0, sequence, 0, "", 0, 0, NO_POLICY)
 
 
+def each_once(messages: list[Received]) -> list[Received]:
+    """`messages` of one answer without repetitions.
+
+    Server 2.4.0 puts a message into it twice when it comes back while the answer is being filled, and refuses
+    to settle it more than once.
+    """
+    first = {m.sequence: m for m in messages}
+    return messages if len(first) == len(messages) else list(first.values())
+
+
 def _no_sequence(value: int) -> KubemqctlError:
     """The error for a sequence that could be neither acknowledged nor gone on from."""
     return KubemqctlError(

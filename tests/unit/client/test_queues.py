@@ -1,4 +1,4 @@
-"""Queue calls that a server refuses for a moment: it replaces a connection of its own, and says so."""
+"""Queue calls where a server is odd: it refuses for a moment, and says so, or gives a message twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from kubemqctl.model.messages import Message
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.clients import opened
 from tests.support.fake_server import Abort, fake_server
-from tests.support.made_up_queue import Queue, served
+from tests.support.made_up_queue import Answers, Queue, served
+from tests.support.program import Run
 from tests.support.raw_grpc import RETRY, Stub
 from tests.support.server import Broker
 from tests.support.waiting import until
@@ -150,3 +151,31 @@ def test_a_get_that_is_refused_again_and_again_is_told_as_not_ready(channel: str
         pytest.raises(NotReady, match="302"),
     ):
         down.get(channel, 1, 1.0)
+
+
+class Stammering(Queue):
+    """Puts the first message of an answer into it once more, and refuses to settle it twice."""
+
+    def got(self, request: pb.QueuesDownstreamRequest) -> pb.QueuesDownstreamResponse:
+        answer = super().got(request)
+        answer.Messages.extend(answer.Messages[:1])
+        return answer
+
+    def peek(self, request: Any) -> pb.ReceiveQueueMessagesResponse:
+        return pb.ReceiveQueueMessagesResponse(Messages=[self.messages[0]] * 2)
+
+    def acknowledged(self, request: pb.QueuesDownstreamRequest) -> Answers:
+        if len(set(request.SequenceRange)) < len(request.SequenceRange):
+            yield self.refusal(pb.AckRange, "invalid ack sequence id 1")
+
+
+def test_what_a_get_gives_twice_is_one_message(run: Run, channel: str) -> None:
+    for handler in ([], ["--", "cat"]):
+        with served(Stammering(channel, 3)) as address:
+            result = run("queue", "receive", channel, "--all", *handler, address=address)
+        assert (result.code, sorted(result.out)) == (0, sorted(b"0\n1\n2\n" if not handler else b"012"))
+
+
+def test_what_a_peek_gives_twice_is_one_message(channel: str) -> None:
+    with served(Stammering(channel, 1)) as address, opened(address) as client:
+        assert [m.body for m in queues.peek(client, channel, 2, 1.0)] == [b"0"]
