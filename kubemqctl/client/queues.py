@@ -34,10 +34,16 @@ MOST_LEFT = 200_000
 def send(client: Client, message: Message) -> SendResult:
     """Send one message. Raises its refusal; ConnectionLost and TimedOut leave the outcome unknown."""
     request = convert.queue_message(message, client.client_id)
-    answer = client.insist(lambda: client.call("SendQueueMessage", request))
+    answer = _asked(client, "SendQueueMessage", request)
+    return convert.send_result(answer, message.channel)
+
+
+def _asked(client: Client, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
+    """The answer to a unary call. Raises what the server refuses it with, also where the answer tells that."""
+    answer = client.insist(lambda: client.call(method, request, timeout))
     if answer.IsError:
         raise server_error(answer.Error)
-    return convert.send_result(answer, message.channel)
+    return answer
 
 
 class PendingBatch(NamedTuple):
@@ -76,7 +82,11 @@ def batch(client: Client, messages: Sequence[Message]) -> Callable[[], PendingBa
 def peek(
     client: Client, channel: str, count: int, wait: float, timeout: float | None = None
 ) -> list[Received]:
-    """The first `count` messages (1 to 1024), untouched; waits `wait` seconds for so many to be there."""
+    """The first `count` messages (1 to 1024), untouched; waits `wait` seconds for so many to be there.
+
+    Raises TooLarge when they do not fit into one answer, and TimedOut after `timeout` seconds (by default, as
+    long beyond `wait` as any call has): server 2.4.0 serves those who read one queue one after the other.
+    """
     request = pb.ReceiveQueueMessagesRequest(
         ClientID=client.client_id,
         Channel=channel,
@@ -85,9 +95,7 @@ def peek(
         IsPeak=True,
     )
     limit = wait + CALL_TIMEOUT if timeout is None else timeout
-    answer = client.insist(lambda: client.call("ReceiveQueueMessages", request, limit))
-    if answer.IsError:
-        raise server_error(answer.Error)
+    answer = _asked(client, "ReceiveQueueMessages", request, limit)
     if len(answer.Messages) > count:
         raise unasked(client.address)
     return convert.each_once([convert.received(m) for m in answer.Messages])
@@ -104,9 +112,7 @@ def ack_all(client: Client, channel: str) -> int:
     request = pb.AckAllQueueMessagesRequest(ClientID=client.client_id, Channel=channel, WaitTimeSeconds=1)
     total = 0
     for _ in range(MOST_ACK_ALLS):
-        answer = client.insist(lambda: client.call("AckAllQueueMessages", request))
-        if answer.IsError:
-            raise server_error(answer.Error)
+        answer = _asked(client, "AckAllQueueMessages", request)
         total += int(answer.AffectedMessages)
         if not answer.AffectedMessages or (depth is not None and depth.is_sure and total >= depth.waiting):
             return total
