@@ -99,8 +99,6 @@ class LiveSubscription(Generic[T]):
         self._backoff = Backoff(timing.first_pause, timing.longest_pause)
 
     def __enter__(self) -> LiveSubscription[T]:
-        if self._ready_file is not None:
-            files.clear_ready_file(self._ready_file)
         return self
 
     def __exit__(self, *_: object) -> None:

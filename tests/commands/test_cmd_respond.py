@@ -148,9 +148,15 @@ def test_a_handler_is_looked_for_before_anything_is_taken(run: Run, tmp_path: Pa
 
 
 def test_no_server_is_5_and_leaves_no_ready_file(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "r").write_text("of an earlier run")
     result = run("cmd", "respond", "c", "--ok", "--ready-file", tmp_path / "r", address="127.0.0.1:1")
     assert result.code == 5
     assert not (tmp_path / "r").exists()
+
+
+def test_a_ready_file_that_cannot_be_is_3_before_anything_is_taken(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "nowhere" / "r"
+    assert run("query", "respond", "c", "--echo", "--ready-file", file, address="127.0.0.1:1").code == 3
 
 
 # --- handlers ---
@@ -332,8 +338,9 @@ def test_after_the_grace_handlers_are_stopped_and_their_commands_refused(
 def test_a_second_signal_ends_all_at_once(start: Start, stub: Stub, channel: str, tmp_path: Path) -> None:
     loop = "while :; do sleep 1; done"
     script = f"trap '' TERM INT; echo $$ > {tmp_path}/part; mv {tmp_path}/part {tmp_path}/pid; {loop}"
-    started = start("cmd", "respond", channel, "--", "sh", "-c", script, ready=True)
-    waiting = asking(stub, COMMAND, channel, b"x")
+    words = ["cmd", "respond", channel, "--grace", "1h", "--", "sh", "-c", script]
+    started = start(*words, ready=True)
+    waiting = asking(stub, COMMAND, channel, b"x", Timeout=60_000)
     pid = started.wait_for_file(tmp_path / "pid")
     started.send(signal.SIGINT)
     started.send(signal.SIGTERM)

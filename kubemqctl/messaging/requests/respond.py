@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from kubemqctl.config import files
 from kubemqctl.messaging.handlers.options import GRACE, handler_options, parse_form
 from kubemqctl.messaging.handlers.outcomes import StopWithHandlers
 from kubemqctl.messaging.heartbeat import subscription_calls
@@ -162,6 +163,8 @@ def _serve(
     def show(answered: AnsweredRequest) -> None:
         stdout.write(render(answered))
 
+    if subscription.ready_file is not None:
+        files.clear_ready_file(subscription.ready_file)
     with StopWithHandlers() as stop:
         stdout = Stdout(1, stop.fd)
         try:
