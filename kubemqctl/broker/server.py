@@ -27,7 +27,7 @@ from kubemqctl.broker.storage.event_log import EventLog, Storage, in_memory, on_
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.tls import ServerTls, credentials
 from kubemqctl.model.errors import KubemqctlError, UsageError
-from kubemqctl.model.limits import MAX_MESSAGE
+from kubemqctl.model.limits import MAX_MESSAGE, SAME_SIGNAL
 from kubemqctl.model.text import reason
 
 if TYPE_CHECKING:
@@ -253,24 +253,29 @@ def _cannot_listen(address: str, why: str) -> KubemqctlError:
 
 
 def run(config: BrokerConfig, ready: Callable[[str], None]) -> BrokerEnded:
-    """A broker until SIGINT, SIGTERM or SIGHUP. A second signal ends the process at once."""
+    """A broker until SIGINT, SIGTERM or SIGHUP. A second signal ends the process at once.
+
+    That is another one, or the same one later than SAME_SIGNAL.
+    """
     return asyncio.run(_until_a_signal(config, ready))
 
 
 async def _until_a_signal(config: BrokerConfig, ready: Callable[[str], None]) -> BrokerEnded:
     stop = asyncio.Event()
-    caught: list[int] = []
+    loop = asyncio.get_running_loop()
+    caught: list[tuple[int, float]] = []
 
     def catch(signum: int) -> None:
-        if caught:
+        now = loop.time()
+        if not caught:
+            caught.append((signum, now))
+            stop.set()
+        elif signum != caught[0][0] or now - caught[0][1] >= SAME_SIGNAL:
             os._exit(128 + signum)
-        caught.append(signum)
-        stop.set()
 
-    loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(signum) is not signal.SIG_IGN:
             loop.add_signal_handler(signum, catch, signum)
     state = await serve(config, ready, stop)
     holding = [queue for queue in state.queues.values() if queue.waiting]
-    return BrokerEnded(caught[0], sum(queue.waiting for queue in holding), len(holding))
+    return BrokerEnded(caught[0][0], sum(queue.waiting for queue in holding), len(holding))

@@ -22,5 +22,8 @@ MAX_PEEK = 1_024
 """How many messages a server shows or hands out in one plain call."""
 MIN_GET_WAIT = 1.0
 """Seconds: a shorter wait of a Get counts as this long."""
+SAME_SIGNAL = 0.1
+"""Seconds in which the same signal is not a second one: timeout(1) signals its command, and then the whole
+process group. Nobody presses Ctrl-C twice so quickly."""
 MOST_NAMED = 20
 """Of many failures so many are named; the rest are counted."""

@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import ClassVar
 
 from kubemqctl.model.errors import Stopped
+from kubemqctl.model.limits import SAME_SIGNAL
 from kubemqctl.output.stderr_writer import STDERR
 
 LONGEST_WAIT = 3600.0
@@ -63,9 +64,6 @@ class Wakeup:
 # Seconds: what the system can count to, rounded down to 31 years.
 LONGEST = 1e9
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Seconds in which the same signal is not a second one: timeout(1) signals its command, and then the whole
-# process group. Nobody presses Ctrl-C twice so quickly.
-SAME_SIGNAL = 0.1
 
 
 class StopSignal:

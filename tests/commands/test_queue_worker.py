@@ -556,7 +556,7 @@ def test_a_second_signal_leaves_nothing_running(
     fill(stub, channel, 1)
     pids = tmp_path / "pids"
     handler = f"trap '' TERM HUP INT; sleep 60 & echo $$ $! >> {pids}; wait"
-    worker = start("queue", "receive", channel, "--follow", "--", "sh", "-c", handler)
+    worker = start("queue", "receive", channel, "--follow", "--grace", "1h", "--", "sh", "-c", handler)
     until(lambda: pids.exists() and len(pids.read_text().split()) == 2, "the handler runs")
     worker.send(signal.SIGINT)
     worker.send(signal.SIGTERM)

@@ -280,6 +280,21 @@ def test_a_signal_that_ends_nothing_is_passed_on_too(start: Start) -> None:
     witness.leaves_nothing()
 
 
+def test_a_signal_that_is_ignored_is_not_for_the_command_either(start: Start) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a child inherits that
+    try:
+        witness = Witness(start)
+        told = f"{PYTHON} -c 'import signal; print(signal.getsignal(signal.SIGINT) is signal.SIG_IGN)'"
+        inherited = start("broker", "exec", "--", "sh", "-c", told, address="").wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert inherited.out == b"True\n"
+    witness.started.send(signal.SIGINT)
+    witness.started.send(signal.SIGUSR1)
+    witness.started.wait_for_stdout(b"got %d" % signal.SIGUSR1)
+    assert b"got %d\n" % signal.SIGINT not in witness.started.stop().out
+
+
 def test_a_command_that_does_not_handle_a_signal_dies_of_it(start: Start) -> None:
     started = start("broker", "exec", "--", "sh", "-c", "echo here; sleep 600; echo no", address="")
     started.wait_for_stdout(b"here")

@@ -14,6 +14,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from kubemqctl.broker import server
+from kubemqctl.broker.server import BrokerConfig
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.conftest import NewBroker
 from tests.support.program import Run, Start
@@ -86,11 +88,46 @@ def test_a_second_signal_ends_it_at_once(start: Start, tmp_path: Path) -> None:
     with Stub(started.ready) as stub:
         stub.downstream().ask_for("q", wait=60_000)
         until(lambda: stub.info("q").Info.Queues, "the Get arrived")
-        started.send(signal.SIGTERM)
-        # One alone would get the summary out; two never do.
-        started.send(signal.SIGINT)
+        # Both come while it cannot run, and so before the first has ended it.
+        for signum in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            started.send(signum)
         ended = started.wait()
     assert ended.code in (130, 143)
+    assert "stopped" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("second", "tolerated", "ends"),
+    [(signal.SIGTERM, 60.0, False), (signal.SIGTERM, 0.0, True), (signal.SIGINT, 60.0, True)],
+)
+def test_the_same_signal_at_once_is_not_a_second_one_as_timeout_sends_it_twice(
+    second: signal.Signals, tolerated: float, ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = list[int]()
+    monkeypatch.setattr(server, "SAME_SIGNAL", tolerated)
+    monkeypatch.setattr("kubemqctl.broker.server.os._exit", codes.append)
+
+    def ready(address: str) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(second)
+
+    # A job in the background has SIGINT ignored.
+    before = signal.signal(second, signal.SIG_DFL)
+    ended = server.run(BrokerConfig(), ready)
+    signal.signal(second, before)
+    assert (ended.signum, codes) == (signal.SIGTERM, [128 + second] * ends)
+
+
+def test_a_signal_that_is_ignored_stays_ignored_as_nohup_wants_it(start: Start) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child inherits that
+    try:
+        started = start(*RUN, "--ephemeral", ready=True, address="")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    started.send(signal.SIGHUP)
+    with Stub(started.ready) as stub:
+        stub.fill("q", 1)
+    assert started.stop().code == 143
 
 
 def test_waiting_calls_end_as_on_the_real_server_when_it_stops(new_broker: NewBroker) -> None:

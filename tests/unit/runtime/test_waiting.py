@@ -6,7 +6,8 @@ import signal
 
 import pytest
 
-from kubemqctl.runtime.waiting import SAME_SIGNAL, RateLimiter, StopSignal
+from kubemqctl.model.limits import SAME_SIGNAL
+from kubemqctl.runtime.waiting import RateLimiter, StopSignal
 
 
 class Clock:
@@ -82,3 +83,15 @@ def test_the_same_signal_at_once_is_not_a_second_one_as_timeout_sends_it_twice(
     signal.signal(second, before)
     assert stop.signum == signal.SIGTERM
     assert codes == [128 + second] * ends
+
+
+def test_a_signal_that_is_ignored_stays_ignored_as_nohup_wants_it() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignal() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.signum == signal.SIGTERM
+    finally:
+        signal.signal(signal.SIGHUP, before)
