@@ -39,7 +39,7 @@ def send(client: Client, message: Message) -> SendResult:
 
 
 def _asked(client: Client, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
-    """The answer to a unary call. Raises what the server refuses it with, also where the answer tells that."""
+    """The answer to a unary call. Raises what the server refuses it with, also in the answer."""
     answer = client.insist(lambda: client.call(method, request, timeout))
     if answer.IsError:
         raise server_error(answer.Error)
