@@ -25,22 +25,37 @@ def refuse_dash(option: str, path: str | None, what: str = "file") -> None:
         raise UsageError(f"{option} needs the name of a {what}", hint=f"a {what} called - is {option} ./-")
 
 
+def cannot_write(option: str, path: str, e: OSError) -> UsageError | NotFound:
+    """The error for a file that was named with `option` and cannot be written when the run begins."""
+    if isinstance(e, FileNotFoundError):
+        return NotFound(f"{option}: there is no directory {os.path.dirname(os.path.realpath(path))}")
+    return UsageError(f"{option}: cannot write {path}: {reason(e)}")
+
+
+def check_place(option: str, path: str) -> None:
+    """Raise NotFound or UsageError for the name of a file that is a directory, or in none."""
+    try:
+        if os.path.isdir(path):
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not os.path.exists(path):
+            # With a slash at its end, so that a file is no directory.
+            os.stat(os.path.join(os.path.dirname(os.path.realpath(path)), ""))
+    except OSError as e:
+        raise cannot_write(option, path, e) from e
+
+
 def clear_ready_file(path: str) -> None:
     """Take away what an earlier run left, so that it tells nothing of this one. To be called at the start.
 
-    Raises NotFound when the directory is not there, OutputError when the file cannot be replaced.
+    Raises NotFound when the directory is not there, UsageError when the file cannot be replaced.
     """
     refuse_dash("--ready-file", path)
-    folder = os.path.dirname(os.path.realpath(path))
-    if not os.path.exists(path) and not os.path.isdir(folder):
-        raise NotFound(f"--ready-file: no such directory: {folder}")
-    try:
-        if os.path.isfile(path) and not _is_stream(path):
+    check_place("--ready-file", path)
+    if os.path.isfile(path) and not _is_stream(path):
+        try:
             _remove(os.path.realpath(path))
-        elif os.path.isdir(path):
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-    except OSError as e:
-        raise OutputError(f"cannot replace the ready file {path}: {reason(e)}") from e
+        except OSError as e:
+            raise cannot_write("--ready-file", path, e) from e
 
 
 def _remove(path: str) -> None:

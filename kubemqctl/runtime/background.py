@@ -11,9 +11,8 @@ import signal
 from contextlib import suppress
 from typing import NamedTuple
 
-from kubemqctl.config.files import refuse_dash
-from kubemqctl.model.errors import OutputError, UsageError, shell_code
-from kubemqctl.model.text import reason
+from kubemqctl.config.files import cannot_write, refuse_dash
+from kubemqctl.model.errors import UsageError, shell_code
 
 
 class Launched(NamedTuple):
@@ -43,12 +42,12 @@ class Detached:
 def detach(log: str | None) -> Launched | Detached:
     """Go on in a new process without a terminal, its output appended to the file `log` or lost.
 
-    Raises OutputError when the log cannot be written. Signals end both until the new one is live.
+    Raises NotFound or UsageError for a log that cannot be written. Signals end both until it is live.
     """
     try:
         out = os.open(log or os.devnull, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as e:
-        raise OutputError(f"cannot write the log {log}: {reason(e)}") from e
+        raise cannot_write("--log", log or os.devnull, e) from e
     heard, report = os.pipe()
     pid = os.fork()
     if pid:

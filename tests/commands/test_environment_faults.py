@@ -6,6 +6,7 @@ import errno
 import os
 import subprocess
 import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -102,3 +103,29 @@ def test_a_client_id_of_the_environment_is_looked_at_too(run: Run) -> None:
     result = run("queue", "send", "q", "x", env={"KUBEMQ_CLIENT_ID": os.fsdecode(NOT_UTF8)})
     assert result.code == 2
     assert "client ID a\\xff is not valid UTF-8" in result.err
+
+
+NAMED_FILES = [
+    ("queue", "send", "q", "--lines", "--failed"),
+    ("store", "pub", "s", "--lines", "--unknown"),
+    ("events", "sub", "e", "--for", "1s", "--ready-file"),
+    ("store", "sub", "s", "--until", "now", "--checkpoint"),
+    ("store", "copy", "s", "t", "--checkpoint"),
+    ("cmd", "respond", "c", "--ok", "--count", "1", "--ready-file"),
+    ("query", "respond", "c", "--echo", "--background", "--log"),
+    ("broker", "run", "--ephemeral", "--listen", "127.0.0.1:0", "--background", "--log"),
+    ("broker", "run", "--ephemeral", "--listen", "127.0.0.1:0", "--ready-file"),
+]
+
+
+@pytest.mark.parametrize("words", NAMED_FILES, ids=" ".join)
+def test_a_file_to_write_in_no_directory_is_not_found_and_a_directory_is_a_usage_error(
+    run: Run, broker: Broker, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    option, env = words[-1], {"KUBEMQ_ADDRESS": broker.address}
+    missing = run(*words, tmp_path / "none" / "file", env=env, stdin=b"x\n")
+    assert (missing.code, missing.out) == (3, b"")
+    assert f"error: {option}: there is no directory {tmp_path / 'none'}\n" in missing.err
+    folder = run(*words, tmp_path, env=env, stdin=b"x\n")
+    assert (folder.code, folder.out) == (2, b"")
+    assert f"error: {option}: cannot write {tmp_path}: is a directory\n" in folder.err

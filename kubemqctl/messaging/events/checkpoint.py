@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from errno import EACCES, EPERM, EROFS
 from typing import Any, NamedTuple
 
-from kubemqctl.config.files import refuse_dash, write_whole
+from kubemqctl.config.files import check_place, refuse_dash, write_whole
 from kubemqctl.model.errors import ConfigError, OutputError
 from kubemqctl.model.messages import Event
 from kubemqctl.model.text import quoted, reason
@@ -38,7 +38,8 @@ class Checkpoint:
     """The file at `path` for `channel`; `position` is what it says, None while there is no file.
 
     It belongs to one run at a time, until `close`: two would put the position back behind each other.
-    Raises ConfigError for a file that another run holds, that says nothing, or something of another channel.
+    Raises ConfigError for a file that another run holds, that says nothing, or something of another channel,
+    NotFound or UsageError for one that cannot be written.
     """
 
     def __init__(self, path: str, channel: str) -> None:
@@ -164,9 +165,9 @@ def _parsed(data: bytes) -> CheckpointPosition | None:
 
 
 def _check_folder(path: str) -> None:
+    check_place("--checkpoint", path)
     folder = os.path.dirname(os.path.realpath(path))
-    is_writable = os.access(path, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)
-    if os.path.isdir(path) or not is_writable:
+    if not (os.access(path, os.W_OK) or os.access(folder, os.W_OK | os.X_OK)):
         raise ConfigError(
             f"the checkpoint {path} cannot be written", hint="use a file in a directory that you can write to"
         )

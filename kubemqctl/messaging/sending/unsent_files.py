@@ -7,8 +7,8 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 
-from kubemqctl.config.files import refuse_dash
-from kubemqctl.model.errors import KubemqctlError, NotFound, OutputError, UsageError
+from kubemqctl.config.files import cannot_write, refuse_dash
+from kubemqctl.model.errors import KubemqctlError, OutputError, UsageError
 from kubemqctl.model.messages import Message
 from kubemqctl.model.text import reason
 
@@ -77,10 +77,8 @@ def _take(taken: dict[Identity, str], what: str, file: int | str) -> None:
 def _emptied(option: str, path: str, taken: dict[Identity, str]) -> int:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except FileNotFoundError:
-        raise NotFound(f"{option}: there is no directory {os.path.dirname(path)}") from None
     except OSError as e:
-        raise UsageError(f"{option}: cannot write {path}: {reason(e)}") from e
+        raise cannot_write(option, path, e) from e
     status = os.fstat(fd)
     if stat.S_ISREG(status.st_mode):
         if what := taken.get((status.st_dev, status.st_ino)):

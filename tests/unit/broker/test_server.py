@@ -253,7 +253,7 @@ def test_a_damaged_journal_is_refused(run: Run, new_broker: NewBroker, tmp_path:
 def test_a_ready_file_that_cannot_be_written_ends_it(run: Run, tmp_path: Path) -> None:
     result = run(*RUN, "--ephemeral", "--ready-file", tmp_path / "no" / "where", address="")
     assert result.code == 3
-    assert "--ready-file: no such directory" in result.err
+    assert "--ready-file: there is no directory" in result.err
 
 
 def test_the_ready_file_of_an_earlier_run_says_nothing(start: Start, tmp_path: Path) -> None:
@@ -330,8 +330,8 @@ def test_a_background_run_that_cannot_start_says_why(run: Run, tmp_path: Path) -
 
 def test_a_log_that_cannot_be_written_starts_nothing(run: Run, tmp_path: Path) -> None:
     result = run(*RUN, "--ephemeral", "--background", "--log", tmp_path / "no" / "log")
-    assert (result.code, result.out) == (1, b"")
-    assert "cannot write the log" in result.err
+    assert (result.code, result.out) == (3, b"")
+    assert f"--log: there is no directory {tmp_path / 'no'}" in result.err
 
 
 def test_a_message_over_the_limit_is_refused_in_the_servers_words(broker: Broker) -> None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 import pytest
 
 from kubemqctl.config.files import clear_ready_file, write_ready_file, write_whole
-from kubemqctl.model.errors import NotFound, OutputError
+from kubemqctl.model.errors import NotFound, UsageError
 
 
 def refusing(number: int) -> Callable[..., NoReturn]:
@@ -198,10 +198,10 @@ def test_a_ready_file_does_not_follow_a_link_that_somebody_has_planted(tmp_path:
 
 def test_a_ready_file_behind_a_link_to_no_directory_is_not_found_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("gone/file")
-    with pytest.raises(NotFound, match=f"--ready-file: no such directory: {tmp_path / 'gone'}"):
+    with pytest.raises(NotFound, match=f"--ready-file: there is no directory {tmp_path / 'gone'}"):
         clear_ready_file(str(tmp_path / "link"))
 
 
 def test_a_directory_is_no_ready_file(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="is a directory"):
+    with pytest.raises(UsageError, match="is a directory"):
         clear_ready_file(str(tmp_path))

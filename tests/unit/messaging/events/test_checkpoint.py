@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kubemqctl.messaging.events.checkpoint import Checkpoint
-from kubemqctl.model.errors import ConfigError
+from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.model.messages import Event
 from tests.support.program import Argument, Result, Run, Start
 from tests.support.raw_grpc import Stub, publish, store
@@ -90,9 +90,10 @@ def test_a_checkpoint_of_another_channel_is_refused(position: Path) -> None:
 
 
 def test_a_place_that_cannot_be_written_is_refused_at_the_start(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none" / "position"):
-        with pytest.raises(ConfigError, match="cannot"):
-            Checkpoint(str(path), "c")
+    with pytest.raises(UsageError, match="is a directory"):
+        Checkpoint(str(tmp_path), "c")
+    with pytest.raises(NotFound, match=f"there is no directory {tmp_path / 'none'}"):
+        Checkpoint(str(tmp_path / "none" / "position"), "c")
 
 
 def test_one_run_at_a_time_has_it_by_whatever_name(position: Path) -> None:
