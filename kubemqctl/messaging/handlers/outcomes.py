@@ -90,22 +90,26 @@ _STOP_CODES = frozenset(128 + signum for signum in SIGNALS)
 
 
 class FailureDelay:
-    """Outcomes on their way to being judged, in order: a stop that was asked for makes no failures.
+    """Outcomes on their way to being judged: a stop that was asked for makes no failures.
 
     A service manager's stop reaches handlers as well as us, in any order: one that ends badly behind it or
-    shortly before was stopped. So a failure, and what ended behind it, waits for a moment.
+    shortly before was stopped. So a failure waits for a moment, and `in_order` what ended behind it.
     """
 
-    def __init__(self, stop: StopSignal) -> None:
+    def __init__(self, stop: StopSignal, in_order: bool = True) -> None:
         self._stop = stop
+        self._in_order = in_order
+        self._at_once: deque[HandlerOutcome] = deque()
         self._outcomes: deque[tuple[float, HandlerOutcome]] = deque()
 
     def __len__(self) -> int:
-        return len(self._outcomes)
+        return len(self._outcomes) + len(self._at_once)
 
     @property
     def left(self) -> float:
         """Seconds until `ready` has something."""
+        if self._at_once:
+            return 0.0
         return self._outcomes[0][0] - time.monotonic() if self._outcomes else math.inf
 
     @property
@@ -115,11 +119,16 @@ class FailureDelay:
 
     def put(self, outcome: HandlerOutcome) -> None:
         """`outcome` came now; only one that ended badly by itself needs time."""
+        if outcome.ok and not self._in_order:
+            self._at_once.append(outcome)
+            return
         waits = outcome.ending == "exited" and not outcome.ok and not outcome.error
         self._outcomes.append((time.monotonic() + (BELIEVED_AFTER if waits else 0.0), outcome))
 
     def ready(self) -> Iterator[HandlerOutcome]:
         """Those whose time has come; all of them once there is a stop, which makes bad ends stopped ones."""
+        while self._at_once:
+            yield self._at_once.popleft()
         while self._outcomes and (self._stop or self.left <= 0):
             _, outcome = self._outcomes.popleft()
             if self._stop and not outcome.ok and not outcome.error:

@@ -78,7 +78,8 @@ class Worker:
         self._held_messages = HeldMessages(calls.open, options.channel)
         self._forwarder = Forwarder(calls.send)
         self.settlements = SettlementQueue(self._held_messages, self._forwarder, self._concluded)
-        self._delay = FailureDelay(stop)
+        # Of several, what went well is not kept back by a failure, for a crash to double it.
+        self._delay = FailureDelay(stop, in_order=handler.concurrency == 1)
         self._waiting: deque[HeldMessage] = deque()
         self._running = 0
         self._works: dict[int, HeldMessage] = {}
@@ -315,7 +316,6 @@ class Worker:
             self.judge.name(message, failure, None)
 
     def _concluded(self, concluded: Concluded) -> None:
-        """The server has said what became of a message."""
         work, error = concluded
         if work.failure:
             self.judge.name(work.message, work.failure, None if error else work.decision)

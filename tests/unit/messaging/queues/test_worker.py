@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from kubemqctl.messaging.handlers import outcomes
 from kubemqctl.messaging.handlers.options import HandlerOptions, find
 from kubemqctl.messaging.queues import budget, worker
 from kubemqctl.messaging.queues.budget import ReceiveBudget
@@ -96,6 +98,31 @@ def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> Non
     os.close(null)
     assert 2 <= len(asked) <= 8
     assert len([text for text in run.said if "trying again" in text]) == 1
+
+
+def test_what_went_well_is_acknowledged_while_a_failure_beside_it_is_not_believed_yet(
+    broker: Broker, stub: Stub, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outcomes, "BELIEVED_AFTER", 60.0)
+    monkeypatch.setattr(ReceiveBudget, "want", lambda self, concurrency, running: 6)
+    stub.fill(channel, 6)
+    run, stop = Quiet(dict(os.environ)), StopSignal()
+    wish = ReceiveOptions(channel, most=None, everything=True)
+    handler = HandlerOptions(find(["grep", "-v", "1"], os.environ), 2, None, "body", 1.0)
+    null = os.open(os.devnull, os.O_WRONLY)
+    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
+        calls = worker_calls(client, channel, wakeup.notify)
+        works = Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup)
+        thread = threading.Thread(target=works.run)
+        thread.start()
+        until(lambda: stub.info(channel).Info.Queues[0].Waiting == 1, "all but the first are acknowledged")
+        assert works.judge.failed == 0
+        stop.signum = signal.SIGTERM
+        wakeup.notify()
+        thread.join(20)
+    os.close(null)
+    assert works.settlements.outcomes["acked"] == 5
+    assert works.settlements.outcomes["returned"] == 1
 
 
 # The community server keeps it for whoever asks next, until that settles: here this worker.
