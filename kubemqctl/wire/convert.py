@@ -8,7 +8,7 @@ fills in what is no noun, such as a settlement, and the broker works on protobuf
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.errors import KubemqctlError
@@ -79,7 +79,7 @@ def received(m: pb.QueueMessage) -> Received:
         m.ClientID,
         m.Metadata,
         m.Body,
-        dict(m.Tags) if m.Tags else NO_TAGS,
+        _tags(m.Tags),
         a.Timestamp,
         sequence,
         a.ReceiveCount,
@@ -88,6 +88,14 @@ def received(m: pb.QueueMessage) -> Received:
         a.DelayedTo,
         policy(m.Policy) if m.HasField("Policy") else NO_POLICY,
     )
+
+
+def _tags(wired: Mapping[str, str]) -> Mapping[str, str]:
+    """Tags in the order of their names.
+
+    protobuf's maps have another order in every process; two outputs of one message shall not differ by it.
+    """
+    return dict(sorted(wired.items())) if wired else NO_TAGS
 
 
 def body_alone(m: pb.QueueMessage) -> Received:
@@ -146,9 +154,7 @@ def event(e: pb.EventReceive, received_at: int = 0) -> Event:
     """A delivered event. Raises KubemqctlError as `received` does."""
     if (sequence := e.Sequence) >= LARGEST:
         raise _no_sequence(sequence)
-    found = e.Tags
-    tags = dict(found) if found else NO_TAGS
-    return Event(e.Channel, e.EventID, e.Metadata, e.Body, tags, e.Timestamp, sequence, received_at)
+    return Event(e.Channel, e.EventID, e.Metadata, e.Body, _tags(e.Tags), e.Timestamp, sequence, received_at)
 
 
 def plain_event(e: pb.EventReceive) -> Event:
@@ -232,7 +238,7 @@ def request(r: pb.Request) -> Request:
         channel=r.Channel,
         body=r.Body,
         metadata=r.Metadata,
-        tags=dict(r.Tags) if r.Tags else NO_TAGS,
+        tags=_tags(r.Tags),
         timeout=r.Timeout / 1000,
         cache_key=r.CacheKey,
         cache_ttl=r.CacheTTL,
@@ -267,7 +273,7 @@ def response(r: pb.Response, channel: str, elapsed: int) -> Response:
         error=r.Error,
         body=r.Body,
         metadata=r.Metadata,
-        tags=dict(r.Tags) if r.Tags else NO_TAGS,
+        tags=_tags(r.Tags),
         timestamp=unix_nanoseconds(r.Timestamp),
         cache_hit=r.CacheHit,
         client_id=r.ClientID,
