@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 from kubemqctl.config.config_file import KEYS, as_mapping
 from kubemqctl.config.directories import make_private, state_home
@@ -18,6 +18,47 @@ from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
 from kubemqctl.model.text import reason
 from kubemqctl.model.values import OUTPUT_FORMS, format_duration
+
+
+class ProfileRow(TypedDict):
+    """What a list says of a profile."""
+
+    name: str
+    current: bool
+    address: str
+    tls: bool
+    token: bool
+    protected: bool
+    read_only: bool
+
+
+class ProfileFields(TypedDict, total=False):
+    """What a profile may say, and a command use; each of the two below has some of these."""
+
+    name: str
+    address: str
+    client_id: str
+    token: str
+    token_file: str
+    token_command: str
+    tls: dict[str, object]
+    output: str
+    protected: bool
+    read_only: bool
+
+
+class StoredProfile(ProfileFields):
+    """A profile as its file has it."""
+
+    current: bool
+
+
+class UsedSettings(ProfileFields):
+    """What a command would use."""
+
+    connect_timeout: str
+    connect_wait: str
+    sources: dict[str, str]
 
 
 def state_path(environ: Mapping[str, str]) -> str:
@@ -178,7 +219,7 @@ Record = dict[str, object]
 MASK = "***"
 
 
-def row(config: Config, profile: Profile) -> Record:
+def row(config: Config, profile: Profile) -> ProfileRow:
     """A line of the list; the same fields for every profile, so that it makes a table."""
     return {
         "name": profile.name,
@@ -192,7 +233,7 @@ def row(config: Config, profile: Profile) -> Record:
 
 
 def stored(config: Config, profile: Profile) -> Record:
-    """All that the file says of a profile, with its keys; addresses as one text, commas between."""
+    """A StoredProfile: all that the file says of it, with its keys; addresses as one text, commas between."""
     said = as_mapping(profile)
     if profile.addresses:
         said["address"] = ",".join(profile.addresses)
@@ -202,7 +243,7 @@ def stored(config: Config, profile: Profile) -> Record:
 
 
 def effective(settings: Settings) -> Record:
-    """What a command would use, by the same keys, and in `sources` where each value comes from."""
+    """UsedSettings: what a command would use, by the same keys, and in `sources` where each value is from."""
     tls = {key: value for key, value in settings.tls._asdict().items() if value}
     tls["enabled"] = bool(settings.tls.enabled)
     # The id of this run would be that of no other.

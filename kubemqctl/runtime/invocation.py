@@ -150,12 +150,15 @@ class Invocation:
         """Print a finished list, and all of it."""
         self.write(self.renderer(noun_type, raw=raw).all(nouns))
 
-    def show_document(self, text: str, record: dict[str, object]) -> None:
-        """Print `text` for people and pipes, or `record` where -o asks for a form that takes one."""
+    def show_document(self, text: str, record: Mapping[str, object], noun_type: type = dict) -> None:
+        """Print `text` for people and pipes, or `record` where -o asks for a form that takes one.
+
+        A template is checked against the TypedDict `noun_type`.
+        """
         if self.form().name in ("human", "raw"):
             self.write(text.encode())
         else:
-            self.write(self.renderer(dict).one(record))
+            self.write(self.renderer(noun_type).one(record))
 
     def write(self, data: bytes) -> None:
         """Write bytes to stdout, all of them."""

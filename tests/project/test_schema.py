@@ -14,7 +14,11 @@ from jsonschema import Draft202012Validator
 from kubemqctl.cli.arguments import VALUED
 from kubemqctl.cli.command_tree import COMMANDS
 from kubemqctl.cli.commands import schema
+from kubemqctl.cli.commands.completion import Script
+from kubemqctl.cli.commands.help import HelpText
+from kubemqctl.cli.commands.profile import PathRecord
 from kubemqctl.cli.description import Command
+from kubemqctl.config.profile_editing import ProfileRow, StoredProfile, UsedSettings
 from kubemqctl.config.sources import DEFAULTS, VARIABLES
 from kubemqctl.model import errors, messages, record_parser, records
 from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_GROUP
@@ -346,6 +350,42 @@ def test_every_noun_that_has_a_record_has_a_schema_and_every_field_a_meaning() -
     assert set(NOUNS.values()) == set(records.COLUMNS) - {messages.Message}
     fields = {field for noun in NOUNS.values() for field in records.fields(noun)} | set(record_parser.TYPES)
     assert fields == set(MEANINGS) - ({"body_base64"} - fields)
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("profile", ProfileRow),
+        ("stored-profile", StoredProfile),
+        ("settings", UsedSettings),
+        ("path", PathRecord),
+        ("script", Script),
+        ("help", HelpText),
+    ],
+)
+def test_a_record_that_is_no_noun_has_the_fields_of_its_schema(name: str, record: type) -> None:
+    assert set(records.fields(record)) == set(schemas()[name]["properties"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "profile list",
+        "profile show dev",
+        "profile show --effective",
+        "profile path",
+        "help",
+        "help exit-codes",
+        "completion bash",
+    ],
+)
+def test_a_template_with_a_field_that_there_is_not_is_refused_where_no_server_is_asked(
+    run: Run, line: str
+) -> None:
+    assert run("profile", "set", "dev", "-a", "localhost:50000").code == 0
+    done = run(*line.split(), "--format", "{adress}")
+    assert (done.code, done.out) == (2, b"")
+    assert "error: --format: there is no field adress here; use " in done.err
 
 
 def test_what_a_program_sends_is_described_as_it_is_taken() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -22,6 +22,13 @@ _WORDS = {
     "zsh": "to use it, add to ~/.zshrc before compinit: fpath=({folder} $fpath)",
     "fish": "start a new shell to use it",
 }
+
+
+class Script(TypedDict):
+    """What is printed where -o asks for a record."""
+
+    script: str
+    shell: str
 
 
 def register(root: typer.Typer, only: str | None) -> None:
@@ -69,7 +76,7 @@ def completion(
     run: Invocation = ctx.obj
     text = script(shell, describe(build()), TOPICS)
     if not install:
-        run.show_document(text, {"script": text, "shell": shell})
+        run.show_document(text, Script(script=text, shell=shell), Script)
         return
     path = place(shell, run.environ)
     _write(path, text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -11,6 +11,14 @@ from kubemqctl.cli import command_tree
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.text import escaped, nearest
 from kubemqctl.runtime.invocation import Invocation
+
+
+class HelpText(TypedDict, total=False):
+    """What is printed where -o asks for a record."""
+
+    text: str
+    topic: str
+    topics: list[str]
 
 
 def register(root: typer.Typer, only: str | None) -> None:
@@ -46,7 +54,7 @@ def help_(
 
 
 def _show(run: Invocation, said: str, words: list[str]) -> None:
-    run.show_document(said, {"text": said, "topic": " ".join(words)})
+    run.show_document(said, HelpText(text=said, topic=" ".join(words)), HelpText)
 
 
 def _list(run: Invocation) -> None:
@@ -55,7 +63,7 @@ def _list(run: Invocation) -> None:
     said += [f"  {topic:{width}}  {about(topic)}" for topic in TOPICS]
     said += ["", "For a command see `kubemqctl help COMMAND`, for all commands `kubemqctl --help`.", ""]
     listed = "\n".join(said)
-    run.show_document(listed, {"text": listed, "topics": list(TOPICS)})
+    run.show_document(listed, HelpText(text=listed, topics=list(TOPICS)), HelpText)
 
 
 def _command_help(ctx: typer.Context, words: list[str]) -> str:

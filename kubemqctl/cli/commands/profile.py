@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
 
@@ -25,6 +25,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 NewName = Annotated[str, typer.Argument(metavar="NEW", show_default=False)]
 
 
+class PathRecord(TypedDict):
+    """What `profile path` prints."""
+
+    path: str
+
+
 @group.command("list")
 def list_(ctx: typer.Context) -> None:
     """List all profiles.
@@ -33,11 +39,11 @@ def list_(ctx: typer.Context) -> None:
       kubemqctl profile list
       kubemqctl profile list -o json
     """
-    from kubemqctl.config.profile_editing import row
+    from kubemqctl.config.profile_editing import ProfileRow, row
 
     run: Invocation = ctx.obj
     config = load_current(run.environ)
-    run.show([row(config, profile) for profile in config.profiles.values()], dict, raw=values)
+    run.show([row(config, profile) for profile in config.profiles.values()], ProfileRow, raw=values)
     if not config.profiles:
         run.note("there are no profiles; to create one: kubemqctl profile set NAME --address HOST:PORT")
     _say_what_applies(run, config.current)
@@ -62,8 +68,8 @@ def show(
       kubemqctl profile show --effective
       kubemqctl profile set dev -a localhost:50000 && kubemqctl profile show dev -o yaml
     """
+    from kubemqctl.config.profile_editing import StoredProfile, UsedSettings, stored
     from kubemqctl.config.profile_editing import effective as as_used
-    from kubemqctl.config.profile_editing import stored
 
     run: Invocation = ctx.obj
     if effective:
@@ -71,13 +77,13 @@ def show(
         settings = resolve(flags._replace(profile=name) if name else flags, run.environ)
         if name:
             settings.sources["profile"] = "argument NAME"
-        run.write(run.renderer(dict, raw=pairs).one(as_used(settings)))
+        run.write(run.renderer(UsedSettings, raw=pairs).one(as_used(settings)))
         for note in settings.notes:
             run.warn(note)
         return
     config = load_current(run.environ)
     record = stored(config, find(config, name or _applying(run, config)))
-    run.write(run.renderer(dict, raw=pairs).one(record))
+    run.write(run.renderer(StoredProfile, raw=pairs).one(record))
 
 
 @group.command("set")
@@ -280,7 +286,7 @@ def path(ctx: typer.Context) -> None:
       ls -l "$(kubemqctl profile path)"
     """
     run: Invocation = ctx.obj
-    run.write(run.renderer(dict).one({"path": required_path(run.environ)}))
+    run.write(run.renderer(PathRecord).one({"path": required_path(run.environ)}))
 
 
 def _files(profile: Profile | None) -> set[str]:
