@@ -246,12 +246,21 @@ def test_a_stored_event_comes_twice(serve: Serve) -> None:
 
 
 def test_the_counts_are_said_at_the_end(new_broker: NewBroker) -> None:
-    broker = new_broker("--ephemeral", "--fault", "error=100%@SendQueueMessage", "--fault-seed", "3")
-    with Stub(broker.address) as stub, contextlib.suppress(grpc.RpcError):
-        stub.send("q")
+    faults = ("error=100%@SendQueueMessage", "latency=1ms@Ping", "cut=1h@SendQueueMessage")
+    broker = new_broker("--ephemeral", *(f"--fault={fault}" for fault in faults), "--fault-seed", "3")
+    with Stub(broker.address) as stub:
+        with contextlib.suppress(grpc.RpcError):
+            stub.send("q")
+        stub.ping()
+        stub.ping()
     assert broker.process
-    err = broker.process.stop().err
-    assert "fault error=100%@SendQueueMessage: 1 of 1\nto repeat them: --fault-seed 3\n" in err
+    said = broker.process.stop().err.splitlines()
+    assert [line for line in said if "fault" in line] == [
+        "fault error=100%@SendQueueMessage: 1 of 1",
+        "fault latency=1ms@Ping: 2 of 2",
+        "fault cut=1h@SendQueueMessage: 0 of 1",
+        "to repeat them: --fault-seed 3",
+    ]
 
 
 def test_a_command_is_run_with_faults_too(run: Run, tmp_path: Path) -> None:

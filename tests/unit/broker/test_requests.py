@@ -156,6 +156,17 @@ def test_the_cache_is_bounded_and_the_longest_unused_gives_way(monkeypatch: pyte
     assert kept.get(("c", "longer"), 0) is None
 
 
+def test_an_answer_that_is_replaced_or_too_old_takes_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests, "MOST_BYTES", 2000)
+    kept = Cache()
+    kept.put(("c", "a"), b"a", 100)
+    for _ in range(10):
+        kept.put(("c", "b"), bytes(500), 10)
+    assert kept.get(("c", "b"), 10) is None
+    kept.put(("c", "x"), bytes(600), 100)
+    assert [kept.get(("c", key), 10) for key in "ax"] == [b"a", bytes(600)]
+
+
 def test_the_cache_counts_keys_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests, "MOST_BYTES", 100_000)
     kept = Cache()

@@ -186,6 +186,20 @@ def test_no_key_breaks_it_and_none_puts_a_control_character_into_the_filter(text
     assert len(watch.asking or "") <= LONGEST_FILTER
 
 
+@pytest.mark.parametrize(
+    ("text", "apart"),
+    [
+        ("\x1b[Aq", ["\x1b[A", "q"]),
+        ("\x1b[1;5D\x1bOB", ["\x1b[1;5D", "\x1bOB"]),
+        ("\x1b[15~/", ["\x1b[15~", "/"]),
+        ("\x1bq", ["\x1b", "q"]),
+        ("\x1b[1", ["\x1b[1"]),
+    ],
+)
+def test_an_escape_sequence_is_one_key(text: str, apart: list[str]) -> None:
+    assert keys(text) == apart
+
+
 @given(st.text(alphabet="\x1b[OABCD~1;q/"))
 def test_keys_lose_nothing_of_what_was_typed(text: str) -> None:
     assert "".join(keys(text)) == text
