@@ -74,7 +74,10 @@ def _duration_ns(text: str) -> int:
 
 def whole_seconds(text: str, option: str, *, maximum: int = MAX_QUEUE_SECONDS, minimum: int = 0) -> int:
     """A duration that travels as whole seconds, `minimum` to `maximum`; `option` is for the message."""
-    seconds, rest = divmod(duration_ns(text), SECOND)
+    try:
+        seconds, rest = divmod(duration_ns(text), SECOND)
+    except UsageError as e:
+        raise UsageError(f"{option}: {e.message}", hint=e.hint) from None
     if rest:
         raise UsageError(f"{option} {text} is a fraction of a second: the server counts in whole seconds")
     if seconds > maximum:

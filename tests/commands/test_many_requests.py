@@ -128,6 +128,24 @@ def test_a_line_that_is_no_record_is_named_and_the_others_go_on(run: Run, stub: 
     assert done.err.endswith("error: 1 answered, 4 invalid\n")
 
 
+def test_a_bad_field_of_a_record_is_named_under_an_option_that_beats_it_too(run: Run) -> None:
+    lines = record_lines(
+        {"body": "x", "timeout": "junk"},
+        {"body": "x", "cache_key": "k", "cache_ttl": "5"},
+        {"body": "x", "cache_key": "k", "cache_ttl": "1.5s"},
+    )
+    beaten = ("--timeout", "1s", "--cache-key", "k", "--cache-ttl", "5s")
+    for options in (), beaten:
+        done = run("query", "send", "c", "--json-lines", "-o", "json", *options, stdin=lines)
+        assert (done.code, done.out) == (2, b"")
+        said = [json.loads(line) for line in done.err.splitlines()[:3]]
+        assert [(e["error"], " ".join(e["message"].split()[:6])) for e in said] == [
+            ("invalid-record", "line 1: timeout: junk is not"),
+            ("invalid-record", "line 2: cache_ttl: 5 has no"),
+            ("invalid-record", "line 3: cache_ttl 1.5s is a"),
+        ]
+
+
 class Held:
     """Answers nothing until it is let go; `most` is how many requests were unanswered at a time."""
 

@@ -139,18 +139,21 @@ def _parser(template: Request, kind: Kind, many: ManyOptions) -> Parse:
 
 
 def _of_record(line: bytes, template: Request, kind: Kind, keep_id: bool) -> Request:
-    """The request that a record describes; what the template has goes first. Raises UsageError."""
+    """The request that a record describes; what the template has goes first, and a bad field is one even so.
+
+    Raises RecordError or TooLarge.
+    """
     record = parse(line)
     message = message_from_record(record, keep_id)
     if len(message.body) > MAX_BODY:
         raise TooLarge(f"too large: the maximum is {MAX_BODY} bytes")
     assert type(record) is dict
-    timeout = template.timeout or _timeout(record.get("timeout", ""))
+    timeout = _timeout(record.get("timeout", ""))
     key, ttl = template.cache_key, template.cache_ttl
-    if kind == "queries" and not key:
-        key = record.get("cache_key", "")
-        if given := record.get("cache_ttl", ""):
-            ttl = whole_seconds(given, "cache_ttl", minimum=1, maximum=MAX_WIRE_SECONDS)
+    if kind == "queries":
+        own_key, own_ttl = record.get("cache_key", ""), _ttl(record.get("cache_ttl", ""))
+        if not key:
+            key, ttl = own_key, own_ttl
         if bool(key) != bool(ttl):
             raise RecordError("cache_key and cache_ttl must be used together")
     return Request(
@@ -158,7 +161,7 @@ def _of_record(line: bytes, template: Request, kind: Kind, keep_id: bool) -> Req
         message.body,
         template.metadata or message.metadata,
         {**message.tags, **template.tags} if template.tags else message.tags,
-        timeout,
+        template.timeout or timeout,
         key,
         ttl,
         message.id,
@@ -168,12 +171,22 @@ def _of_record(line: bytes, template: Request, kind: Kind, keep_id: bool) -> Req
 def _timeout(text: str) -> float:
     if not text:
         return DEFAULT_TIMEOUT
-    seconds = parse_duration(text)
+    try:
+        seconds = parse_duration(text)
+    except UsageError as e:
+        raise RecordError(f"timeout: {e.message}", hint=e.hint) from None
     try:
         check_timeout(seconds)
     except UsageError as e:
         raise RecordError(e.message.replace("--timeout", "timeout"), hint=e.hint) from None
     return seconds
+
+
+def _ttl(text: str) -> int:
+    try:
+        return whole_seconds(text, "cache_ttl", minimum=1, maximum=MAX_WIRE_SECONDS) if text else 0
+    except UsageError as e:
+        raise RecordError(e.message, hint=e.hint) from None
 
 
 # --- asking ---

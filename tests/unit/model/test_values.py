@@ -118,6 +118,11 @@ def test_a_fraction_of_a_second_is_refused_as_the_server_has_none() -> None:
         whole_seconds("1.5s", "--delay")
 
 
+def test_what_is_no_duration_is_refused_with_the_name_of_its_option() -> None:
+    with pytest.raises(UsageError, match=r"^--delay: 30 has no unit: write 30s"):
+        whole_seconds("30", "--delay")
+
+
 def test_the_servers_maximum_is_named_both_ways() -> None:
     with pytest.raises(UsageError, match=r"--expire 13h is over .* of 12h \(43200 seconds\)"):
         whole_seconds("13h", "--expire")
