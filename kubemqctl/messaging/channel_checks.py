@@ -11,11 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.conditions import Condition, parse_condition
-from kubemqctl.model.errors import TimedOut
+from kubemqctl.model.errors import TimedOut, UsageError
 from kubemqctl.model.paths import Body
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import HealthCheck, HealthStatus, Pong
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped, quoted
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SERVER_FIGURES = ("round_trip",)
 QUEUE_FIGURES = ("waiting", "messages", "bytes", "subscribers", "oldest", "round_trip")
+DURATIONS = ("oldest", "round_trip")
 PEEK_TIMEOUT = 2.0
 """Seconds. A peek that takes longer waits behind a consumer, and the age of the first message is unknown."""
 
@@ -43,9 +44,23 @@ def parse_limits(warn: Sequence[str], critical: Sequence[str], queues: bool) -> 
     """What --warn and --critical say, of queues or of the server alone. Raises UsageError."""
     known = QUEUE_FIGURES if queues else SERVER_FIGURES
     return Limits(
-        [parse_condition(text, known, "--warn") for text in warn],
-        [parse_condition(text, known, "--critical") for text in critical],
+        [_limit(text, known, "--warn") for text in warn],
+        [_limit(text, known, "--critical") for text in critical],
     )
+
+
+def _limit(text: str, known: Sequence[str], option: str) -> Condition:
+    """A condition, refused where it compares what a figure never is: its alarm would stay silent for ever."""
+    condition = parse_condition(text, known, option)
+    field, order = condition.path.field, condition.order
+    is_duration = field in DURATIONS
+    if order and order not in (("duration",) if is_duration else ("number", "size")):
+        kind, limit = ("duration", "30s") if is_duration else ("number", "100")
+        raise UsageError(
+            f"{option} {quoted(text)}: {field} is a {kind} and never compares to a {order}",
+            hint=f"write for instance '{field}>{limit}'",
+        )
+    return condition
 
 
 def check_server(client: Client, limits: Limits) -> HealthCheck:

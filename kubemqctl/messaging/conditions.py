@@ -42,12 +42,16 @@ Test = Callable[[object], bool]
 
 
 class Condition(NamedTuple):
-    """One condition: as it was written, and read. `holds` takes a noun, and its body for JSON."""
+    """One condition: as it was written, and read. `holds` takes a noun, and its body for JSON.
+
+    `order` is what < <= > >= compare: a number, a time, a duration or a size; empty for other operators.
+    """
 
     text: str
     path: Path
     read: Read
     test: Test
+    order: str = ""
 
     def holds(self, noun: object, body: Body) -> bool:
         """Whether `noun` fulfils it. Raises UsageError for a pattern that takes too long."""
@@ -68,11 +72,12 @@ def parse_condition(text: str, known: Iterable[str], option: str = "--where") ->
     name, operator, value = _split(text, option)
     try:
         path = parse_path(name, known)
-        test = _test(operator, value)
+        order = _order_of(operator, value)
+        test = _ordered(operator, value, order) if order else _test(operator, value)
     except UsageError as e:
         e.message = f"{option} {quoted(text)}: {e.message}"
         raise
-    return Condition(text, path, reader(path), test)
+    return Condition(text, path, reader(path), test, order)
 
 
 # --- reading a condition ---
@@ -114,9 +119,7 @@ def _operator_at(text: str) -> int | None:
 def _test(operator: str, value: str) -> Test:
     if operator in ("~", "!~"):
         return _search(value, wanted=operator == "~")
-    if operator in ("=", "!="):
-        return _equal(value, wanted=operator == "=")
-    return _ordered(operator, value)
+    return _equal(value, wanted=operator == "=")
 
 
 # --- equality ---
@@ -169,18 +172,22 @@ def _decimal(text: str, form: re.Pattern[str]) -> Decimal | None:
 # --- order ---
 
 
-def _ordered(operator: str, value: str) -> Test:
+def _order_of(operator: str, value: str) -> str:
+    if operator not in _COMPARISONS:
+        return ""
+    for order, measure in _MEASURES.items():
+        if measure(value) is not None:
+            return order
+    raise UsageError(
+        f"{quoted(value)} has no order: {operator} compares numbers, times, durations and sizes",
+        hint="as 9.5, 2024-05-31T08:30:00Z, 30s or 4KiB; texts are compared by = and ~",
+    )
+
+
+def _ordered(operator: str, value: str, order: str) -> Test:
     """Numbers, times, durations or sizes, where both sides are of one kind; else it does not hold."""
-    for measure in (_as_number, _as_time, _as_duration, _as_size):
-        limit = measure(value)
-        if limit is not None:
-            break
-    else:
-        raise UsageError(
-            f"{quoted(value)} has no order: {operator} compares numbers, times, durations and sizes",
-            hint="as 9.5, 2024-05-31T08:30:00Z, 30s or 4KiB; texts are compared by = and ~",
-        )
-    compare = _COMPARISONS[operator]
+    measure, compare = _MEASURES[order], _COMPARISONS[operator]
+    limit = measure(value)
 
     def test(found: object) -> bool:
         known = measure(found)
@@ -247,6 +254,15 @@ def _short_text(found: object) -> str | None:
     if isinstance(found, (str, bytes)) and len(found) > LONGEST_NUMBER:
         return None
     return text_form(found)
+
+
+# In the order in which they are tried; nothing reads as two of them.
+_MEASURES: dict[str, Callable[[object], Any]] = {
+    "number": _as_number,
+    "time": _as_time,
+    "duration": _as_duration,
+    "size": _as_size,
+}
 
 
 # --- patterns ---
