@@ -32,6 +32,18 @@ def test_a_broker_that_is_killed_while_it_waits_is_5(
     assert "was lost" in result.err
 
 
+def test_what_the_server_may_have_given_away_as_it_went_is_said(
+    start: Start, new_broker: NewBroker, channel: str
+) -> None:
+    broker = new_broker()
+    started = start("queue", "receive", channel, "--wait", "1m", "--ack", "auto", address=broker.address)
+    with Stub(broker.address) as stub:
+        until(lambda: any(q.Subscribers for q in stub.info(channel).Info.Queues), "it waits")
+    assert broker.process
+    broker.process.kill()
+    assert "warning: up to 1 message may be lost: acknowledged by the server" in started.wait(timeout=5).err
+
+
 def test_following_it_connects_again_and_says_both_once(
     start: Start, new_broker: NewBroker, channel: str, tmp_path: Path
 ) -> None:

@@ -27,7 +27,7 @@ from kubemqctl.messaging.queues.receive_options import (
     not_given,
     round_for,
 )
-from kubemqctl.model.errors import PASSING, KubemqctlError, TooLarge
+from kubemqctl.model.errors import PASSING, ConnectionLost, KubemqctlError, TimedOut, TooLarge
 from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import Backoff, StopSignal
 
@@ -119,7 +119,6 @@ class Fetcher:
         self._skim = MOST_EXPIRED
         self._round = ROUND
         self._over = False
-        self._expects = True
         self.lost = 0
         """With --ack auto: how many messages the server may have acknowledged that did not arrive."""
         self._older: list[Downstream] = []
@@ -217,7 +216,6 @@ class Fetcher:
         # Behind newer messages there may be older ones: all that waits tells.
         want = self._most if self._left is None or self._newer else min(self._left, self._most)
         skims = self._expired is not None and not self._options.auto_ack
-        self._expects = True
         if want == 1 and not self._options.everything and not skims:
             return 1
         holder.settle_soon()
@@ -225,7 +223,6 @@ class Fetcher:
         if depth is None or (self._options.auto_ack and depth.bytes > BYTES_AT_RISK):
             return 1
         waiting = depth.waiting - holder.held
-        self._expects = waiting > 0
         if self._options.everything and depth.is_sure and waiting <= self._newer:
             return 0 if self._patience.answered else 1
         if holder.held and len(self._older) >= MOST_STREAMS:
@@ -253,9 +250,9 @@ class Fetcher:
         began, wait = time.monotonic(), self._round if self._round > ROUND else min(patience.left, ROUND)
         try:
             held = self.down.get(options.channel, ask, wait, options.auto_ack)
-        except PASSING:
-            if options.auto_ack and self._expects:
-                self.lost += ask
+        except (ConnectionLost, TimedOut, TooLarge):
+            # Also where nothing was known to be there: something may have come just then.
+            self.lost += ask if options.auto_ack else 0
             raise
         took = time.monotonic() - began
         self._there_again()
