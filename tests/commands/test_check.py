@@ -67,6 +67,7 @@ def test_a_figure_that_is_not_there_makes_its_condition_unknown(run: Run, stub: 
 def test_a_queue_that_is_not_there_is_critical(run: Run, channel: str) -> None:
     result = run("check", "queue", f"{channel}.none")
     assert (result.code, result.text) == (11, f"critical\t{channel}.none\tthere is no such queue\n")
+    assert result.err == f"error: {channel}.none: there is no such queue\n", "one name, and once"
 
 
 @pytest.mark.parametrize(

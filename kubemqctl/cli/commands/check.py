@@ -74,8 +74,8 @@ def check(
     run.write(render.all(found))
     bad = [health for health in found if health.status != "ok"]
     if bad:
-        what = count_text(len(bad), "check") if len(found) > 1 else bad[0].name
-        raise ExpectationFailed(f"{what} failed: {bad[0].name}: {bad[0].reason}", code="check-failed")
+        many = f"{count_text(len(bad), 'check')} failed: " if len(found) > 1 else ""
+        raise ExpectationFailed(f"{many}{bad[0].name}: {bad[0].reason}", code="check-failed")
     return 0
 
 
