@@ -210,6 +210,19 @@ def test_what_makes_no_sense_is_2(options: list[str], run: Run, channel: str, ta
     assert run("queue", "move", channel, target, *options, address="").code == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ([], "either --count N or --all is required"),
+        (["--count", "1", "--all"], "--count and --all cannot be used together"),
+    ],
+)
+def test_how_many_is_said_once(options: list[str], says: str, run: Run) -> None:
+    for verb in "move", "copy":
+        done = run("queue", verb, "source", "target", *options)
+        assert (done.code, done.err) == (2, f"error: {says}\n")
+
+
 def test_a_queue_cannot_be_moved_to_itself(run: Run, channel: str) -> None:
     done = run("queue", "move", channel, channel, "--all", address="")
     assert (done.code, "source and target are the same" in done.err) == (2, True)

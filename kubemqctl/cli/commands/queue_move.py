@@ -10,6 +10,7 @@ from kubemqctl.cli import options as o
 from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Policy, Received
+from kubemqctl.model.values import only_one
 from kubemqctl.runtime.invocation import Invocation
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", show_default=False)]
@@ -122,7 +123,7 @@ def _transfer(
         check_channel(channel)
     if source == target and to_profile is None:
         raise UsageError(f"source and target are the same queue: {source}")
-    if all == (count is not None):
+    if not only_one({"--count": count is not None, "--all": all}):
         raise UsageError("either --count N or --all is required")
     where, decode, proto_set, proto_type = conditions
     view = message_view(Received, where, decode, Protobuf(proto_set, proto_type), run.warn)
