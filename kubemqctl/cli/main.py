@@ -116,9 +116,31 @@ def _usage(e: Any, words: list[str]) -> UsageError:
     message = e.format_message().strip().partition(" (Possible options")[0].rstrip(".")
     if message.startswith("No such option"):
         message = f"No such option: {_as_typed(e.option_name, words)}"
+    elif message.startswith("Invalid value"):
+        message = _number_refused(message)
     if ctx is None:
         return UsageError(_lowered(message), hint=DASH_HINT)
     return UsageError(_lowered(message), hint=_hint(e, ctx, message, words))
+
+
+def _number_refused(message: str) -> str:
+    """What Typer says of an option that takes a whole number, in the words of our other options."""
+    import re
+
+    found = re.fullmatch(
+        r"Invalid value for (.*'(?P<option>.+)'): (?P<value>.+) is not "
+        r"(a valid int( range)?|in the range (?P<least>[0-9]+)?.*?x.*?=(?P<last>[0-9]+))",
+        message,
+        re.DOTALL,
+    )
+    if not found:
+        return message
+    said = f"{found['option']}: {found['value']} is"
+    if not found["last"]:
+        return f"{said} not a whole number"
+    if found["least"]:
+        return f"{said} out of range: the range is {found['least']} to {found['last']}"
+    return f"{said} too small: the minimum is {found['last']}"
 
 
 def _as_typed(name: str, words: list[str]) -> str:

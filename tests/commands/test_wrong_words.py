@@ -168,3 +168,25 @@ def test_behind_a_channel_all_is_the_handler_whatever_it_begins_with(run: Run, c
     assert (empty.code, "the command after -- is missing" in empty.err) == (2, True)
     without = run("queue", "receive", "--", "./handle")
     assert (without.code, without.err.startswith("error: missing argument 'CHANNEL'")) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("queue receive q -n x", "--count: 'x' is not a whole number"),
+        ("queue receive q --count=", "--count: '' is not a whole number"),
+        ("expect queue q --exactly -1", "--exactly: -1 is too small: the minimum is 0"),
+        (
+            "queue send q x --max-receives 1025",
+            "--max-receives: 1025 is out of range: the range is 0 to 1024",
+        ),
+        (
+            "query respond q --echo --concurrency 0",
+            "--concurrency: 0 is out of range: the range is 1 to 1024",
+        ),
+        ("broker run --fault-seed 1.5", "--fault-seed: '1.5' is not a whole number"),
+    ],
+)
+def test_a_bad_number_is_refused_in_plain_words(run: Run, line: str, says: str) -> None:
+    done = run(*line.split())
+    assert (done.code, done.err.splitlines()[0]) == (2, f"error: {says}")
