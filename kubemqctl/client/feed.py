@@ -19,14 +19,13 @@ from kubemqctl.client.error_translation import rpc_error
 from kubemqctl.client.streams import Judge, as_it_is
 from kubemqctl.model.errors import ConnectionLost
 from kubemqctl.wire import kubemq_pb2 as pb
+from kubemqctl.wire.convert import STORED
 
 T = TypeVar("T")
 MOST_HELD = 1_000
 MOST_BYTES_HELD = 8 << 20
 # Server 2.4.0 drops an event that a subscriber does not take within two seconds.
 STALL = 1.0
-# The built-in broker tells in this how many stored events a subscription begins with.
-STORED = "kubemqctl-stored"
 
 
 class Feed(Generic[T]):

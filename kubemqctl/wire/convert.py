@@ -28,6 +28,10 @@ from kubemqctl.model.reports import Pong
 from kubemqctl.model.values import Start
 from kubemqctl.wire import kubemq_pb2 as pb
 
+STORED = "kubemqctl-stored"
+"""Initial metadata of a subscription, in which the built-in broker tells how many stored events it begins
+with."""
+
 
 def queue_message(message: Message, client_id: str) -> pb.QueueMessage:
     """`message` as the wire has it, sent in the name of `client_id`."""

@@ -21,6 +21,7 @@ from kubemqctl.broker.storage.event_log import Done
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.subscribers import MessageBuffer, SubscriptionEnded
 from kubemqctl.wire import kubemq_pb2 as pb
+from kubemqctl.wire.convert import STORED
 
 if TYPE_CHECKING:
     from kubemqctl.broker.service.dispatch import Context, Handlers
@@ -81,7 +82,6 @@ async def gone(context: Context, why: SubscriptionEnded) -> NoReturn:
     await context.abort(grpc.StatusCode.UNAVAILABLE, str(why))
 
 
-STORED = "kubemqctl-stored"
 _UNANSWERED = 1_000  # events of one stream; with more the broker reads no further
 _UNANSWERED_IDS = 1024 * 1024  # bytes, likewise, of their ids; one alone may be longer
 

@@ -162,9 +162,13 @@ def test_what_was_dealt_and_never_got_on_the_stream_comes_to_the_next_subscripti
     async def scenario(store: Store) -> None:
         await store_events(store, 200)
         member = await subscribe(store)
+        assert member.backlog == 200
         assert await take(member, 7) == list(range(1, 8))
         store.leave(member, "me")
-        assert await take(await subscribe(store, NEW), 193) == list(range(8, 201))
+        again = await subscribe(store, NEW)
+        assert again.backlog == 193
+        assert await take(again, 193) == list(range(8, 201))
+        assert again.backlog == 0
 
     play(scenario)
 
@@ -217,6 +221,18 @@ def test_what_a_member_held_goes_to_the_others_of_its_group_when_it_leaves(play:
         store.leave(one, "one")
         assert sorted(await take(two, 5)) == [2, 3, 4, 5, 6]
         assert two.reader.position() == (7, ())
+
+    play(scenario)
+
+
+def test_what_came_back_and_nobody_has_room_for_counts_as_stored_for_the_group(play: Play) -> None:
+    async def scenario(store: Store) -> None:
+        await store_events(store, 300)
+        one, two = await subscribe(store, group="g"), await subscribe(store, client="other", group="g")
+        held = len(one.holds())
+        store.leave(one, "me")
+        assert held
+        assert two.backlog == 300
 
     play(scenario)
 
