@@ -54,7 +54,8 @@ def _compose(path: str, text: str) -> Any:
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"{path} line {mark.line + 1 if mark else 1}: {error.problem}") from error
+        says = f"{error.context}, {error.problem}" if error.problem.startswith("but ") else error.problem
+        raise ConfigError(f"{path} line {mark.line + 1 if mark else 1}: {says}") from error
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise ConfigError(f"{path} line {line}: a character that YAML does not allow") from error

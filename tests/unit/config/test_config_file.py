@@ -51,7 +51,12 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("a tabulator", "profiles:\n\ta: {}\n", 2, "found character that cannot start any token"),
     ("an open bracket", "profiles:\n  a: {\n", 3, ""),
     ("a NUL", "profiles:\n  a: {}\n  b: \0\n", 3, "a character that YAML does not allow"),
-    ("two documents", "profiles: {}\n---\nprofiles: {}\n", 2, ""),
+    (
+        "two documents",
+        "profiles: {}\n---\nprofiles: {}\n",
+        2,
+        "line 2: expected a single document in the stream, but found another",
+    ),
     ("an undefined alias", "current: *a\n", 1, "found undefined alias"),
 ]
 
