@@ -283,6 +283,27 @@ def test_what_others_hold_of_a_queue_whose_name_the_server_trims_is_told(
     assert "the server counts 2 more messages and gives none" in result.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "receive {} --all",
+        "receive {} --all -- true",
+        "peek {} --all",
+        "move {0} {0}-other --all",
+        "expect {} --none --within 0s",
+    ],
+)
+def test_what_waits_in_another_queue_of_the_name_that_is_shown_is_not_counted(
+    run: Run, stub: Stub, channel: str, broker: Broker, words: str
+) -> None:
+    stub.fill(f"{channel}x", 5)
+    verb, *rest = words.format(f"{channel}xS").split()
+    group = ["expect", "queue"] if verb == "expect" else ["queue", verb]
+    with fake_server(broker.address, QueuesInfo=trimming(stub)) as address:
+        result = run(*group, *rest, address=address)
+    assert (result.code, "counts" in result.err) == (0, False)
+
+
 # --- a server that stops answering ---
 
 
