@@ -109,8 +109,8 @@ class BenchChannel:
 
     def _empty(self) -> None:
         """Acknowledge the messages that an interrupted run has left in the queue."""
-        from kubemqctl.client import queues
+        from kubemqctl.client import emptying, queues
 
         depth = queues.Gauge(self._client, self._channel).read()
         if depth is None or depth.waiting:
-            queues.ack_all(self._client, self._channel)
+            emptying.ack_all(self._client, self._channel)

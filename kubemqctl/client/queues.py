@@ -26,7 +26,6 @@ from kubemqctl.wire import kubemq_pb2 as pb
 
 # What server 2.4.0 takes off both ends of the names it shows.
 TRIMMED = "_QUES."
-MOST_ACK_ALLS = 1_000
 # A Get of 2.4.0 may bring more than it asked for: what another consumer has left, whose Get was for no more.
 MOST_LEFT = 200_000
 
@@ -34,11 +33,11 @@ MOST_LEFT = 200_000
 def send(client: Client, message: Message) -> SendResult:
     """Send one message. Raises its refusal; ConnectionLost and TimedOut leave the outcome unknown."""
     request = convert.queue_message(message, client.client_id)
-    answer = _asked(client, "SendQueueMessage", request)
+    answer = asked(client, "SendQueueMessage", request)
     return convert.send_result(answer, message.channel)
 
 
-def _asked(client: Client, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
+def asked(client: Client, method: str, request: Any, timeout: float = CALL_TIMEOUT) -> Any:
     """The answer to a unary call. Raises what the server refuses it with, also in the answer."""
     answer = client.insist(lambda: client.call(method, request, timeout))
     if answer.IsError:
@@ -95,31 +94,10 @@ def peek(
         IsPeak=True,
     )
     limit = wait + CALL_TIMEOUT if timeout is None else timeout
-    answer = _asked(client, "ReceiveQueueMessages", request, limit)
+    answer = asked(client, "ReceiveQueueMessages", request, limit)
     if len(answer.Messages) > count:
         raise unasked(client.address)
     return convert.each_once([convert.received(m) for m in answer.Messages])
-
-
-def ack_all(client: Client, channel: str) -> int:
-    """Acknowledge what waits; returns how many messages that were.
-
-    The call always takes its whole wait, so it waits one second and is made again only while it finds some
-    and what waited at the beginning is not yet gone: a busy sender must not keep us for ever. Raises Partial
-    when it always finds some.
-    """
-    depth = Gauge(client, channel).read()
-    request = pb.AckAllQueueMessagesRequest(ClientID=client.client_id, Channel=channel, WaitTimeSeconds=1)
-    total = 0
-    for _ in range(MOST_ACK_ALLS):
-        answer = _asked(client, "AckAllQueueMessages", request)
-        total += int(answer.AffectedMessages)
-        if not answer.AffectedMessages or (depth is not None and depth.is_sure and total >= depth.waiting):
-            return total
-    raise Partial(
-        f"{total} acknowledged, and more messages keep arriving",
-        hint="check whether something is sending to it",
-    )
 
 
 def infos(client: Client, channel: str = "") -> list[ChannelInfo]:

@@ -100,6 +100,15 @@ def test_nothing_to_hold_is_6(run: Run, channel: str) -> None:
     assert (done.code, done.out) == (6, b"")
 
 
+def test_what_is_counted_and_not_given_is_said(run: Run, stub: Stub, channel: str) -> None:
+    stub.fill(channel, 2)
+    stub.downstream().get(channel, 2)
+    done = run("queue", "tx", channel, "--ack")
+    assert (done.code, done.out) == (6, b"")
+    assert "the server counts 2 more messages and gives none" in done.err
+    assert f"nothing arrived on {channel}" in done.err
+
+
 def test_a_message_that_comes_during_the_wait_is_taken(start: Start, stub: Stub, channel: str) -> None:
     held = start("queue", "tx", channel, "--ack", "--wait", "30s")
     until(lambda: stub.info(channel).Info.Queues, "the queue is there")

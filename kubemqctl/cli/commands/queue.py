@@ -281,10 +281,13 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
     doing = f"delete all waiting messages of {channel}"
     run.confirm(doing, channel, yes=yes, confirm=confirm, protected=run.settings().protected)
     with run.client() as client:
-        from kubemqctl.client import queues
+        from kubemqctl.client import emptying
+        from kubemqctl.messaging.queues.receive_options import not_given
 
-        affected = queues.ack_all(client, channel)
-    run.write(render.one(Affected(channel, affected)))
+        emptied = emptying.ack_all(client, channel)
+    if emptied.left:
+        run.note(not_given(emptied.left))
+    run.write(render.one(Affected(channel, emptied.affected)))
     return 0
 
 

@@ -31,6 +31,7 @@ from kubemqctl.runtime.waiting import Wakeup, milliseconds
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
+    from kubemqctl.client.queues import Depth
 
 # How soon it is looked at again: seconds.
 LOOK_AGAIN = 0.1
@@ -132,10 +133,17 @@ class QueueLook:
             found = queues.peek(self._client, self._channel, count, SHORTEST_PEEK)
         except TooLarge as e:
             raise self._too_many(f"the messages of {self._channel} are too large for one answer") from e
-        self.hidden = max(0, missing(depth, len(found)) - self._hidden_before)
+        self.hidden = self._hidden(depth, len(found))
         new = [m for m in found if m.sequence > self._old and m.sequence not in self._seen]
         self._seen.update(m.sequence for m in new)
         return new
+
+    def _hidden(self, before: Depth | None, shown: int) -> int:
+        """How many messages were counted `before` and are now, beyond those that were `shown`."""
+        hidden = missing(before, shown)
+        if hidden > 0:
+            hidden = min(hidden, missing(self._gauge.read(), shown))
+        return max(0, hidden - self._hidden_before)
 
     @staticmethod
     def _too_many(what: str) -> Partial:

@@ -202,7 +202,7 @@ class Fetcher:
     def _is_end(self, holder: Settler) -> bool:
         """Whether the silence is believed: not while the server counts more than we hold, for a while."""
         left = missing(self._calls.depth(), holder.held + self._newer)
-        if self._left is not None:
+        if self._options.everything and self._left is not None:
             left = min(left, self._left)
         if left <= 0:
             return True

@@ -6,6 +6,7 @@ import select
 import time
 from collections.abc import Callable
 from contextlib import closing, nullcontext
+from functools import partial
 
 from kubemqctl.messaging.handlers.options import HandlerOptions
 from kubemqctl.messaging.handlers.outcomes import FailureDelay, HandlerOutcome, StopWithHandlers
@@ -58,12 +59,12 @@ class TxSession:
 def transact(run: Invocation, options: HoldOptions, decide_by: Callable[[TxSession], int]) -> int:
     """Hold messages and let `decide_by` decide about them; returns the exit code."""
     with closing(Stdout()) as stdout, run.client() as client, StopWithHandlers() as stop:
+        from kubemqctl.client.queues import Gauge
         from kubemqctl.client.transaction import Transaction
 
         stdout.stop_fd = stop.fd
-        with MessageHold(
-            lambda notify: Transaction(client, notify), options, stop, run.note, run.warn
-        ) as hold:
+        begin, depth = partial(Transaction, client), Gauge(client, options.channel).read
+        with MessageHold(begin, options, stop, run.note, run.warn, depth) as hold:
             code = decide_by(TxSession(run, hold, stdout, stop))
         return stop.exit_code or code
 

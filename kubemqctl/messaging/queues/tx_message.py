@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.queues.decisions import OUTCOMES, Outcome, Settlement, after_reject, is_last, name
+from kubemqctl.messaging.queues.receive_options import Doubt
 from kubemqctl.model.errors import ConnectionLost, KubemqctlError, NothingArrived, TimedOut, Unreachable
 from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import StopSignal, Wakeup, milliseconds
 
 if TYPE_CHECKING:
+    from kubemqctl.client.queues import Depth
     from kubemqctl.client.transaction import Transaction
 
 
@@ -45,12 +47,14 @@ class MessageHold:
         stop: StopSignal,
         note: Callable[[str], None],
         warn: Callable[[str], None],
+        depth: Callable[[], Depth | None] = lambda: None,
     ) -> None:
         self._begin = begin
         self._options = options
         self._stop = stop
         self._note = note
         self._warn = warn
+        self._depth = depth
         self._tx: Transaction | None = None
         self.wakeup = Wakeup()
         self.held: Received | None = None
@@ -76,13 +80,14 @@ class MessageHold:
     def take(self) -> Received:
         """Hold the next message. Raises NothingArrived, or Stopped when a signal came first."""
         deadline = time.monotonic() + self._options.wait
+        doubt = Doubt(self._depth, self._note)
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
                 self.held = self._wait_for_one(min(ROUND, max(1, math.ceil(left))))
                 return self.held
             except NothingArrived:
-                if time.monotonic() < deadline:
+                if time.monotonic() < deadline or not doubt.is_end(0):
                     continue
                 raise NothingArrived.on(self._options.channel) from None
 

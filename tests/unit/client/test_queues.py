@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from kubemqctl.client import connection, queues
+from kubemqctl.client import connection, emptying, queues
 from kubemqctl.client.connection import Client
 from kubemqctl.model.errors import NotReady
 from kubemqctl.model.messages import Message
@@ -42,7 +42,7 @@ def peek(client: Client, channel: str) -> object:
 
 
 def empty(client: Client, channel: str) -> object:
-    return queues.ack_all(client, channel)
+    return emptying.ack_all(client, channel).affected
 
 
 CALLS: dict[str, tuple[Callable[[Client, str], object], Any]] = {

@@ -158,6 +158,10 @@ def test_what_is_counted_and_never_given_is_said_and_waited_for_no_longer(run: R
         result = run("queue", "receive", channel, "--all", address=address)
     assert (result.code, result.out, len(queue.asked)) == (0, b"", 2)
     assert "the server counts 3 more messages and gives none" in result.err
+    with served(Keeping(channel, 3, refusals=99)) as address:
+        result = run("queue", "receive", channel, address=address)
+    assert result.code == 6
+    assert "the server counts 3 more messages and gives none" in result.err
 
 
 # --- how much is asked for ---
