@@ -54,7 +54,9 @@ def _compose(path: str, text: str) -> Any:
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        says = f"{error.context}, {error.problem}" if error.problem.startswith("but ") else error.problem
+        says = str(error.problem)
+        if says.startswith("but "):  # the end of a sentence that the context begins
+            says = f"{error.context}, {says}"
         raise ConfigError(f"{path} line {mark.line + 1 if mark else 1}: {says}") from error
     except yaml.YAMLError as error:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
