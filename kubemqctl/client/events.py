@@ -14,6 +14,7 @@ from kubemqctl.client.feed import Feed, subscribe
 from kubemqctl.client.link_progress import bytes_received
 from kubemqctl.client.streams import Pending
 from kubemqctl.model.errors import AuthError, ConnectionLost, TimedOut, Unreachable
+from kubemqctl.model.limits import STILL
 from kubemqctl.model.messages import Event, Message, SendResult
 from kubemqctl.model.values import Start
 from kubemqctl.wire import convert
@@ -26,8 +27,6 @@ LONGEST_BASE = 80
 CLOCK_TIMEOUT = 8.0
 # While an event that was announced is on its way, the server is asked so often whether it is there: seconds.
 ASK_EVERY = 3.0
-# Between two answered pings nothing at all came, so many times running: nothing is on its way.
-STILL = 2
 
 
 def publish(client: Client, message: Message, store: bool) -> SendResult:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from kubemqctl.config import files
 from kubemqctl.messaging.heartbeat import TIMING, Heartbeat, SubscriptionCalls, Timing
 from kubemqctl.model.errors import PASSING, KubemqctlError, ReaderGone
+from kubemqctl.model.limits import STILL
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.waiting import Backoff, StopSignal, Wakeup, milliseconds
 
@@ -35,13 +36,10 @@ class TimeLimits(NamedTuple):
 NO_LIMITS = TimeLimits()
 
 
-# Between two answered pings nothing at all came, so many times running: nothing is on its way.
-STILL = 2
-
-
 class LiveSubscription(Generic[T]):
     """Iterates over what arrives, in lists that are often empty: each is a chance to look at something else.
 
+    `ready_file` is written when it is first live; whoever names it takes an old one away at the start.
     `is_tracked` is whether stored events are read that nobody else gets. With `gather`, what comes close
     behind something else is waited for so long (seconds): a turn for each costs more than all the rest.
 

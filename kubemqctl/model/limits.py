@@ -25,5 +25,7 @@ MIN_GET_WAIT = 1.0
 SAME_SIGNAL = 0.1
 """Seconds in which the same signal is not a second one: timeout(1) signals its command, and then the whole
 process group. Nobody presses Ctrl-C twice so quickly."""
+STILL = 2
+"""Between two answered pings no byte came, so many times running: nothing is on its way."""
 MOST_NAMED = 20
 """Of many failures so many are named; the rest are counted."""
