@@ -80,11 +80,12 @@ def _check_method(fault: Fault) -> None:
     elif fault.kind == "lose-answer":
         fitting = tuple(method for method in METHODS if method not in SUBSCRIPTIONS)
     if fault.method not in fitting:
-        what = "has nothing to" if fault.method in METHODS else "is not a method that the broker could"
-        raise UsageError(
-            f"--fault {quoted(fault.text)}: {quoted(fault.method)} {what} {fault.kind}",
-            hint=f"one of {', '.join(fitting)}",
+        name = quoted(fault.method)
+        is_known = fault.method in METHODS
+        why = (
+            f"{fault.kind} does not apply to {name}" if is_known else f"{name} is not a method of the broker"
         )
+        raise UsageError(f"--fault {quoted(fault.text)}: {why}", hint=f"one of {', '.join(fitting)}")
 
 
 def _duration(value: str, text: str) -> float:

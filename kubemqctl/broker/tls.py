@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import grpc
 
-from kubemqctl.config.files import BYTE_ORDER_MARK, read_file, unnamed_copy
+from kubemqctl.config.files import BYTE_ORDER_MARK, read_pem, unnamed_copy
 from kubemqctl.model.errors import ConfigError
 
 _PRIVATE_KEY = re.compile(rb"-----BEGIN ((?:[A-Z]+ )?PRIVATE KEY)-----(.*?)-----END", re.DOTALL)
@@ -75,7 +75,7 @@ def credentials(tls: ServerTls, *, ask_clients: bool = True) -> grpc.ServerCrede
 
 
 def _pem(path: str, what: str) -> bytes:
-    data = read_file(path, what)
+    data = read_pem(path, what)
     if data.startswith(BYTE_ORDER_MARK):
         raise ConfigError(
             f"the {what} {path} begins with a byte order mark, which gRPC does not accept",

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import grpc
 
-from kubemqctl.config.files import BYTE_ORDER_MARK, read_file, unnamed_copy
+from kubemqctl.config.files import BYTE_ORDER_MARK, read_file, read_pem, unnamed_copy
 from kubemqctl.config.profiles import Tls
 from kubemqctl.model.errors import ConfigError
 from kubemqctl.model.text import reason
@@ -18,7 +18,7 @@ from kubemqctl.model.text import reason
 def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
     """What gRPC takes. Raises NotFound and ConfigError for files that cannot be used."""
     ca, key, cert = (
-        _pem(path, what) if path else None
+        read_pem(path, what).removeprefix(BYTE_ORDER_MARK) if path else None
         for path, what in (
             (tls.ca, "CA certificate"),
             (tls.key, "client key"),
@@ -29,14 +29,6 @@ def channel_credentials(tls: Tls) -> grpc.ChannelCredentials:
         # Python's own TLS says what is wrong with a file; gRPC says "handshaker", and only when it connects.
         context(tls)
     return grpc.ssl_channel_credentials(ca, key, cert)
-
-
-def _pem(path: str, what: str) -> bytes:
-    """The bytes of a PEM file. Raises ConfigError for another one: gRPC would only say "handshaker"."""
-    content = read_file(path, what).removeprefix(BYTE_ORDER_MARK)
-    if b"-----BEGIN " not in content:
-        raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
-    return content
 
 
 def context(tls: Tls) -> ssl.SSLContext:

@@ -280,6 +280,14 @@ _KEPT: dict[str, bytes] = {}
 """What was read of pipes and the like, by path."""
 
 
+def read_pem(path: str, what: str) -> bytes:
+    """As `read_file`. Raises ConfigError for what is not PEM, too: OpenSSL has no plain word for it."""
+    content = read_file(path, what)
+    if b"-----BEGIN " not in content:
+        raise ConfigError(f"the {what} {path} is not PEM", hint="a PEM file has a line -----BEGIN …-----")
+    return content
+
+
 def read_file(path: str, what: str = "file") -> bytes:
     """The bytes of a small file that a setting names; `what` is what the error calls it.
 

@@ -74,10 +74,10 @@ def test_a_spec_is_read(spec: str) -> None:
         ("error=1%:oops", "is not a gRPC status"),
         ("lose-answer=1%:INTERNAL", "is not a gRPC status"),
         ("cut=fast", "cut=fast"),
-        ("error=1%@Send", "Send is not a method"),
+        ("error=1%@Send", "Send is not a method of the broker"),
         ("error=1%@", "is not a method"),
-        ("redeliver=1%@SendEvent", "SendEvent has nothing to redeliver"),
-        ("lose-answer=1%@SubscribeToEvents", "has nothing to lose-answer"),
+        ("redeliver=1%@SendEvent", "redeliver does not apply to SendEvent"),
+        ("lose-answer=1%@SubscribeToEvents", "lose-answer does not apply to SubscribeToEvents"),
     ],
 )
 def test_a_spec_that_is_none_says_what_to_write(spec: str, why: str) -> None:
