@@ -275,3 +275,24 @@ def test_a_reader_that_is_gone_changes_nothing_about_what_was_moved(
         stdout.close()
     assert done.code == 141
     assert bodies(content(stub, target)) == ["1", "2", "3"]
+
+
+# ---- what a server hides behind what is held ----
+
+
+@pytest.mark.parametrize("verb", ["move", "copy"])
+@pytest.mark.parametrize("peeked", [False, True])
+def test_what_stays_keeps_nothing_behind_it_from_being_found(
+    verb: str, peeked: bool, run: Run, stub: Stub, channel: str, target: str
+) -> None:
+    stub.fill(channel, 2_500)
+    if peeked:
+        assert len(run("queue", "peek", channel, "--all").text.split()) == 2_500
+    done = run("queue", verb, channel, target, "--all", "--where", "body~^1")
+    wanted = [str(n) for n in range(1, 2_501) if str(n).startswith("1")]
+    assert (done.code, done.text) == (0, f"{len(wanted)}\n"), done.err
+    past = {"move": "moved", "copy": "copied"}[verb]
+    assert done.err == f"{len(wanted):,} messages {past} from {channel} to {target}\n"
+    assert run("queue", "receive", target, "--all").text.split() == wanted
+    left = [str(n) for n in range(1, 2_501) if verb == "copy" or not str(n).startswith("1")]
+    assert run("queue", "receive", channel, "--all").text.split() == left

@@ -3,7 +3,7 @@
 A batch is held under a transaction, sent, and acknowledged when the target has it: whatever breaks in
 between leaves it in the source, and at worst in the target as well. What is not wanted stays held until
 the end and is then closed back: to its place, uncounted. So does all that is copied, where one peek cannot
-show it.
+show it. Where some may stay, all that waits is held at once, as one transaction hides messages from the next.
 
 A server that is lost is waited for. What the target has confirmed is not sent again then: messages come
 back with the sequences that they had.
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
+# Where some may stay, one Get holds all that waits, up to so much: see _retake. An answer takes 100 MiB.
+MOST_TO_HOLD, BYTES_TO_HOLD = 100_000, 64 << 20
 # Messages that came after the run began are held at most: a busy sender must not keep us for ever.
 MOST_NEWER = 2_000
 
@@ -64,7 +66,8 @@ class Mover:
         self._seen = Sequences()  # what stays in the source, and is done with
         self._arrived = Sequences()  # what the target has, and the source may not know of
         self._expiring = Expiring()
-        self._most = MOST_AT_ONCE
+        self._most = MOST_AT_ONCE if options.wanted is None else MOST_TO_HOLD
+        self._retaken = 0  # messages moved and held when it was last all taken anew
         self._left = math.inf
         self._last = math.inf
         self._size = 0
@@ -146,9 +149,11 @@ class Mover:
     def _fitting(self) -> int:
         """How many messages to hold at once."""
         options = self._options
+        at_once = options.wanted is None and self._most <= MOST_AT_ONCE
+        size = (BYTES_AT_ONCE if at_once else BYTES_TO_HOLD) // max(1, self._size)
         # Behind newer messages there may be older ones: as many as can be tell.
-        count = min(math.inf if self._newer else self._left, self._most, BYTES_AT_ONCE // max(1, self._size))
-        if options.wanted is None:
+        count = min(math.inf if self._newer else self._left, self._most, size)
+        if at_once:
             count = min(count, self._remaining, max(1.0, options.rate or math.inf))
         return max(1, int(count))
 
@@ -180,9 +185,29 @@ class Mover:
             elif (now := time.monotonic()) - began < SHORTEST_ROUND:
                 # Expired messages fill a Get, which is answered at once then.
                 return None if self._expiring.is_too_long(now) else held
+            elif self._hides_some():
+                self._retake()
+                count = self._fitting()
             elif doubt.is_end(self._holding):
                 return None
         return None
+
+    def _hides_some(self) -> bool:
+        """Whether what we hold may keep others from us, and taking all anew was not in vain before."""
+        is_further = self.moved + self._holding > self._retaken
+        return bool(self._kept) and is_further and missing(self._calls.depth(), self._holding) > 0
+
+    def _retake(self) -> None:
+        """Let go of what is held, for one Get that takes it again with all that is behind it.
+
+        Server 2.4.0 gives a transaction that is held, and has had its answer, as many messages more as were
+        acknowledged in it, and those that a leaving consumer had: nobody sees them before it is closed.
+        """
+        self._retaken = self.moved + self._holding
+        self._most = self._holding + MOST_TO_HOLD
+        self._give_back()
+        self._start_over()
+        self._bound()
 
     def _leave(self, held: HeldBatch) -> None:
         for message in held.messages:
