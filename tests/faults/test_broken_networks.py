@@ -59,7 +59,9 @@ def test_received_over_a_broken_network_into_a_broken_pipe(broker: Broker, recor
             with broken_client(s) as client:
                 wish, stop = ReceiveOptions(s.channel, most=None, everything=True), StopSignal()
                 source = printer_calls(client, s.channel)
-                MessagePrinter(Fetcher(source, wish, stop, print), pipe.stdout, line, stop, False).run()
+                MessagePrinter(
+                    Fetcher(source, wish, stop, Say(print, print)), pipe.stdout, line, stop, False
+                ).run()
             found = {"the output": pipe.finish(), **bodies_in(s.stub, s.channel)}
             return settle(s.names, found, broken=s.proxy.broke, may_double=s.proxy.broke)
 

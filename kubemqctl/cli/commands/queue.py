@@ -286,7 +286,7 @@ def ack_all(ctx: typer.Context, channel: o.Channel, yes: o.Yes = False, confirm:
 
         emptied = emptying.ack_all(client, channel)
     if emptied.left:
-        run.note(not_given(emptied.left))
+        run.warn(not_given(emptied.left))
     run.write(render.one(Affected(channel, emptied.affected)))
     return 0
 

@@ -70,7 +70,7 @@ def expect_queue(run: Invocation, options: ExpectOptions, take: bool) -> int:
             return
         is_unsure = looker.hidden > 0 and watch.expectation.rests_on_silence
         if is_unsure:
-            run.note(not_given(looker.hidden))
+            run.warn(not_given(looker.hidden))
         watch.judge()
         if is_unsure:
             raise Partial(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 from kubemqctl.messaging.queues.patience import Patience
@@ -27,6 +27,7 @@ from kubemqctl.messaging.queues.receive_options import (
     not_given,
     round_for,
 )
+from kubemqctl.messaging.recovery import Say
 from kubemqctl.model.errors import PASSING, ConnectionLost, KubemqctlError, TimedOut, TooLarge
 from kubemqctl.model.messages import Received
 from kubemqctl.runtime.waiting import Backoff, StopSignal
@@ -98,13 +99,11 @@ class LinkBudget:
 class Fetcher:
     """A run of Gets. `down` is the stream of the last one: settle on it."""
 
-    def __init__(
-        self, calls: QueueCalls, options: ReceiveOptions, stop: StopSignal, note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, calls: QueueCalls, options: ReceiveOptions, stop: StopSignal, say: Say) -> None:
         self._calls = calls
         self._options = options
         self._stop = stop
-        self._note = note
+        self._say = say
         self._patience = Patience(options)
         self._link = LinkBudget()
         self._most = MOST_AT_ONCE
@@ -207,7 +206,7 @@ class Fetcher:
         if left <= 0:
             return True
         if self._patience.is_beyond:
-            self._note(not_given(left))
+            self._say.warn(not_given(left))
         return self._patience.is_beyond
 
     def _how_many(self, holder: Settler) -> int:
@@ -312,7 +311,7 @@ class Fetcher:
         holder.forget()
         if self._trouble_since is None:
             self._trouble_since = time.monotonic()
-            self._note(f"{error.message}; trying again")
+            self._say.note(f"{error.message}; trying again")
         while not self._stop:
             if time.monotonic() > self._trouble_since + max(self._patience.left, REGAIN):
                 raise error
@@ -333,4 +332,4 @@ class Fetcher:
         if self._trouble_since is not None:
             self._trouble_since = None
             self._backoff.reset()
-            self._note("connected again")
+            self._say.note("connected again")

@@ -159,7 +159,7 @@ class Mover:
 
     def _get(self, count: int) -> HeldBatch | None:
         """Up to `count` messages; None when there are none, as far as the server counts."""
-        doubt = Doubt(self._calls.depth, self._say.note)
+        doubt = Doubt(self._calls.depth, self._say.warn)
         while not self._stop:
             began, mended = time.monotonic(), self._calls.mended()
             try:

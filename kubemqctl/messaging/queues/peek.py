@@ -87,7 +87,7 @@ def peek_messages(
     """
     show = Show(view, run.renderer(Received, delimiter), count)
     with closing(Stdout()) as stdout, run.client() as client:
-        look = Looker(client, channel, show, stdout, run.note)
+        look = Looker(client, channel, show, stdout, run.warn)
         if not show.is_filtered or count is None:
             return look(wait)
         deadline = time.monotonic() + wait
@@ -103,7 +103,7 @@ class Looker:
     """Looks a queue through, as often as it is called; whether something was shown."""
 
     def __init__(
-        self, client: Client, channel: str, show: Show, stdout: Stdout, note: Callable[[str], None]
+        self, client: Client, channel: str, show: Show, stdout: Stdout, warn: Callable[[str], None]
     ) -> None:
         from kubemqctl.client import queues
 
@@ -111,7 +111,7 @@ class Looker:
         self._channel = channel
         self._show = show
         self._stdout = stdout
-        self._note = note
+        self._warn = warn
         self._depth = queues.Gauge(client, channel).read
 
     def __call__(self, wait: float) -> bool:
@@ -122,7 +122,7 @@ class Looker:
         from kubemqctl.client import queues
 
         count = None if self._show.is_filtered else self._show.count
-        doubt = Doubt(self._depth, self._note)
+        doubt = Doubt(self._depth, self._warn)
         deadline = math.inf
         while True:
             ask, size, total = (1, 0, 0) if count == 1 else self._how_many(count)
@@ -164,7 +164,7 @@ class Looker:
         if messages and len(messages) < asked and self._show.count is None:
             left = min(asked - len(messages), missing(self._depth(), len(messages)))
             if left > 0:
-                self._note(not_given(left))
+                self._warn(not_given(left))
         return bool(shown)
 
     def _look_under_transaction(self, most: int, total: int) -> bool:
@@ -176,7 +176,7 @@ class Looker:
         from tempfile import SpooledTemporaryFile
 
         portion = MOST_AT_ONCE
-        doubt = Doubt(self._depth, self._note)
+        doubt = Doubt(self._depth, self._warn)
         with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
             while again := self._collected(most, portion, total, spool, doubt):
                 portion = again

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.queues.fetcher import Fetcher
 from kubemqctl.messaging.queues.receive_options import BYTES_IN_A_PIECE, ReceiveOptions, printer_calls
+from kubemqctl.messaging.recovery import Say
 from kubemqctl.model.errors import PASSING, KubemqctlError, Partial, ReaderGone, TimedOut, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import count_text
@@ -78,7 +79,7 @@ def receive_messages(
             run.note_on_terminal(f"waiting for messages on {options.channel}; press Ctrl-C to stop")
         client.stopping = stop.__bool__
         calls = printer_calls(client, options.channel, only_bodies=run.form().name == "raw")
-        fetcher = Fetcher(calls, options, stop, run.note)
+        fetcher = Fetcher(calls, options, stop, Say(run.warn, run.note))
         printer = MessagePrinter(fetcher, stdout, render, stop, options.auto_ack)
         try:
             printer.run()

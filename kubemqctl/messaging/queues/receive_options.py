@@ -119,9 +119,9 @@ def missing(depth: Depth | None, held: int) -> int:
 class Doubt:
     """An empty answer is asked for once more while the server counts more than we have; then that is said."""
 
-    def __init__(self, depth: Callable[[], Depth | None], note: Callable[[str], None]) -> None:
+    def __init__(self, depth: Callable[[], Depth | None], warn: Callable[[str], None]) -> None:
         self._depth = depth
-        self._note = note
+        self._warn = warn
         self._was_empty = False
 
     def is_end(self, held: int) -> bool:
@@ -131,7 +131,7 @@ class Doubt:
             self._was_empty = True
             return False
         if left > 0:
-            self._note(not_given(left))
+            self._warn(not_given(left))
         return True
 
 

@@ -80,7 +80,7 @@ class MessageHold:
     def take(self) -> Received:
         """Hold the next message. Raises NothingArrived, or Stopped when a signal came first."""
         deadline = time.monotonic() + self._options.wait
-        doubt = Doubt(self._depth, self._note)
+        doubt = Doubt(self._depth, self._warn)
         while True:
             left = max(0.0, deadline - time.monotonic())
             try:
