@@ -12,15 +12,16 @@ children. Elsewhere it is the command's process group, which it has when we are 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from kubemqctl.model.errors import KubemqctlError, NotFound, UsageError, shell_code
+from kubemqctl.model.errors import KubemqctlError, UsageError, shell_code
+from kubemqctl.model.text import quoted
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import BrokerConfig
@@ -34,18 +35,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 _NO_CONFIGURATION = os.devnull
 
 
-def run_command(command: list[str], environ: Mapping[str, str], config: Callable[[], BrokerConfig]) -> int:
-    """Run `command` with a broker of its own; returns its exit code, 128+n for signal n.
+def run_command(
+    program: str, command: tuple[str, ...], environ: Mapping[str, str], config: Callable[[], BrokerConfig]
+) -> int:
+    """Run `program` as `command` with a broker of its own; returns its exit code, 128+n for signal n.
 
     `config` is called when the command's process is there: it may import gRPC, and says first what gRPC reads
-    from the environment. Raises NotFound when there is no such command, KubemqctlError when it or the broker
-    cannot start.
+    from the environment. Raises KubemqctlError when the command or the broker cannot start.
     """
-    program = shutil.which(command[0], path=environ.get("PATH"))
-    if program is None:
-        raise NotFound(
-            f"there is no command {command[0]}", hint="it is looked for on PATH, and must be executable"
-        )
     if sys.platform == "linux":
         _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     child = CommandProcess(program, command, environ)
@@ -58,8 +55,9 @@ def run_command(command: list[str], environ: Mapping[str, str], config: Callable
 class CommandProcess:
     """The command's process, forked at once; it begins when `start` tells it the address."""
 
-    def __init__(self, program: str, command: list[str], environ: Mapping[str, str]) -> None:
+    def __init__(self, program: str, command: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self.code: int | None = None
+        self._name = command[0]
         # At a terminal the command stays in our group, for Ctrl-C and job control; elsewhere it gets one
         # of its own, so that a signal passed on reaches all that it started.
         self._own_group = not _at_a_terminal()
@@ -82,7 +80,7 @@ class CommandProcess:
         error = os.read(self._failed, 16)
         if error:
             self._note(*os.waitpid(self.pid, 0))
-            raise UsageError(f"the command cannot be run: {os.strerror(int(error)).lower()}")
+            raise _cannot_run(self._name, int(error))
 
     def pass_on(self, signum: int) -> None:
         """Give the command a signal that we got, unless the terminal gave it to both."""
@@ -144,7 +142,7 @@ class CommandProcess:
             (os.killpg if self._own_group else os.kill)(self.pid, signum)
 
     def _become(
-        self, program: str, command: list[str], environ: Mapping[str, str], receive: int, fail: int
+        self, program: str, command: tuple[str, ...], environ: Mapping[str, str], receive: int, fail: int
     ) -> None:
         """In the new process: wait for the address, then be the command. Never returns."""
         try:
@@ -159,6 +157,15 @@ class CommandProcess:
             os.write(fail, str(e.errno).encode())
         finally:
             os._exit(127)
+
+
+def _cannot_run(name: str, number: int) -> UsageError:
+    why, hint = os.strerror(number).lower(), ""
+    if number == errno.ENOENT:
+        why = "it, or the interpreter it names, does not exist"
+    elif number == errno.ENOEXEC:
+        hint = "a script begins with a line such as #!/bin/sh"
+    return UsageError(f"the command {quoted(name, 200)} cannot be run: {why}", hint=hint)
 
 
 async def _around(child: CommandProcess, config: Callable[[], BrokerConfig]) -> int:

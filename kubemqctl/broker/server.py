@@ -28,7 +28,7 @@ from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.tls import ServerTls, credentials
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE, SAME_SIGNAL
-from kubemqctl.model.text import reason
+from kubemqctl.model.text import quoted, reason
 
 if TYPE_CHECKING:
     from kubemqctl.broker.faults import Faults
@@ -215,7 +215,8 @@ def _split(listen: str) -> tuple[str, int]:
     host, colon, port = listen.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise UsageError(
-            f"{listen!r} is not HOST:PORT", hint="for instance 127.0.0.1:50000, [::1]:50000, or port 0"
+            f"--listen: {quoted(listen)} is not HOST:PORT",
+            hint="for instance 127.0.0.1:50000, [::1]:50000, or port 0",
         )
     return host.strip("[]"), int(port)
 

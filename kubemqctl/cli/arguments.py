@@ -21,7 +21,7 @@ VALUED = {
     "-p", "--profile", "-a", "--address", "--client-id", "--token-file", "--tls-ca", "--tls-cert",
     "--tls-key", "--tls-server-name", "--connect-timeout", "--connect-wait", "-o", "--output", "--format",
 }  # fmt: skip
-DASH_HINT = "see `kubemqctl --help`; an argument that begins with a dash goes after `--`"
+DASH_HINT = "an argument that begins with a dash goes after `--`"
 SWITCHES = {"--tls", "--no-tls", "--json", "-q", "--quiet", "-v", "--verbose", "--no-input"}
 
 
@@ -93,7 +93,7 @@ def move_common_options_first(words: list[str], known: OptionArity) -> list[str]
             (front if known.common(switch) else rest).append(switch)
         wide = 2 if last.startswith("-") and known.takes_next(last) else 1
         if known.common(last) and i + wide > len(words):
-            raise UsageError(f"option {last} needs a value", hint=DASH_HINT)
+            raise UsageError(f"option {last} needs a value", hint=f"see `kubemqctl --help`; {DASH_HINT}")
         (front if known.common(last) else rest).extend([last, *words[i + 1 : i + wide]])
         i += wide
     return front + rest
@@ -180,6 +180,12 @@ def _command(words: list[str], tree: Any) -> tuple[Any, int]:
             break
         found, depth = inner, depth + 1
     return (found, depth) if depth else (_NoCommand, 0)
+
+
+def command_path(words: list[str], tree: Any) -> str:
+    """The program's name with those of the words that name a command."""
+    depth = _command(words, tree)[1]
+    return " ".join(["kubemqctl", *list(plain_words(words, OptionArity({})))[:depth]])
 
 
 class _NoCommand:

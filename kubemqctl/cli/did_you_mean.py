@@ -186,7 +186,8 @@ def option(name: str, known: Collection[str]) -> str:
     meant = OPTIONS.get(name, "")
     if meant.startswith("the argument ") or meant.partition(" ")[0] in known:
         return f"did you mean {meant}?"
-    close = get_close_matches(name[:60], list(known), n=1, cutoff=0.7)
+    begun = [longer for longer in known if len(name) > 2 and longer.startswith(name)]
+    close = begun or get_close_matches(name[:60], list(known), n=1, cutoff=0.7)
     return f"did you mean {close[0]}?" if close else ""
 
 

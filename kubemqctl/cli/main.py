@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from kubemqctl.cli.arguments import (
     VALUED,
     OptionArity,
     arguments_for_typer,
+    command_path,
     plain_words,
     split,
     takes_handler,
@@ -93,7 +95,7 @@ def _run(words: list[str], run: Invocation) -> int:
 
             say(ctx.command.help_text(ctx).rstrip("\n"))
             return ExitCode.USAGE
-        raise _usage(e, words) from e
+        raise _usage(e, words, tree) from e
     except typer.Abort:
         raise KeyboardInterrupt from None
     return int(code or 0)
@@ -110,32 +112,48 @@ def _tree(words: list[str]) -> Any:
 # ---- what Typer refuses ----
 
 
-def _usage(e: Any, words: list[str]) -> UsageError:
+def _usage(e: Any, words: list[str], tree: Any) -> UsageError:
     """Typer's refusal in our words, with a hint that says what to write."""
     ctx = getattr(e, "ctx", None)
     message = e.format_message().strip().partition(" (Possible options")[0].rstrip(".")
+    if ctx is None:
+        return _value_refused(getattr(e, "option_name", ""), message, command_path(words, tree))
+    hint = _hint(e, ctx, message, words)
     if message.startswith("No such option"):
-        message = f"No such option: {_as_typed(e.option_name, words)}"
+        message = f"no such option: {quoted(_as_typed(e.option_name, words))}"
+    elif message.startswith("No such command"):
+        message = f"no such command: {quoted(_unknown_word(ctx.command_path, words))}"
     elif message.startswith("Invalid value"):
         message = _number_refused(message)
-    if ctx is None:
-        return UsageError(_lowered(message), hint=DASH_HINT)
-    return UsageError(_lowered(message), hint=_hint(e, ctx, message, words))
+    elif extra := _EXTRA.fullmatch(message):
+        message = f"unexpected argument: {quoted(extra[1])}"
+    return UsageError(_lowered(message), hint=hint)
+
+
+_EXTRA = re.compile(r"Got unexpected extra argument\S* \((.*)\)", re.DOTALL)
+
+
+def _value_refused(option: str, message: str, path: str) -> UsageError:
+    """`option` stands without its value, or with one that it does not take."""
+    see = f"see `{path} --help`"
+    if message.endswith("requires an argument"):
+        return UsageError(f"option {option} needs a value", hint=f"{see}; {DASH_HINT}")
+    if message.endswith("does not take a value"):
+        message = f"option {option} takes no value"
+    return UsageError(_lowered(message), hint=see)
 
 
 def _number_refused(message: str) -> str:
     """What Typer says of an option that takes a whole number, in the words of our other options."""
-    import re
-
     found = re.fullmatch(
-        r"Invalid value for (.*'(?P<option>.+)'): (?P<value>.+) is not "
+        r"Invalid value for (.*'(?P<option>.+)'): '?(?P<value>.*?)'? is not "
         r"(a valid int( range)?|in the range (?P<least>[0-9]+)?.*?x.*?=(?P<last>[0-9]+))",
         message,
         re.DOTALL,
     )
     if not found:
         return message
-    said = f"{found['option']}: {found['value']} is"
+    said = f"{found['option']}: {quoted(found['value'])} is"
     if not found["last"]:
         return f"{said} not a whole number"
     if found["least"]:
@@ -160,8 +178,7 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
     see = f"see `{path} --help`"
     commands = getattr(found, "commands", {})
     if message.startswith("No such command"):
-        typed = list(plain_words(words, OptionArity({})))
-        meant = did_you_mean.command(path.partition(" ")[2], typed[len(path.split()) - 1], commands)
+        meant = did_you_mean.command(path.partition(" ")[2], _unknown_word(path, words), commands)
         return meant or f"one of {', '.join(commands)}; {see}"
     if message.startswith("Missing command"):
         return f"one of {', '.join(commands)}; {see}"
@@ -179,6 +196,11 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
     if "unexpected extra argument" in message and any(p.name == "body" for p in found.params):
         return f"put quotes around a body that has spaces; {see}"
     return see
+
+
+def _unknown_word(path: str, words: list[str]) -> str:
+    """The word behind those of `path`, the program's name included."""
+    return list(plain_words(words, OptionArity({})))[len(path.split()) - 1]
 
 
 def _dash_hint(found: Any, path: str) -> str:

@@ -103,7 +103,10 @@ def destination(channel: str | None, keep_channel: bool, kind: ChannelType) -> s
             hint="leave one of them out; a body comes from stdin or --file then",
         )
     if not keep_channel and channel is None:
-        raise UsageError("missing argument 'CHANNEL'")
+        raise UsageError(
+            "missing argument 'CHANNEL'",
+            hint="write it before the body; with --json-lines --keep-channel each record names its own",
+        )
     if channel is not None:
         check_channel(channel, kind)
     return channel or ""

@@ -34,7 +34,7 @@ def check_name(name: str) -> None:
     """Raises ConfigError for a name that no profile can have."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]*", name):
         raise ConfigError(
-            f"{name!r} is not a valid profile name",
+            f"{quoted(name)} is not a valid profile name",
             hint="use letters and digits, and after the first character also . _ - @",
         )
 

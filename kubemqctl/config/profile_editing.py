@@ -16,7 +16,7 @@ from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.config.token import Token, command_words, variable_in
 from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, NotFound, UsageError
-from kubemqctl.model.text import reason
+from kubemqctl.model.text import quoted, reason
 from kubemqctl.model.values import OUTPUT_FORMS, format_duration
 
 
@@ -153,7 +153,7 @@ def _refuse_unstorable(flags: Flags, token_command: str | None) -> None:
 
 def _without(profile: Profile, key: str) -> Profile:
     if key not in KEYS:
-        raise UsageError(f"--unset {key}: unknown setting", hint=f"use one of {', '.join(KEYS)}")
+        raise UsageError(f"--unset: there is no setting {quoted(key)}", hint=f"use one of {', '.join(KEYS)}")
     field = "addresses" if key == "address" else key
     return profile._replace(**{field: getattr(_EMPTY, field)})
 

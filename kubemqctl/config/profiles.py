@@ -64,9 +64,9 @@ def _what_to_write(text: str) -> str:
         host = quoted(text[scheme.end() :].partition("/")[0] or "localhost")
         return f"without {scheme.group()}: {host if _is_port(host.rpartition(':')[2]) else host + ':50000'}"
     if re.fullmatch(r"[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*", text):
-        return f"an IPv6 address goes in brackets: [{text}]:50000"
+        return f"an IPv6 address goes in brackets: [{quoted(text)}]:50000"
     if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", text):
-        return f"its port is missing: {text}:50000"
+        return f"its port is missing: {quoted(text)}:50000"
     if re.fullmatch(r"[A-Za-z0-9_.-]+:[0-9-]+", text):
         return "a port is a number from 1 to 65535"
     return "for instance localhost:50000 or [::1]:50000"
@@ -118,9 +118,9 @@ def find(config: Config, name: str) -> Profile:
         return profile
     if not config.profiles:
         hint = "to create it: kubemqctl profile set NAME --address HOST:PORT"
-        raise NotFound(f"no profile {name!r}: there are no profiles", hint=hint)
+        raise NotFound(f"no profile {quoted(name)}: there are no profiles", hint=hint)
     from difflib import get_close_matches
 
     near = get_close_matches(name, config.profiles)
     hint = f"did you mean {' or '.join(near)}?" if near else f"profiles: {', '.join(config.profiles)}"
-    raise NotFound(f"no profile {name!r} in {config.path}", hint=hint)
+    raise NotFound(f"no profile {quoted(name)} in {config.path}", hint=hint)

@@ -15,7 +15,7 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
-from kubemqctl.model.text import escaped, escaped_json, text_bytes
+from kubemqctl.model.text import escaped_json, quoted, text_bytes
 from kubemqctl.model.values import OUTPUT_FORMS
 from kubemqctl.output.tsv import cell, row
 
@@ -62,7 +62,7 @@ def _known(name: str) -> FormName:
     for form in ("human", "json", "yaml", "raw", "prometheus"):
         if name == form:
             return form
-    raise UsageError(f"unknown output format {escaped(name)}", hint=f"use one of {', '.join(OUTPUT_FORMS)}")
+    raise UsageError(f"unknown output format {quoted(name)}", hint=f"use one of {', '.join(OUTPUT_FORMS)}")
 
 
 def make_renderer(

@@ -287,7 +287,7 @@ REFUSED = [
     ("--default-output xml", "--default-output xml is not an output format"),
     ("--no-tls --tls-ca x", "contradict"),
     ("--tls-cert x", "needs its key"),
-    ("--unset adress", "unknown setting"),
+    ("--unset adress", "no setting adress"),
     ("--connect-timeout 2s", "cannot be stored"),
     ("-p dev", "-p/--profile cannot be used here"),
     ("", "nothing to change"),

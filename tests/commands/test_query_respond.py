@@ -96,7 +96,7 @@ def test_error_refuses_every_query(start: Start, stub: Stub, channel: str) -> No
         (["--echo", "--", "cat"], 2, "exactly one kind of response is required"),
         (["--reply-file", "/no/such/file"], 3, "/no/such/file does not exist"),
         (["--reply-file", "/"], 2, "is a directory"),
-        (["--", "/no/such/handler"], 3, "no handler /no/such/handler"),
+        (["--", "/no/such/handler"], 3, "no command /no/such/handler"),
         (["--ok"], 2, "no such option"),
     ],
 )

@@ -173,7 +173,7 @@ def test_behind_a_channel_all_is_the_handler_whatever_it_begins_with(run: Run, c
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("queue receive q -n x", "--count: 'x' is not a whole number"),
+        ("queue receive q -n x", "--count: x is not a whole number"),
         ("queue receive q --count=", "--count: '' is not a whole number"),
         ("expect queue q --exactly -1", "--exactly: -1 is too small: the minimum is 0"),
         (
@@ -184,9 +184,75 @@ def test_behind_a_channel_all_is_the_handler_whatever_it_begins_with(run: Run, c
             "query respond q --echo --concurrency 0",
             "--concurrency: 0 is out of range: the range is 1 to 1024",
         ),
-        ("broker run --fault-seed 1.5", "--fault-seed: '1.5' is not a whole number"),
+        ("broker run --fault-seed 1.5", "--fault-seed: 1.5 is not a whole number"),
     ],
 )
 def test_a_bad_number_is_refused_in_plain_words(run: Run, line: str, says: str) -> None:
     done = run(*line.split())
     assert (done.code, done.err.splitlines()[0]) == (2, f"error: {says}")
+
+
+@pytest.mark.parametrize(
+    ("line", "says", "hints"),
+    [
+        ("queue peek q --count", "option --count needs a value", "see `kubemqctl queue peek --help`; an"),
+        ("queue peek q --all=3", "option --all takes no value", "see `kubemqctl queue peek --help`"),
+        ("queue list x", "unexpected argument: x", "see `kubemqctl queue list --help`"),
+        ("queue send q two words here", "unexpected argument: words here", "put quotes around a body"),
+        ("queue sned q", "no such command: sned", "did you mean `kubemqctl queue send`?"),
+        ("queue receive q --c", "no such option: --c", "did you mean --count?"),
+        (
+            "help queue sned",
+            "there is no help topic or command queue sned",
+            "did you mean `kubemqctl queue se",
+        ),
+        ("help patterm", "there is no help topic or command patterm", "did you mean patterns?"),
+        (
+            "help queue purge",
+            "there is no help topic or command queue purge",
+            "did you mean `kubemqctl queue ac",
+        ),
+    ],
+)
+def test_what_cannot_be_parsed_is_refused_in_plain_words(
+    line: str, says: str, hints: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) == 2
+    error, told = capfd.readouterr().err.splitlines()
+    assert (error, told.startswith(f"hint: {hints}")) == (f"error: {says}", True), told
+
+
+LONG = "y" * 500
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LONG,
+        f"queue {LONG}",
+        f"queue send q x {LONG}",
+        f"queue peek q --{LONG}",
+        f"queue peek q --count {LONG}",
+        f"queue peek q -o {LONG}",
+        f"queue receive q --ack {LONG}",
+        f"queue receive q --on-fail {LONG} -- cat",
+        f"queue receive q -- {LONG}",
+        f"broker exec -- {LONG}",
+        f"broker run --listen {LONG}",
+        f"broker run --like {LONG}",
+        f"channel list {LONG}",
+        f"completion {LONG}",
+        f"help {LONG}",
+        f"top --sort {LONG}",
+        f"profile set p --unset {LONG}",
+        f"profile set -- -{LONG}",
+        f"-p {LONG} ping",
+        f"-a {LONG} ping",
+    ],
+)
+def test_a_word_that_never_ends_is_cut_in_what_is_said_of_it(
+    line: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(line.split()) in (2, 3)
+    said = capfd.readouterr().err
+    assert ("y" * 50 in said, "y" * 201 in said) == (True, False), said

@@ -15,7 +15,7 @@ from kubemqctl.cli.description import COMMUNITY
 from kubemqctl.config import directories, files, token
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.text import count_text
+from kubemqctl.model.text import count_text, quoted
 from kubemqctl.runtime.background import Detached, Launched, check_log, detach
 from kubemqctl.runtime.invocation import Invocation
 
@@ -219,10 +219,12 @@ def execute(
     if run.common.flags.addresses:
         raise UsageError("broker exec has no --address", hint="it listens on a free port of 127.0.0.1")
     from kubemqctl.broker.exec import run_command
+    from kubemqctl.messaging.handlers.options import find
 
     files.refuse_dash("--data", data, "directory")
     directory = Path(data) if data is not None else None
     tested = ForTests(tuple(fault or ()), fault_seed, like)
+    command = find(run.words, run.environ)
     made: list[BrokerConfig] = []
 
     def config() -> BrokerConfig:
@@ -230,7 +232,7 @@ def execute(
         return made[0]
 
     try:
-        return run_command(run.words, run.environ, config)
+        return run_command(command.path, command.words, run.environ, config)
     finally:
         for found in made:
             _tell_faults(run, found)
@@ -297,7 +299,7 @@ def _config(run: Invocation, listen: str, data: Path | None, tested: ForTests) -
     from kubemqctl.broker import server
 
     if tested.like not in (None, COMMUNITY):
-        raise UsageError(f"there is no server {tested.like!r} to be like", hint=f"there is {COMMUNITY}")
+        raise UsageError(f"--like does not know {quoted(tested.like)}", hint=f"it takes {COMMUNITY}")
     faults = tested.made_faults()
     flags = run.common.flags
     for field in ("token_file", "tls_ca", "tls_cert", "tls_key"):

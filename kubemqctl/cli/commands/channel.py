@@ -10,7 +10,7 @@ from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.model.channels import CHANNEL_TYPES, TYPE_OF_WORD, ChannelInfo, ChannelType, check_channel
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.text import escaped, nearest
+from kubemqctl.model.text import nearest, quoted
 from kubemqctl.output.forms import Renderer
 from kubemqctl.output.tsv import row
 from kubemqctl.runtime.invocation import Invocation
@@ -25,7 +25,7 @@ def kind(text: str) -> ChannelType:
     if text in TYPE_OF_WORD:
         return TYPE_OF_WORD[text]
     raise UsageError(
-        f"there is no channel type {escaped(text)}",
+        f"there is no channel type {quoted(text)}",
         hint=nearest(text, list(TYPE_OF_WORD)) or f"use one of {', '.join(CHANNEL_TYPES)}",
     )
 

@@ -14,7 +14,7 @@ from kubemqctl.cli.description import SHELLS
 from kubemqctl.config.directories import config_home, data_home, make_private
 from kubemqctl.config.files import write_whole
 from kubemqctl.model.errors import ConfigError, OutputError, UsageError
-from kubemqctl.model.text import escaped, reason
+from kubemqctl.model.text import quoted, reason
 from kubemqctl.runtime.invocation import Invocation
 
 _WORDS = {
@@ -38,9 +38,7 @@ def register(root: typer.Typer, only: str | None) -> None:
 
 def _shell(text: str) -> str:
     if text not in SHELLS:
-        raise UsageError(
-            f"there is no completion for {escaped(text)}", hint=f"use one of {', '.join(SHELLS)}"
-        )
+        raise UsageError(f"there is no completion for {quoted(text)}", hint=f"use one of {', '.join(SHELLS)}")
     return text
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypedDict
 
 import typer
 
-from kubemqctl.cli import command_tree
+from kubemqctl.cli import command_tree, did_you_mean
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.text import escaped, nearest
+from kubemqctl.model.text import nearest, quoted
 from kubemqctl.runtime.invocation import Invocation
 
 
@@ -70,20 +71,24 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
     """What `kubemqctl WORDS --help` prints."""
     from kubemqctl.cli.command_tree import build
 
-    tree = found = build()
+    found = build()
     at = ctx.find_root()
     for word in words:
         inner = getattr(found, "commands", {})
         if word not in inner:
-            raise _unknown(words, word, [*inner, *(TOPICS if found is tree else ())])
+            raise _unknown(words, at.command_path, word, inner)
         found = inner[word]
         at = typer.Context(found, parent=at, info_name=word)
     return str(found.help_text(at))
 
 
-def _unknown(words: list[str], word: str, known: list[str]) -> UsageError:
-    hint = nearest(word, known) or "to list topics: kubemqctl help; to list commands: kubemqctl --help"
-    return UsageError(f"there is no help topic or command {escaped(' '.join(words))}", hint=hint)
+def _unknown(words: list[str], path: str, word: str, known: Iterable[str]) -> UsageError:
+    """What to say of `word`, which is none of the commands `known` behind `path`, nor a topic."""
+    group = path.partition(" ")[2]
+    hint = "" if group else nearest(word, TOPICS)
+    hint = hint or did_you_mean.command(group, word, known)
+    hint = hint or "to list topics: kubemqctl help; to list commands: kubemqctl --help"
+    return UsageError(f"there is no help topic or command {quoted(' '.join(words))}", hint=hint)
 
 
 TOPICS = (

@@ -13,7 +13,7 @@ from kubemqctl.cli.commands.queue_tx import on_fail_option, tx
 from kubemqctl.model.channels import ChannelInfo, check_channel
 from kubemqctl.model.errors import NotFound, NothingArrived, UsageError
 from kubemqctl.model.messages import Affected, Message, Policy, Received
-from kubemqctl.model.text import check_text
+from kubemqctl.model.text import check_text, quoted
 from kubemqctl.model.values import parse_tags
 from kubemqctl.output.tsv import pairs
 from kubemqctl.runtime.invocation import Invocation
@@ -197,7 +197,7 @@ def receive(
 
     check_channel(channel)
     if ack not in ("after-output", "auto"):
-        raise UsageError(f"--ack takes after-output or auto, not {ack!r}")
+        raise UsageError(f"--ack takes after-output or auto, not {quoted(ack)}")
     run: Invocation = ctx.obj
     handler = handler_options(
         run,

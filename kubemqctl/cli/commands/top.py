@@ -13,7 +13,7 @@ from kubemqctl.cli import options as o
 from kubemqctl.messaging.channel_rates import SORTS, ChannelRow, ChannelTable
 from kubemqctl.model.channels import CHANNEL_TYPES, ChannelInfo
 from kubemqctl.model.errors import KubemqctlError, UsageError
-from kubemqctl.model.text import escaped, nearest
+from kubemqctl.model.text import nearest, quoted
 from kubemqctl.output.forms import CHANNEL_ROW
 from kubemqctl.output.stderr import colour_wanted, columns, is_terminal
 from kubemqctl.output.tsv import row
@@ -38,7 +38,7 @@ def register(root: typer.Typer, only: str | None) -> None:
 def _order(text: str) -> str:
     if text not in SORTS:
         hint = nearest(text, SORTS) or f"use one of {', '.join(SORTS)}"
-        raise UsageError(f"there is no column {escaped(text)}", hint=hint)
+        raise UsageError(f"there is no column {quoted(text)}", hint=hint)
     return text
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from kubemqctl.messaging.handlers.message_input import Executable, Input
 from kubemqctl.model.errors import NotFound, UsageError
-from kubemqctl.model.text import escaped
+from kubemqctl.model.text import escaped, quoted
 from kubemqctl.runtime.invocation import Invocation
 
 GRACE = 10.0
@@ -22,15 +22,15 @@ def find(words: Sequence[str], environ: Mapping[str, str]) -> Executable:
     for path in files:
         if os.access(path, os.X_OK):
             return Executable(tuple(words), path)
-    name = escaped(words[0])
+    name = quoted(words[0], 200)
     if files:
-        raise NotFound(f"the handler {name} is not executable", hint=f"chmod +x {escaped(files[0])}")
-    if "/" in name and os.path.isdir(words[0]):
-        raise NotFound(f"the handler {name} is a directory")
-    if "/" in name:
-        raise NotFound(f"there is no handler {name}")
-    near = f"; write ./{name} for the file here" if name and os.path.isfile(words[0]) else ""
-    raise NotFound(f"there is no command {name or repr(name)} on PATH{near}")
+        raise NotFound(f"{name} is not executable", hint=f"chmod +x {escaped(files[0])}")
+    if "/" in words[0] and os.path.isdir(words[0]):
+        raise NotFound(f"{name} is a directory, not a command")
+    if "/" in words[0]:
+        raise NotFound(f"there is no command {name}")
+    near = f"; write ./{name} for the file here" if words[0] and os.path.isfile(words[0]) else ""
+    raise NotFound(f"there is no command {name} on PATH{near}")
 
 
 def _candidates(name: str, environ: Mapping[str, str]) -> list[str]:
@@ -95,5 +95,5 @@ def handler_options(
 def parse_form(option: str, text: str | None) -> Input:
     """`body`, which is the default, or `json`."""
     if text not in (None, "body", "json"):
-        raise UsageError(f"{option} takes body or json, not {escaped(text or repr(text))}")
+        raise UsageError(f"{option} takes body or json, not {quoted(text)}")
     return "json" if text == "json" else "body"

@@ -24,7 +24,7 @@ from kubemqctl.model.messages import (
     Received,
     time_left,
 )
-from kubemqctl.model.text import escaped, time_text
+from kubemqctl.model.text import escaped, quoted, time_text
 from kubemqctl.model.values import whole_seconds
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _settlement(text: str | None, channel: str) -> Settlement:
     if word == "retry" and value:
         return Settlement("retry", _delays(value))
     raise UsageError(
-        f"--on-fail takes reject, stop, resend=CHANNEL or retry=DELAY[..MAX], not {escaped(text)}"
+        f"--on-fail takes reject, stop, resend=CHANNEL or retry=DELAY[..MAX], not {quoted(text)}"
     )
 
 
@@ -146,7 +146,7 @@ def _delays(text: str) -> tuple[int, int]:
     shortest = whole_seconds(first, "--on-fail retry", minimum=1)
     most = whole_seconds(longest, "--on-fail retry", minimum=1) if dots else shortest
     if most < shortest:
-        raise UsageError(f"--on-fail retry={escaped(text)}: the longest delay is shorter than the first")
+        raise UsageError(f"--on-fail retry={quoted(text)}: the longest delay is shorter than the first")
     return shortest, most
 
 

@@ -115,20 +115,36 @@ def test_its_exit_code_is_the_commands(script: str, code: int, run: Run) -> None
     assert run("broker", "exec", "--", "sh", "-c", script, address="").code == code
 
 
-@pytest.mark.parametrize("command", ["no-such-command-anywhere", "./no-such-file", "/etc/passwd"])
+@pytest.mark.parametrize("command", ["no-such-command-anywhere", "./no-such-file"])
 def test_a_command_that_is_not_there_is_not_found(command: str, run: Run) -> None:
     result = run("broker", "exec", "--", command, address="")
     assert (result.code, result.out) == (3, b"")
     assert result.err.startswith(f"error: there is no command {command}")
 
 
-def test_a_command_that_the_system_cannot_run_is_an_error(run: Run, tmp_path: Path) -> None:
+def test_a_command_that_is_not_executable_is_refused_with_the_chmod_that_mends_it(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "script").write_text("#!/bin/sh\n")
+    result = run("broker", "exec", "--", tmp_path / "script", address="")
+    assert result.code == 3
+    assert result.err == f"error: {tmp_path}/script is not executable\nhint: chmod +x {tmp_path}/script\n"
+
+
+@pytest.mark.parametrize(
+    ("first_line", "said"),
+    [("#!/no/such/interpreter", "the interpreter it names"), ("exit 0", "hint: a script begins with")],
+)
+def test_a_command_that_the_system_cannot_run_is_an_error(
+    first_line: str, said: str, run: Run, tmp_path: Path
+) -> None:
     script = tmp_path / "script"
-    script.write_text("#!/no/such/interpreter\n")
+    script.write_text(f"{first_line}\n")
     script.chmod(0o755)
     result = run("broker", "exec", "--", script, address="")
     assert result.code == 2
-    assert result.err.startswith("error: the command cannot be run: ")
+    assert result.err.startswith(f"error: the command {script} cannot be run: ")
+    assert said in result.err
 
 
 @pytest.mark.parametrize("words", [(), ("--",)])

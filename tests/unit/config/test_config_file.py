@@ -47,7 +47,7 @@ BROKEN: list[tuple[str, str, int, str]] = [
     ("a bad switch", "profiles:\n  a:\n    protected: maybe\n", 3, "protected is 'maybe'"),
     ("a bad tls switch", "profiles:\n  a:\n    tls: {enabled: 2}\n", 3, "tls.enabled is '2'"),
     ("two tokens", "profiles:\n  a:\n    token: x\n    token_file: y\n", 2, "both token and token_file"),
-    ("a bad name", "profiles:\n  -a: {}\n", 2, "'-a' is not a valid profile name"),
+    ("a bad name", "profiles:\n  -a: {}\n", 2, "-a is not a valid profile name"),
     ("a tabulator", "profiles:\n\ta: {}\n", 2, "found character that cannot start any token"),
     ("an open bracket", "profiles:\n  a: {\n", 3, ""),
     ("a NUL", "profiles:\n  a: {}\n  b: \0\n", 3, "a character that YAML does not allow"),

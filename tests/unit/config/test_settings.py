@@ -380,7 +380,7 @@ def test_an_unknown_profile_is_not_found_and_its_neighbours_are_named(
 ) -> None:
     path = write(PROD)
     error = failure(NotFound, lambda: settings(path, flags, **environ))
-    assert error.message == f"no profile 'prud' in {path}"
+    assert error.message == f"no profile prud in {path}"
     assert error.hint == "did you mean prod?"
 
 

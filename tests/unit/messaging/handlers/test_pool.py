@@ -89,7 +89,7 @@ def test_a_command_that_is_nowhere_is_not_found() -> None:
 
 
 def test_a_path_that_leads_nowhere_is_not_found() -> None:
-    with pytest.raises(NotFound, match=r"no handler \./no/such"):
+    with pytest.raises(NotFound, match=r"no command \./no/such"):
         command("./no/such")
 
 
