@@ -56,7 +56,8 @@ def root(
         str | None, typer.Option(metavar="NAME", help="Host name that the server's certificate must have.")
     ] = None,
     connect_timeout: Annotated[
-        float, duration("--connect-timeout", "Time limit for connecting to an address.", "5s")
+        float,
+        duration("--connect-timeout", "Time limit for connecting to an address.", "5s", positive=True),
     ] = CONNECT_TIMEOUT,
     connect_wait: Annotated[
         float,

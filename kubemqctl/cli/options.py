@@ -45,10 +45,20 @@ def valued(option: str, parse: Callable[[str], T]) -> Callable[[Any], T]:
     return parsed
 
 
-def duration(option: str, help: str, default: str = "") -> Any:
-    """An option that takes a duration and gives seconds; `default` is what the help shows as its default."""
+def duration(option: str, help: str, default: str = "", *, positive: bool = False) -> Any:
+    """An option that takes a duration and gives seconds; `default` is what the help shows as its default.
+
+    With `positive`, 0s is refused: where it would not mean "at once", but that nothing can ever succeed.
+    """
+
+    def parse(text: str) -> float:
+        seconds = parse_duration(text)
+        if positive and not seconds:
+            raise UsageError(f"{quoted(text)} is too short: the minimum is 1ms")
+        return seconds
+
     return typer.Option(
-        option, metavar="D", help=help, show_default=default or False, parser=valued(option, parse_duration)
+        option, metavar="D", help=help, show_default=default or False, parser=valued(option, parse)
     )
 
 
@@ -299,7 +309,7 @@ Persistent = Annotated[
     ),
 ]
 HandlerTimeout = Annotated[
-    float | None, duration("--handler-timeout", "Stop a handler that runs longer than D.")
+    float | None, duration("--handler-timeout", "Stop a handler that runs longer than D.", positive=True)
 ]
 HandlerInput = Annotated[
     str | None,

@@ -51,7 +51,13 @@ def parse_limits(warn: Sequence[str], critical: Sequence[str], queues: bool) -> 
 
 def _limit(text: str, known: Sequence[str], option: str) -> Condition:
     """A condition, refused where it compares what a figure never is: its alarm would stay silent for ever."""
-    condition = parse_condition(text, known, option)
+    example = "as in 'waiting>100' or 'oldest>=10m'" if "waiting" in known else "as in 'round_trip>500ms'"
+    try:
+        condition = parse_condition(text, known, option, f"{example}: see `kubemqctl check --help`")
+    except UsageError as e:
+        if known is SERVER_FIGURES and text.startswith(QUEUE_FIGURES):
+            e.hint = "queues have it: kubemqctl check queue NAME…"
+        raise
     field, order = condition.path.field, condition.order
     is_duration = field in DURATIONS
     if order and order not in (("duration",) if is_duration else ("number", "size")):

@@ -39,6 +39,7 @@ _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
 Test = Callable[[object], bool]
+_EXAMPLE = "as in 'tags.kind=new', 'body.price>=9.5' or 'metadata~^eu-': see `kubemqctl help conditions`"
 
 
 class Condition(NamedTuple):
@@ -67,9 +68,14 @@ def parse_conditions(texts: Iterable[str], noun_type: type, option: str = "--whe
     return [parse_condition(text, known, option) for text in texts]
 
 
-def parse_condition(text: str, known: Iterable[str], option: str = "--where") -> Condition:
-    """One condition on records with the fields `known`. Raises UsageError, naming `option`."""
-    name, operator, value = _split(text, option)
+def parse_condition(
+    text: str, known: Iterable[str], option: str = "--where", example: str = _EXAMPLE
+) -> Condition:
+    """One condition on records with the fields `known`. Raises UsageError, naming `option`.
+
+    `example` is the hint for what is none at all.
+    """
+    name, operator, value = _split(text, option, example)
     try:
         path = parse_path(name, known)
         order = _order_of(operator, value)
@@ -83,9 +89,8 @@ def parse_condition(text: str, known: Iterable[str], option: str = "--where") ->
 # --- reading a condition ---
 
 
-def _split(text: str, option: str) -> tuple[str, str, str]:
+def _split(text: str, option: str, hint: str) -> tuple[str, str, str]:
     at = _operator_at(text)
-    hint = "as in 'tags.kind=new', 'body.price>=9.5' or 'metadata~^eu-': see `kubemqctl help conditions`"
     if at is None:
         raise UsageError(f"{option} takes FIELD OP VALUE, not {quoted(text)}", hint=hint)
     operator = next(o for o in OPERATORS if text.startswith(o, at))

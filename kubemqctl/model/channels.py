@@ -118,7 +118,10 @@ def _space_name(char: str) -> str:
 
 
 class ChannelInfo(NamedTuple):
-    """A channel and what the server tells of it; None where it tells nothing."""
+    """A channel and what the server tells of it.
+
+    None where it tells nothing.
+    """
 
     name: str
     type: str

@@ -135,9 +135,10 @@ class SendResult(NamedTuple):
 
 
 class Request(NamedTuple):
-    """A command or a query, on either side; `timeout` is seconds, to the millisecond.
+    """A command or a query, on either side.
 
-    `received_at` is when it reached a responder, by the local clock.
+    `timeout` is seconds, to the millisecond. `received_at` is when it reached a responder, by the
+    local clock.
     """
 
     channel: str

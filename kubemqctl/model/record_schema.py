@@ -43,7 +43,7 @@ MEANINGS = {
     "body_base64": "the body, when its bytes are not UTF-8",
     "busy": "the share of a processor that the busiest process of the benchmark used",
     "byte_rate": "bytes of bodies that were received a second",
-    "bytes": "the size of all it keeps",
+    "bytes": "the size of these messages",
     "cache_hit": "answered from the server's cache",
     "cache_key": "the key under which the answer is cached",
     "cache_ttl": "how long the answer is cached",
@@ -74,7 +74,7 @@ MEANINGS = {
     "loss": "how many messages never came; left out where that is not known",
     "max": "the longest latency",
     "mean": "the mean latency",
-    "messages": "how many messages it has had",
+    "messages": "how many messages are stored, acknowledged ones included; where none are, how many came",
     "metadata": "the metadata text",
     "min": "the shortest latency",
     "name": "its name",
@@ -106,7 +106,7 @@ MEANINGS = {
     "started_at": "when the server was started",
     "status": "how it went",
     "stopped": "what ended it too early",
-    "subscribers": "how many subscribe to it",
+    "subscribers": "how many consumers the server remembers, connected or not",
     "tags": "its tags",
     "target": "where they went",
     "target_rate": "how many messages a second were asked for",
@@ -115,7 +115,7 @@ MEANINGS = {
     "type": "queues, events, events_store, commands or queries",
     "uptime": "for how long it has run",
     "version": "the server's version",
-    "waiting": "how many messages wait in it",
+    "waiting": "how many of its messages are not acknowledged yet",
 }
 _TEXT: Schema = {"type": "string"}
 _FLAG: Schema = {"type": "boolean"}

@@ -30,7 +30,10 @@ class Check(NamedTuple):
 
 
 class Pong(NamedTuple):
-    """A ping's answer: `started_at` in Unix seconds, `uptime` in seconds, `round_trip` in nanoseconds."""
+    """A server's answer to a ping.
+
+    `started_at` in Unix seconds, `uptime` in seconds, `round_trip` in nanoseconds.
+    """
 
     host: str
     version: str
@@ -43,9 +46,10 @@ HealthStatus = Literal["ok", "warning", "critical", "unknown"]
 
 
 class HealthCheck(NamedTuple):
-    """A server or a queue held against conditions; figures that were not looked at are None.
+    """A server or a queue held against conditions.
 
-    `oldest`, the age of the first message, and `round_trip` are nanoseconds.
+    Figures that were not looked at are None. `oldest`, the age of the first message, and
+    `round_trip` are nanoseconds.
     """
 
     name: str

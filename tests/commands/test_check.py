@@ -75,7 +75,9 @@ def test_a_queue_that_is_not_there_is_critical(run: Run, channel: str) -> None:
     [
         (["queue"], "needs the name of a queue"),
         (["topic", "x"], "does not know topic"),
-        (["--warn", "waiting>1"], "there is no field waiting here; use round_trip"),
+        (["--warn", "waiting>1"], "there is no field waiting here; use round_trip\nhint: queues have it"),
+        (["--warn", "slow"], "takes FIELD OP VALUE, not slow\nhint: as in 'round_trip>500ms'"),
+        (["queue", "q", "--critical", "long"], "takes FIELD OP VALUE, not long\nhint: as in 'waiting>100'"),
         (["queue", "q", "--critical", "depth>1"], "there is no field depth"),
         (["queue", "q", "--critical", "waiting>many"], "has no order"),
         (["queue", "q", "--warn", "oldest>300"], "oldest is a duration and never compares to a number"),

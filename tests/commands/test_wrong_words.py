@@ -185,6 +185,8 @@ def test_behind_a_channel_all_is_the_handler_whatever_it_begins_with(run: Run, c
             "--concurrency: 0 is out of range: the range is 1 to 1024",
         ),
         ("broker run --fault-seed 1.5", "--fault-seed: 1.5 is not a whole number"),
+        ("ping --connect-timeout 0s", "--connect-timeout: 0s is too short: the minimum is 1ms"),
+        ("queue receive q --handler-timeout 0s", "--handler-timeout: 0s is too short: the minimum is 1ms"),
     ],
 )
 def test_a_bad_number_is_refused_in_plain_words(run: Run, line: str, says: str) -> None:

@@ -352,6 +352,12 @@ def test_every_noun_that_has_a_record_has_a_schema_and_every_field_a_meaning() -
     assert fields == set(MEANINGS) - ({"body_base64"} - fields)
 
 
+def test_what_a_schema_says_is_of_the_record_and_not_of_the_code() -> None:
+    of_the_code = ("None", "True", "False", "Unix seconds", "nanoseconds")
+    said = [schema["description"] for schema in schemas().values()]
+    assert [text for text in said if any(word in text for word in of_the_code)] == []
+
+
 @pytest.mark.parametrize(
     ("name", "record"),
     [

@@ -49,8 +49,9 @@ def list_channels(ctx: typer.Context, type: AnyType = None, filter: o.NameFilter
     TYPE they are listed with a warning; with another TYPE the exit code is 2.
 
     WAITING counts messages of a queue that are not acknowledged yet; MESSAGES and SIZE count all that the
-    server still stores, acknowledged ones included. SUBSCRIBERS counts the consumers that the server
-    remembers, whether or not they are connected. ACTIVE is whether the channel is in use now.
+    server still stores, acknowledged ones included, and of events and requests those that have come.
+    SUBSCRIBERS counts the consumers that the server remembers, whether or not they are connected. ACTIVE is
+    whether the channel is in use now.
 
     Examples:
       kubemqctl channel create queues orders && kubemqctl channel list

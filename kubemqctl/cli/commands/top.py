@@ -63,8 +63,9 @@ def top(
     --format, one table is printed after one --interval, since rates (messages a second) need two samples.
 
     OUT/S counts messages that were removed from a queue, and of other channels those that were delivered.
-    MESSAGES and SIZE include acknowledged messages that a server still stores. SUBSCRIBERS counts the
-    consumers that the server remembers. ACTIVE is the time since the last activity.
+    MESSAGES and SIZE include acknowledged messages that a server still stores; of events and requests they
+    count those that have come. SUBSCRIBERS counts the consumers that the server remembers. ACTIVE is the
+    time since the last activity.
 
     Examples:
       kubemqctl top
