@@ -95,11 +95,19 @@ BY_STATUS: dict[grpc.StatusCode, Kind] = {
 HINTS = {
     "unauthenticated": "give the token of this server: --token-file, KUBEMQ_AUTH_TOKEN or in the profile",
     "not-ready": "the server is starting; try again, or wait for it: kubemqctl ping --wait 30s",
-    "client-id-in-use": "another subscription uses this client ID; use a different --client-id",
+    "client-id-in-use": "a --durable name has one subscriber at a time: wait for it, or use another name",
     "server-broken": "the server has lost its internal connection; it must be restarted",
     "unsupported": "this server lacks the feature; to show its version: kubemqctl ping",
     "message-too-large": "a KubeMQ server accepts messages of up to 100 MiB by default",
 }
+# Where the server's own words are no sentence for people; they are kept as `server_message`.
+SENTENCES = {
+    "unauthenticated": "authentication failed: the token is missing, or not the right one",
+    "client-id-in-use": "another subscription uses this client ID already",
+    "server-broken": "the server is out of order",
+    "message-too-large": "the message is too large",
+}
+_SIZES = re.compile(r"larger than max \(([0-9]+) vs\. ([0-9]+)\)")
 # Three digits as a rule; int() refuses thousands of them.
 _NUMBER = re.compile(r"Error ([0-9]{1,9}):")
 _NEVER_SENT = ("failed to connect to all addresses", "Connection refused", "DNS resolution failed")
@@ -141,6 +149,10 @@ def server_error(text: str, status: grpc.StatusCode | None = None) -> KubemqctlE
     """The error for a text that the server sent, in-band or as the details of `status`."""
     cls, code = _kind(text, status)
     message = text.strip(" ,\n") or (status.name if status else "the server gave no reason")
+    if code in SENTENCES:
+        message = SENTENCES[code]
+    if sizes := _SIZES.search(text):
+        message += f": {sizes[1]} bytes with all that goes with it, the maximum is {sizes[2]}"
     return cls(
         message,
         code=code,

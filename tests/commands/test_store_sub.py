@@ -264,7 +264,8 @@ def test_a_durable_name_in_use_is_not_ready(run: Run, start: Start, five: str) -
     first = start("store", "sub", five, "--durable", f"d-{five}", ready=True)
     ended = run("store", "sub", five, "--durable", f"d-{five}")
     assert ended.code == 8
-    assert "clientID already registered" in ended.err
+    assert ended.err.startswith("error: another subscription uses this client ID already\nhint: ")
+    assert "--durable" in ended.err
     assert first.running
 
 

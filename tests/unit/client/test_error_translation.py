@@ -94,6 +94,27 @@ def test_a_status_counts_where_the_text_says_nothing(
     assert error.message
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "Error 421: authentication verification failed, ",
+            "authentication failed: the token is missing, or",
+        ),
+        ("stan: clientID already registered", "another subscription uses this client ID already"),
+        ("nats: connection closed", "the server is out of order"),
+        ("nats: maximum payload exceeded", "the message is too large"),
+        (
+            "CLIENT: Sent message larger than max (104860037 vs. 104857600)",
+            "the message is too large: 104860037 bytes with all that goes with it, the maximum is 104857600",
+        ),
+    ],
+)
+def test_what_is_no_sentence_for_people_is_told_as_one(text: str, said: str) -> None:
+    error = server_error(text, Status.INTERNAL)
+    assert (error.message.startswith(said), error.server_message) == (True, text)
+
+
 @pytest.mark.parametrize("number", ["999", "9" * 5000, "٣٠١", "-301", ""])
 def test_an_error_number_that_nobody_knows_is_still_told_and_blames_nobody(number: str) -> None:
     for error in (server_error(f"Error {number}: brand new"), server_error("brand new", Status.INTERNAL)):
