@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import grpc
 import pytest
 
-from kubemqctl.client import queues
+from kubemqctl.client import emptying
 from kubemqctl.messaging.events.checkpoint import Checkpoint
 from kubemqctl.messaging.handlers.options import find
 from kubemqctl.messaging.handlers.pool import HandlerPool, Task
@@ -90,9 +90,10 @@ def test_the_bytes_of_a_body_are_not_touched_by_stray_bytes_elsewhere(server: Ho
 
 
 def test_stray_bytes_do_not_keep_later_messages_back(server: HostileServer) -> None:
-    plan = Plan({}, [STRAY_MESSAGE, STRAY_MESSAGE, message(2)])
+    another = message(3, Body=CAFE) + tagged(4, LENGTH, CAFE)
+    plan = Plan({}, [STRAY_MESSAGE, another, message(2)])
     ended = run(server, plan, "queue", "receive", "q", "--count", "3", "-o", "json")
-    assert [json.loads(line)["id"] for line in ended.out.splitlines()] == ["m1", "m1", "m2"]
+    assert [json.loads(line)["id"] for line in ended.out.splitlines()] == ["m1", "m3", "m2"]
     assert ended.err.count("not UTF-8") == 1
 
 
@@ -205,7 +206,7 @@ def test_a_move_from_a_server_that_gives_nothing_at_once_for_ever_ends(
 def test_emptying_a_queue_that_is_never_empty_ends_and_says_so(
     server: HostileServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues, "MOST_ACK_ALLS", 3)
+    monkeypatch.setattr(emptying, "MOST_ACK_ALLS", 3)
     affected = pb.AckAllQueueMessagesResponse(AffectedMessages=2).SerializeToString()
     lacking = [Move("status", status=grpc.StatusCode.UNIMPLEMENTED)]
     plan = Plan({"QueuesInfo": lacking, "AckAllQueueMessages": [Move("instead", affected)] * 9})
