@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from kubemqctl.wire import kubemq_pb2 as pb
+from tests.conftest import NewBroker
 from tests.support.fake_server import Abort, fake_server
 from tests.support.program import Run, Start
+from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub, responder
 from tests.support.waiting import until
 
@@ -266,6 +268,55 @@ def test_options_that_do_not_fit_are_2(run: Run, words: list[str]) -> None:
 def test_a_server_that_is_not_there_is_5(run: Run) -> None:
     done = run("query", "send", "q", "--lines", stdin=b"a\n", address="127.0.0.1:1")
     assert (done.code, done.out) == (5, b"")
+
+
+@pytest.mark.builtin
+def test_a_server_that_comes_back_is_gone_on_with(start: Start, new_broker: NewBroker, channel: str) -> None:
+    broker = new_broker()
+    with Proxy(broker.address) as port, Stub(broker.address) as stub, responder(stub, QUERIES, channel, echo):
+        asking = start("query", "send", channel, "--lines", stdin=subprocess.PIPE, address=port.address)
+        asking.stdin.write(b"before\n")
+        asking.stdin.flush()
+        asking.wait_for_stdout(b"before\n")
+        port.cut()
+        asking.stdin.write(b"after\n")
+        asking.stdin.flush()
+        until(lambda: port.turned_away > 20, "tried again and again")
+        port.plug()
+        asking.stdin.close()
+        done = asking.wait()
+    assert (done.code, done.text, done.err) == (0, "before\nafter\n", "2 answered\n")
+
+
+def test_a_server_that_is_gone_for_good_ends_the_run_and_it_says_where(
+    start: Start, new_broker: NewBroker, channel: str
+) -> None:
+    broker = new_broker()
+    with Proxy(broker.address) as port, Stub(broker.address) as stub, responder(stub, QUERIES, channel, echo):
+        asking = start(
+            *("query", "send", channel, "--lines", "--connect-timeout", "200ms"),
+            stdin=subprocess.PIPE,
+            address=port.address,
+        )
+        asking.stdin.write(b"one\n")
+        asking.stdin.flush()
+        asking.wait_for_stdout(b"one\n")
+        port.close()
+        with asking.stdin as pipe:
+            pipe.write(b"two\nthree\n")
+        done = asking.wait()
+    assert (done.code, done.text) == (7, "one\n")
+    assert "connection refused; stopped after line 2: 1 answered, 1 not sent\n" in done.err
+
+
+def test_a_port_that_is_no_servers_is_5_at_once(run: Run) -> None:
+    with Proxy("127.0.0.1:1") as nobody:
+        done = run(
+            *("query", "send", "q", "--lines", "--connect-timeout", "1h"),
+            stdin=b"a\nb\n",
+            address=nobody.address,
+        )
+    assert (done.code, nobody.turned_away < 20) == (5, True)
 
 
 def test_a_rate_takes_its_time(run: Run, stub: Stub, channel: str) -> None:

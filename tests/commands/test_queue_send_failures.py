@@ -25,7 +25,9 @@ from tests.support.fake_queue_server import (
     refuse_some,
 )
 from tests.support.program import Result, Run, Start, environment
+from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 # One message a request, so that a script decides over each.
 EACH_ALONE = ("--lines", "--rate", "10/s")
@@ -380,6 +382,27 @@ def test_a_connection_that_comes_back_is_gone_on_with(
     assert (done.code, done.err) == (0, "2 sent\n")
     with Stub(again.address) as stub:
         assert [m.Body for m in stub.receive(channel, 2).Messages] == [b"before", b"after"]
+
+
+@pytest.mark.builtin
+@pytest.mark.parametrize("verb", [("queue", "send"), ("store", "pub"), ("events", "pub")], ids=" ".join)
+def test_a_server_whose_port_is_answered_for_while_it_is_away_is_waited_for(
+    start: Start, new_broker: NewBroker, channel: str, verb: tuple[str, str]
+) -> None:
+    with Proxy(new_broker().address) as published_port:
+        sending = start(*verb, channel, "--lines", stdin=subprocess.PIPE, address=published_port.address)
+        sending.stdin.write(b"before\n")
+        sending.stdin.flush()
+        sending.wait_for_stdout(b"\n")
+        published_port.cut()
+        sending.stdin.write(b"after\n")
+        sending.stdin.flush()
+        # A run that gives up after a try or two, and looks at what answers there, makes half as many.
+        until(lambda: published_port.turned_away > 20, "tried again and again")
+        published_port.plug()
+        sending.stdin.close()
+        done = sending.wait()
+    assert (done.code, done.err) == (0, "2 sent\n")
 
 
 @pytest.mark.builtin

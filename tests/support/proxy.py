@@ -56,6 +56,7 @@ class Proxy:
         self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.broke = False  # whether the plan has broken a connection
         self.frozen = False
+        self.turned_away = 0  # connections that were ended at once
         self._lock = threading.Lock()
         self._plugged = True
         self._connections = 0
@@ -108,6 +109,7 @@ class Proxy:
                     raise ConnectionError
                 server = socket.create_connection(self._upstream)
             except OSError:
+                self.turned_away += 1
                 client.close()
                 return
             for end in (client, server):

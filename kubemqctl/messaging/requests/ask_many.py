@@ -16,7 +16,14 @@ from kubemqctl.messaging.input.bodies import split_source
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.messaging.message_view import MessageView, rendered
 from kubemqctl.messaging.requests.ask_options import DEFAULT_TIMEOUT, ManyOptions, refusal
-from kubemqctl.messaging.sending.retry import UNKNOWN
+from kubemqctl.messaging.sending.retry import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    UNKNOWN,
+    Reconnection,
+    never_left,
+    worded,
+)
 from kubemqctl.model.errors import (
     ConnectionLost,
     KubemqctlError,
@@ -35,7 +42,7 @@ from kubemqctl.model.values import check_timeout, parse_duration, whole_seconds
 from kubemqctl.output.stderr import FirstFew, is_terminal
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
-from kubemqctl.runtime.waiting import RateLimiter, StopSignal, Wakeup
+from kubemqctl.runtime.waiting import Backoff, RateLimiter, StopSignal, Wakeup
 
 if TYPE_CHECKING:
     from kubemqctl.client.requests import Kind, PendingResponse
@@ -81,7 +88,7 @@ def ask_many(
 
         asker = Asker(
             lambda request, notify: PendingResponse(client, request, kind, notify),
-            client.reconnect,
+            Reconnection(client.reconnect, run.settings().connect_timeout),
             _emitter(run, stdout, kind, rendered(view, run.renderer(Response, many.separators.between).one)),
             run.report,
             stop,
@@ -198,17 +205,19 @@ class Asker:
     def __init__(
         self,
         begin: Callable[[Request, Callable[[], None]], PendingResponse],
-        reconnect: Callable[[], None],
+        reconnection: Reconnection,
         emit: Emit,
         complain: Callable[[KubemqctlError], None],
         stop: StopSignal,
         many: ManyOptions,
     ) -> None:
-        self.answered = self.refused = self.unanswered = self.unknown = self.bad = self.skipped = 0
+        self.answered = self.refused = self.unanswered = self.unknown = 0
+        self.unsent = self.bad = self.skipped = 0
         self.last_line = 0
         self.gave_up: KubemqctlError | None = None
         self._begin = begin
-        self._reconnect = reconnect
+        self._reconnection = reconnection
+        self._was_there = False  # the server, at some time in this run
         self._emit = emit
         self._name = FirstFew(complain)
         self._complain = complain
@@ -277,6 +286,7 @@ class Asker:
         except KubemqctlError as e:
             self._failed(ask, e)
         else:
+            self._was_there = True
             if response.executed:
                 self.answered += 1
             else:
@@ -286,26 +296,40 @@ class Asker:
         self.last_line = ask.line
 
     def _result(self, ask: Ask) -> Response:
-        """The answer. One that never left is sent again, once, over a new connection."""
+        """The answer. A request that never left is sent again over a new connection, once there is one."""
         try:
             return ask.pending.result()
         except ConnectionLost:
             raise
         except Unreachable as e:
-            try:
-                self._reconnect()
-            except Unreachable:
-                self.gave_up = e
-                raise e from None
-            return self._begin(ask.request, lambda: None).result()
+            if self.gave_up:
+                raise
+            return self._again(ask.request, e)
+
+    def _again(self, request: Request, error: Unreachable) -> Response:
+        try:
+            return self._reconnection.resend(
+                lambda: self._begin(request, lambda: None).result(),
+                error,
+                self._stop,
+                Backoff(FIRST_PAUSE, LONGEST_PAUSE),
+                was_there=self._was_there,
+            )
+        except Unreachable as e:
+            if never_left(e):
+                self.gave_up = worded(e, e.message)
+            raise
 
     def _failed(self, ask: Ask, error: KubemqctlError) -> None:
         told = error.message
+        self._was_there |= isinstance(error, TimedOut | ConnectionLost)
         if isinstance(error, TimedOut):
             self.unanswered += 1
         elif isinstance(error, ConnectionLost):
             self.unknown += 1
             told = UNKNOWN
+        elif isinstance(error, Unreachable):
+            self.unsent += 1
         else:
             self.refused += 1
         self._complain_of(ask.line, error)
@@ -322,6 +346,7 @@ class Asker:
         """One line for people: `3 answered, 1 refused`."""
         parts: Sequence[tuple[int, str]] = (
             (self.refused, "refused"),
+            (self.unsent, "not sent"),
             (self.unanswered, "not answered"),
             (self.unknown, "with unknown outcome"),
             (self.bad, "invalid"),
@@ -331,12 +356,16 @@ class Asker:
 
     def ending(self) -> KubemqctlError | None:
         """None when every request was carried out; else the error that has the exit code."""
-        failed = (self.refused, self.unanswered, self.unknown, self.bad)
-        if self.gave_up and not (self.answered or self.unanswered or self.unknown or self.refused > 1):
-            return self.gave_up
+        failed = (self.refused, self.unanswered, self.unsent, self.unknown, self.bad)
+        if gone := self.gave_up:
+            if not (self.answered or self.refused or self.unanswered or self.unknown):
+                return gone
+            return Partial(
+                f"{gone.message}; stopped after line {self.last_line}: {self.summary()}", hint=gone.hint
+            )
         if not any(failed):
             return None
-        if self.answered or sum(map(bool, failed)) > 1 or self.gave_up:
+        if self.answered or sum(map(bool, failed)) > 1:
             return Partial(self.summary())
         if self.refused:
             return Refused(self.summary())
@@ -344,4 +373,6 @@ class Asker:
             return TimedOut(self.summary())
         if self.unknown:
             return ConnectionLost(self.summary())
+        if self.unsent:
+            return Unreachable(self.summary())
         return UsageError("nothing was sent: no line is a valid record")

@@ -39,17 +39,14 @@ class PendingRequest(Protocol):
         """Once `results` has raised: those of the first messages, as many as were answered before."""
 
 
-class Link(NamedTuple):
-    """The connection, as far as sending needs it.
+class Reconnection(NamedTuple):
+    """How a server that was lost is reached again.
 
-    `build` makes a request of messages and gives what sends it; `reconnect` raises Unreachable, and is tried
-    for `patience` seconds; `refusal` is the error that a result's text stands for.
+    `reconnect` raises Unreachable, and is tried for `patience` seconds.
     """
 
-    build: Callable[[Sequence[Message]], Callable[[], PendingRequest]]
     reconnect: Callable[[], object]
     patience: float
-    refusal: Callable[[str], KubemqctlError] = InvalidRequest
 
     def regain(self, error: KubemqctlError, stop: StopSignal, backoff: Backoff | None = None) -> None:
         """Do what may help against `error`. Raises Unreachable when the server does not come back in time."""
@@ -67,28 +64,79 @@ class Link(NamedTuple):
                     raise
             stop.wait(min(backoff.pause(), deadline - time.monotonic()))
 
+    def resend(
+        self,
+        again: Callable[[], T],
+        error: KubemqctlError,
+        stop: StopSignal,
+        backoff: Backoff,
+        *,
+        was_there: bool,
+    ) -> T:
+        """Reach the server and make a request again.
+
+        What stands before a server that is away, a published port or a balancer, may take connections all
+        the same, and end them at once: where a server `was_there` before, a request that does not get out
+        is made anew for `patience`.
+        """
+        deadline = time.monotonic() + (self.patience if was_there else 0)
+        while True:
+            try:
+                self.regain(error, stop, backoff)
+                return again()
+            except Unreachable as e:
+                left = deadline - time.monotonic()
+                if not never_left(e) or stop or left <= 0:
+                    raise
+                error = e
+            stop.wait(min(backoff.pause(), left))
+
+
+class Link(NamedTuple):
+    """The connection, as far as sending needs it.
+
+    `build` makes a request of messages and gives what sends it; `refusal` is the error that a result's text
+    stands for.
+    """
+
+    build: Callable[[Sequence[Message]], Callable[[], PendingRequest]]
+    reconnection: Reconnection
+    refusal: Callable[[str], KubemqctlError] = InvalidRequest
+
 
 def retry_request(
-    again: Callable[[], T], error: KubemqctlError, retry: int, link: Link, stop: StopSignal
+    again: Callable[[], T],
+    error: KubemqctlError,
+    retry: int,
+    reconnection: Reconnection,
+    stop: StopSignal,
+    *,
+    was_there: bool = False,
 ) -> T:
     """Make a request again that failed with `error`: `retry` times, and once for free when it never went out.
 
     Raises the first error that leaves its outcome open, or else the last one: no later refusal tells what
-    became of the request whose answer was lost.
+    became of the request whose answer was lost. `was_there` is as in Reconnection.resend.
     """
     doubt = error if is_unknown(error) else None
-    # Who took the connection and said nothing has had its whole time already.
-    left = retry + int(isinstance(error, Unreachable) and not doubt and error.code != MUTE)
+    left = retry + never_left(error)
     backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
     while left and error.retryable and not stop:
         left -= 1
         try:
-            link.regain(error, stop, backoff)
-            return again()
+            return reconnection.resend(again, error, stop, backoff, was_there=was_there)
         except KubemqctlError as e:
             error = e
             doubt = doubt or (e if is_unknown(e) else None)
     raise doubt or error
+
+
+def never_left(error: KubemqctlError) -> bool:
+    """Whether the request did not get out, and was refused quickly.
+
+    Who took the connection and said nothing has had its whole time already.
+    """
+    return isinstance(error, Unreachable) and not is_unknown(error) and error.code != MUTE
 
 
 def is_unknown(error: KubemqctlError) -> bool:

@@ -19,6 +19,7 @@ from kubemqctl.messaging.sending.retry import (
     Open,
     Outlet,
     PendingRequest,
+    Reconnection,
     in_doubt,
     is_unknown,
     retry_request,
@@ -92,8 +93,8 @@ def send_one(run: Invocation, out: SendOptions, opened: Open) -> int:
                         result = outlet.one(message)
                     except KubemqctlError as e:
                         # Signals do what they do by default: one message is not worth settling for.
-                        link, stop = _link(run, client, outlet), StopSignal()
-                        result = retry_request(lambda: outlet.one(message), e, out.retry, link, stop)
+                        way, stop = _reconnection(run, client), StopSignal()
+                        result = retry_request(lambda: outlet.one(message), e, out.retry, way, stop)
             except KubemqctlError as e:
                 unknown = is_unknown(e)
                 emit([SendResult(message.id, message.channel, error=UNKNOWN if unknown else e.message)])
@@ -254,14 +255,18 @@ def _connection(run: Invocation, unsent: UnsentFiles, opened: Open) -> Iterator[
 def _link(run: Invocation, client: Client, outlet: Outlet) -> Link:
     from kubemqctl.client.error_translation import server_error
 
-    return Link(outlet.build, client.reconnect, run.settings().connect_timeout, server_error)
+    return Link(outlet.build, _reconnection(run, client), server_error)
+
+
+def _reconnection(run: Invocation, client: Client) -> Reconnection:
+    return Reconnection(client.reconnect, run.settings().connect_timeout)
 
 
 def _dead_end(error: Unreachable) -> Link:
     def fail() -> PendingRequest:
         raise error
 
-    return Link(lambda messages: fail, fail, 0)
+    return Link(lambda messages: fail, Reconnection(fail, 0))
 
 
 MOST_SHOWN = 10

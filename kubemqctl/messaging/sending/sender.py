@@ -24,6 +24,7 @@ from kubemqctl.messaging.sending.retry import (
 )
 from kubemqctl.model.errors import (
     AuthError,
+    ConnectionLost,
     KubemqctlError,
     Partial,
     TimedOut,
@@ -75,6 +76,7 @@ class Sender:
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
+        self._was_there = False  # the server, at some time in this run
         # With their lines, until they are given out.
         self._results: list[tuple[Sequence[int], Sequence[SendResult]]] = []
         self._name_failure = FirstFew(complain)
@@ -138,7 +140,7 @@ class Sender:
         """Whether there is a server to send to; one that was lost is looked for here, when it is needed."""
         if self._down and not self.summary.gave_up:
             try:
-                self._link.regain(self._down, self._stop)
+                self._link.reconnection.regain(self._down, self._stop)
                 self._down = None
             except KubemqctlError as e:
                 self.summary.gave_up = e
@@ -194,6 +196,7 @@ class Sender:
         unknown = {i for i, error in refused.items() if is_unknown(error)}
         failed = [i for i in refused if i not in unknown]
         self._unanswered = 0
+        self._was_there = True
         self.summary.accepted += len(results) - len(refused)
         self.summary.failed += len(failed)
         self.summary.unknown += len(unknown)
@@ -217,7 +220,14 @@ class Sender:
                 raise e.error from e
 
         try:
-            retry_request(again, error, self._retry, self._link, self._stop)
+            retry_request(
+                again,
+                error,
+                self._retry,
+                self._link.reconnection,
+                self._stop,
+                was_there=self._was_there,
+            )
         except KubemqctlError as e:
             self._record(job, e)
             self._after(e)
@@ -256,6 +266,7 @@ class Sender:
             self.summary.gave_up = error
         elif isinstance(error, Unreachable | TimedOut):
             self._down = error
+            self._was_there |= isinstance(error, ConnectionLost)
             self._unanswered += 1
             if self._unanswered == MOST_UNANSWERED:
                 self.summary.gave_up = error

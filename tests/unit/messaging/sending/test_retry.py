@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.messaging.sending.retry import Link, PendingRequest, in_doubt, is_unknown, retry_request
+from kubemqctl.messaging.sending.retry import Reconnection, in_doubt, is_unknown, retry_request
 from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
@@ -31,18 +31,14 @@ def tries(*outcomes: KubemqctlError | str) -> Callable[[], str]:
     return again
 
 
-def no_request() -> PendingRequest:
-    raise AssertionError("insist makes no request of its own")
-
-
-def link(*failures: Unreachable) -> Link:
+def reconnection(*failures: Unreachable) -> Reconnection:
     left = list(failures)
 
     def reconnect() -> None:
         if left:
             raise left.pop(0)
 
-    return Link(lambda messages: no_request, reconnect, 0)
+    return Reconnection(reconnect, 0)
 
 
 MUTE = Unreachable("mute", code="no-answer")
@@ -72,23 +68,39 @@ def test_insisting_ends_with_an_answer_or_the_worst_that_is_known(
 ) -> None:
     with StopSignal() as stop:
         if isinstance(outcome, str):
-            assert retry_request(tries(*then), first, retry, link(), stop) == outcome
+            assert retry_request(tries(*then), first, retry, reconnection(), stop) == outcome
         else:
             with pytest.raises(type(outcome)) as raised:
-                retry_request(tries(*then), first, retry, link(), stop)
+                retry_request(tries(*then), first, retry, reconnection(), stop)
             assert raised.value is outcome
 
 
 def test_a_server_that_does_not_come_back_counts_as_a_try() -> None:
     with StopSignal() as stop, pytest.raises(ConnectionLost):
-        retry_request(tries(), LOST, 1, link(GONE, GONE), stop)
+        retry_request(tries(), LOST, 1, reconnection(GONE, GONE), stop)
+
+
+def test_a_request_that_does_not_get_out_to_a_server_that_was_there_is_made_until_patience_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(StopSignal, "wait", lambda stop, seconds: None)
+    patient = Reconnection(lambda: None, 60)
+    with StopSignal() as stop:
+        again = tries(*[GONE] * 50, "done")
+        assert retry_request(again, GONE, 0, patient, stop, was_there=True) == "done"
+        with pytest.raises(ConnectionLost):
+            retry_request(tries(GONE, LOST), GONE, 0, patient, stop, was_there=True)
+        with pytest.raises(Unreachable, match="mute"):
+            retry_request(tries(GONE, MUTE), GONE, 0, patient, stop, was_there=True)
+        with pytest.raises(Unreachable):
+            retry_request(tries(GONE), GONE, 0, patient, stop)
 
 
 def test_a_busy_server_is_asked_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
     monkeypatch.setattr(StopSignal, "wait", lambda stop, seconds: waits.append(seconds))
     with StopSignal() as stop, pytest.raises(NotReady):
-        retry_request(tries(*[BUSY] * 6), BUSY, 6, link(), stop)
+        retry_request(tries(*[BUSY] * 6), BUSY, 6, reconnection(), stop)
     # Each of them is from half to one and a half of 0.1 s, doubled each time.
     assert len(waits) == 6
     assert waits[5] > 1.5 > 0.15 >= waits[0]

@@ -8,7 +8,7 @@ import pytest
 
 from kubemqctl.messaging.input.message_parsers import parse_bodies
 from kubemqctl.messaging.input.splitting import InputBatch
-from kubemqctl.messaging.sending.retry import Link, PendingRequest
+from kubemqctl.messaging.sending.retry import Link, PendingRequest, Reconnection
 from kubemqctl.messaging.sending.sender import Sender, SendSummary
 from kubemqctl.messaging.sending.unsent_files import UnsentFiles
 from kubemqctl.model.errors import (
@@ -32,7 +32,7 @@ class Requests:
         self.steps: list[str] = []
 
     def link(self) -> Link:
-        return Link(self._build, lambda: None, 0)
+        return Link(self._build, Reconnection(lambda: None, 0))
 
     def _build(self, messages: Sequence[Message]) -> Callable[[], PendingRequest]:
         name = "+".join(message.body.decode() for message in messages)
