@@ -15,7 +15,7 @@ from kubemqctl.model.errors import TimedOut, UsageError
 from kubemqctl.model.paths import Body
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import HealthCheck, HealthStatus, Pong
-from kubemqctl.model.text import escaped, quoted
+from kubemqctl.model.text import escaped, figure_text, quoted
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -131,7 +131,7 @@ def judged(figures: HealthCheck, limits: Limits) -> HealthCheck:
             if field not in record:
                 unknown = unknown or f"{field} is not known: {condition.text} cannot be judged"
             elif condition.holds(record, Body(b"")):
-                reason = f"{field} is {record[field]}: {condition.text}"
+                reason = f"{field} is {figure_text(field, getattr(figures, field))}: {condition.text}"
                 return figures._replace(status=status, reason=reason)
     return figures._replace(status="unknown", reason=unknown) if unknown else figures
 

@@ -195,6 +195,15 @@ def latency_text(nanoseconds: int) -> str:
     return f"{value:,.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
 
 
+def figure_text(name: str, figure: int) -> str:
+    """A figure of a queue or server for people: `bytes` as a size, `oldest` and `round_trip` as times."""
+    if name == "bytes":
+        return size_text(figure)
+    if name == "oldest" and figure >= 60 * SECOND:
+        return span_text(figure // SECOND)
+    return latency_text(figure) if name in ("oldest", "round_trip") else count_text(figure)
+
+
 def text_bytes(text: str) -> bytes:
     """UTF-8; what came from a file name in another encoding goes back as the bytes it was."""
     try:

@@ -13,7 +13,7 @@ from kubemqctl.model.channels import ChannelInfo
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
-from kubemqctl.model.text import count_text, escaped, moment_text, second_text, span_text
+from kubemqctl.model.text import count_text, escaped, figure_text, moment_text, second_text, span_text
 from kubemqctl.output.human.message import (
     details,
     draw_body,
@@ -134,7 +134,11 @@ _CHECK_STYLES = {"ok": GREEN, "warning": ORANGE, "failed": RED, "skipped": DIM}
 def _draw_health(check: HealthCheck, view: ViewOptions) -> str:
     """`ok  orders  3 waiting, …`: the figures, and below them why it is not well."""
     record = to_record(check)
-    figures = [f"{name.replace('_', ' ')} {record[name]}" for name in _HEALTH_FIGURES if name in record]
+    figures = [
+        f"{name.replace('_', ' ')} {figure_text(name, getattr(check, name))}"
+        for name in _HEALTH_FIGURES
+        if name in record
+    ]
     status = view.paint(f"{check.status:<8}", _HEALTH_STYLES[check.status])
     line = f"{status} {escaped(check.name)}  {view.paint(', '.join(figures), DIM)}\n"
     return f"{line}         {escaped(check.reason)}\n" if check.reason else line

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kubemqctl.model.limits import SECOND
-from kubemqctl.model.text import escaped, escaped_json, latency_text
+from kubemqctl.model.text import escaped, escaped_json, figure_text, latency_text
 
 ANY_CHARACTER = st.characters(exclude_categories=())
 
@@ -114,3 +114,17 @@ def test_harmless_text_stays_as_it_is(text: str) -> None:
 )
 def test_a_latency_has_three_figures(nanoseconds: int, text: str) -> None:
     assert latency_text(nanoseconds) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "figure", "text"),
+    [
+        ("waiting", 12_345, "12,345"),
+        ("bytes", 1_347, "1.3 KiB"),
+        ("round_trip", 7_606_000, "7.61 ms"),
+        ("oldest", 45_200 * 1_000_000, "45.2 s"),
+        ("oldest", 1_371 * SECOND + 7, "22m 51s"),
+    ],
+)
+def test_figures_are_told_to_people_in_their_units(name: str, figure: int, text: str) -> None:
+    assert figure_text(name, figure) == text

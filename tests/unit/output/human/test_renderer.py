@@ -22,7 +22,7 @@ from kubemqctl.model.messages import (
     Response,
     SendResult,
 )
-from kubemqctl.model.reports import Pong
+from kubemqctl.model.reports import HealthCheck, Pong
 from kubemqctl.model.text import count_text, moment_text, relative_text, size_text, span_text
 from kubemqctl.output.human.renderer import human_renderer
 from kubemqctl.output.human.tables import Column, draw_table
@@ -212,6 +212,8 @@ def test_colour_is_there_when_asked_for_and_only_then() -> None:
         (Pong("h", "2.4.0", NOW // SECOND, 183_204, 1_234_567),
          "h 2.4.0 answered in 1.235 ms, up 2d 2h since 2026-11-23 13:40:40Z"),
         (Pong("", "", 0, 0, 999), "the server answered in 0.001 ms, up 0s"),
+        (HealthCheck("q", "critical", 6, bytes=1347, oldest=1371 * SECOND, round_trip=7_606_000, reason="why"),
+         "critical q  waiting 6, bytes 1.3 KiB, oldest 22m 51s, round trip 7.61 ms\n         why"),
         ({"name": "dev", "address": ["a:1", "b:2"], "tls": {"enabled": True}},
          "name     dev\naddress  a:1, b:2\ntls\n  enabled  yes"),
         (ChannelInfo("q", "queues", messages=12345, bytes=2**21),
