@@ -169,8 +169,11 @@ class Latencies:
         try:
             from hdrh.histogram import HdrHistogram
         except ImportError as e:
+            # One that is there and cannot be loaded says more than its absence.
+            is_absent = isinstance(e, ModuleNotFoundError) and str(e.name).startswith("hdrh")
+            why = "which is not installed" if is_absent else f"which cannot be loaded: {e}"
             raise UsageError(
-                f"bench needs the library hdrhistogram, which is not installed ({e})",
+                f"bench needs the library hdrhistogram, {why}",
                 hint=INSTALL,
                 code="extra-missing",
             ) from e

@@ -350,6 +350,8 @@ def test_copy_makes_a_second_one(two: Path, profiles: Profiles) -> None:
 def test_no_profile_takes_the_place_of_another(verb: str, two: Path, profiles: Profiles) -> None:
     before = two.read_bytes()
     assert "profile dev already exists" in profiles(verb, "prod", "dev", code=2).err
+    same = profiles(verb, "prod", "prod", code=2).err
+    assert ("NAME and NEW are the same" in same, "remove" in same) == (True, False)
     assert "not a valid profile name" in profiles(verb, "prod", "a/b", code=2).err
     assert two.read_bytes() == before
 

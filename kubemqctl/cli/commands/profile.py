@@ -249,7 +249,7 @@ def rename(ctx: typer.Context, name: Name, new_name: NewName) -> None:
       kubemqctl profile set tmp -a localhost:50000 && kubemqctl profile rename tmp lab
     """
     run: Invocation = ctx.obj
-    with _changing_for(run, new_name) as config:
+    with _changing_for(run, name, new_name) as config:
         find(config, name)
         profiles = {
             new_name if key == name else key: profile._replace(name=new_name) if key == name else profile
@@ -269,7 +269,7 @@ def copy(ctx: typer.Context, name: Name, new_name: NewName) -> None:
       kubemqctl profile set a -a localhost:50000 && kubemqctl profile copy a b
     """
     run: Invocation = ctx.obj
-    with _changing_for(run, new_name) as config:
+    with _changing_for(run, name, new_name) as config:
         profile = find(config, name)._replace(name=new_name)
         save(config._replace(profiles={**config.profiles, new_name: profile}))
     run.note(f"profile {name} copied to {new_name}")
@@ -297,11 +297,13 @@ def _files(profile: Profile | None) -> set[str]:
 
 
 @contextmanager
-def _changing_for(run: Invocation, new_name: str) -> Iterator[Config]:
-    """The file's content, for a profile that is to be called `new_name`, which no other may be."""
+def _changing_for(run: Invocation, name: str, new_name: str) -> Iterator[Config]:
+    """The file's content, for a profile `name` that is to be called `new_name`, which no other may be."""
     from kubemqctl.config.config_file import changing, check_name
 
     check_name(new_name)
+    if new_name == name:
+        raise UsageError(f"NAME and NEW are the same: {name}", hint="give NEW another name")
     with changing(_present(run)) as config:
         if new_name in config.profiles:
             raise UsageError(
