@@ -73,8 +73,8 @@ def check_group(name: str, kind: ChannelType = "events") -> None:
         raise _bad_name("group", name, "contains a colon, which groups of stored events cannot have")
 
 
-def check_client_id(name: str, store: bool = False) -> None:
-    """Raise InvalidRequest for a client id that cannot be; `store` is for subscribers to stored events."""
+def check_client_id(name: str) -> None:
+    """Raise InvalidRequest for a client id that cannot be."""
     if not name:
         raise InvalidRequest("the client ID is empty: leave it out for a random one")
     if not is_utf8(name):
@@ -82,9 +82,13 @@ def check_client_id(name: str, store: bool = False) -> None:
     control = next(filter(_is_control, name), "")
     if control:
         raise _bad_name("client ID", name, f"contains a control character, {quoted(control)}")
-    if store and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise _bad_name(
-            "client ID", name, "cannot be used for stored events: only letters, digits, - and _ are allowed"
+
+
+def check_durable(name: str) -> None:
+    """Raise InvalidRequest for a durable name that cannot be: it is a client id of stored events."""
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise InvalidRequest(
+            f"--durable: {quoted(name)} is not a name: only letters, digits, - and _ are allowed"
         )
 
 

@@ -83,6 +83,14 @@ def test_a_message_without_what_a_condition_looks_at_says_that_it_is_missing(
     assert "  #1  body.id=1: missing\n      body~^x: it is no JSON \\x1b[31m\n" in result.err
 
 
+def test_a_condition_that_never_ends_is_cut_in_what_is_said_of_it(run: Run, stub: Stub, channel: str) -> None:
+    stub.send(channel, b"x" * 500)
+    missed = run("expect", "queue", channel, "--where", f"body={'y' * 500}", "--within", "50ms").err
+    assert ("y" * 190 in missed, "y" * 200 in missed) == (True, False)
+    came = run("expect", "queue", channel, "--never", f"body={'x' * 500}", "--within", "50ms").err
+    assert ("x" * 190 in came, "x" * 200 in came) == (True, False)
+
+
 def test_none_and_exactly_are_kept_to_the_end(run: Run, stub: Stub, channel: str) -> None:
     assert run("expect", "queue", channel, "--none", "--within", "50ms").code == 0
     stub.fill(channel, 2)

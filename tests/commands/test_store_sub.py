@@ -270,9 +270,10 @@ def test_a_durable_name_in_use_is_not_ready(run: Run, start: Start, five: str) -
 
 
 def test_a_durable_name_follows_the_rules_of_client_ids(run: Run, channel: str) -> None:
-    ended = run("store", "sub", channel, "--durable", "a.b")
-    assert ended.code == 2
-    assert "only letters, digits, - and _" in ended.err
+    for name, said in (("a.b", "a.b"), ("", "''")):
+        ended = run("store", "sub", channel, "--durable", name)
+        assert ended.code == 2
+        assert ended.err.startswith(f"error: --durable: {said} is not a name: only letters, digits, - and _")
 
 
 def test_a_group_shares_and_another_group_sees_everything(start: Start, stub: Stub, channel: str) -> None:

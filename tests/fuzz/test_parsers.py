@@ -16,7 +16,7 @@ from kubemqctl.config.config_file import check_name
 from kubemqctl.config.profiles import parse_addresses
 from kubemqctl.config.token import Token, command_words, expanded, fetch, variable_in
 from kubemqctl.messaging.queues.tx_lines import decision
-from kubemqctl.model.channels import check_channel, check_client_id, check_group
+from kubemqctl.model.channels import check_channel, check_client_id, check_durable, check_group
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.messages import Received
 from kubemqctl.model.text import (
@@ -137,7 +137,7 @@ def is_client_id(text: str) -> None:
 
 
 def is_durable(text: str) -> None:
-    check_client_id(text, store=True)
+    check_durable(text)
     assert re.fullmatch("[A-Za-z0-9_-]+", text)
 
 

@@ -9,7 +9,7 @@ import typer
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
 from kubemqctl.cli.commands.store_copy import copy
-from kubemqctl.model.channels import check_channel, check_client_id, check_group
+from kubemqctl.model.channels import check_channel, check_durable, check_group
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Message
 from kubemqctl.model.text import check_text
@@ -197,4 +197,4 @@ def _check_position(
     if group:
         check_group(group, "events_store")
     if durable is not None:
-        check_client_id(durable, store=True)
+        check_durable(durable)

@@ -17,6 +17,8 @@ N = TypeVar("N")
 
 MOST_SHOWN = 5
 """Messages that a failure names: the nearest misses, and those that must not come."""
+LONGEST = 200
+"""Characters of a condition in what is said of it; its author has the whole of it."""
 _LONGEST_VALUE = 60
 
 
@@ -128,7 +130,7 @@ class Expectation(Generic[N]):
         least, most = self._wanted
         if self.forbidden:
             miss = self.forbidden[0]
-            return f"{miss.name} came to {channel}, and must not: {miss.failed[0][0]}"
+            return f"{miss.name} came to {channel}, and must not: {quoted(miss.failed[0][0], LONGEST)}"
         others = self.came - self.matched
         more = f", {count_text(others, 'other')} did not match" if others else ""
         if self.matched < least:
@@ -161,7 +163,8 @@ def _lines(miss: Miss[N]) -> list[str]:
     first = True
     lines = []
     for text, found in miss.failed:
-        what = f"{text}: {found}" if found else f"matches {text}"
+        told = quoted(text, LONGEST)
+        what = f"{told}: {found}" if found else f"matches {told}"
         lines.append((name if first else " " * len(name)) + what)
         first = False
     return lines

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kubemqctl.model.channels import ChannelType, check_channel, check_client_id, check_group
+from kubemqctl.model.channels import ChannelType, check_channel, check_client_id, check_durable, check_group
 from kubemqctl.model.errors import InvalidRequest, UsageError
 from kubemqctl.model.text import argument_bytes, check_text, quoted
 from kubemqctl.model.values import (
@@ -327,12 +327,12 @@ def test_a_group_of_stored_events_cannot_have_a_colon() -> None:
 
 def test_a_client_id_is_anything_printable_except_for_stored_events() -> None:
     check_client_id("svc a/é:1")
-    check_client_id("svc-a_1", store=True)
+    check_durable("svc-a_1")
     for name, words in [("", "empty"), ("a\n", r"control character, \\n"), ("a\udcff", "not valid UTF-8")]:
         with pytest.raises(InvalidRequest, match=words):
             check_client_id(name)
     with pytest.raises(InvalidRequest, match="only letters, digits, - and _"):
-        check_client_id("svc.a", store=True)
+        check_durable("svc.a")
 
 
 @pytest.mark.parametrize(
