@@ -26,6 +26,8 @@ MOST_HELD = 1_000
 MOST_BYTES_HELD = 8 << 20
 # Server 2.4.0 drops an event that a subscriber does not take within two seconds.
 STALL = 1.0
+# So long, in seconds, an ended stream has for the last of what it brought.
+LAST_ITEMS = 1.0
 
 
 class Feed(Generic[T]):
@@ -51,8 +53,10 @@ class Feed(Generic[T]):
         self._bytes = 0
         self._end: Exception | None = None
         self._closed = False
+        self._is_ending = False
         self._room = threading.Condition()
-        threading.Thread(target=self._listen, name="feed", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="feed", daemon=True)
+        self._listener.start()
 
     def take(self) -> list[T]:
         """All that has come, in order, perhaps nothing. Raises why the stream ended once all is taken."""
@@ -73,6 +77,19 @@ class Feed(Generic[T]):
             self._closed = True
             self._room.notify()
         self._call.cancel()
+
+    def finish(self) -> list[T]:
+        """End the subscription; gives what had come of it and nobody has taken."""
+        with self._room:
+            self._is_ending = True
+            self._room.notify()
+        self._call.cancel()
+        # It may have one in its hands.
+        self._listener.join(LAST_ITEMS)
+        self.close()
+        with self._room:
+            items, self._items = self._items, []
+        return items
 
     def _listen(self) -> None:
         try:
@@ -100,7 +117,7 @@ class Feed(Generic[T]):
     def _put(self, item: T, size: int) -> bool:
         """Hand an item over, once there is room; False when nobody wants it any more."""
         with self._room:
-            while not self._closed and (len(self._items) >= MOST_HELD or self._bytes >= MOST_BYTES_HELD):
+            while not self._closed and self._is_full:
                 if not self._room.wait(STALL):
                     self.stalled = True
             if self._closed:
@@ -111,6 +128,11 @@ class Feed(Generic[T]):
         if first:
             self._notify()
         return True
+
+    @property
+    def _is_full(self) -> bool:
+        much = len(self._items) >= MOST_HELD or self._bytes >= MOST_BYTES_HELD
+        return much and not self._is_ending
 
 
 def _stored(metadata: Any) -> int | None:

@@ -166,6 +166,11 @@ class LiveSubscription(Generic[T]):
         if self._feed:
             self._feed.close()
 
+    def finish(self) -> list[T]:
+        """Receive no more; gives what has come and was not taken: a server sends it to nobody else."""
+        feed, self._feed = self._feed, None
+        return feed.finish() if feed else []  # type: ignore[return-value]
+
     def __iter__(self) -> Iterator[list[T]]:
         self._tried_first = time.monotonic()
         self._open()

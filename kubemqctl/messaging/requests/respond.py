@@ -225,6 +225,7 @@ def _listen(
                 live.hold = responder.has_enough
                 if responder.over:
                     break
+            responder.take(live.finish())
     finally:
         responder.finish(stop, grace)
         run.note(responder.summary.summary())

@@ -114,3 +114,29 @@ def test_what_cannot_be_converted_ends_the_feed_with_the_reason() -> None:
             return True
 
     until(ended, "the reason is told")
+
+
+class Endless(Call):
+    """Brings two events, and no more until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    def __iter__(self) -> Iterator[tuple[pb.EventReceive, int]]:
+        for body in (b"first", b"second"):
+            yield pb.EventReceive(EventID="1", Channel="c", Body=body, Sequence=1), 14
+        assert self.cancelled.wait(10)
+        raise Lost
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+
+def test_what_had_come_when_a_stream_is_finished_is_given_also_what_found_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kubemqctl.client.feed.MOST_HELD", 1)
+    rings: list[None] = []
+    feed = Feed(Endless(), convert.event, lambda: rings.append(None), "here")
+    until(lambda: len(rings) == 2, "the sign and the first event have rung")
+    assert [event.body for event in feed.finish()] == [b"first", b"second"]
