@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -148,6 +149,7 @@ def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:
             limiter=RateLimiter(out.rate, stop.wait) if out.rate else None,
             pacer=Pacer(out.pace, stop.wait) if out.pace else None,
             retry=out.retry,
+            more_input=lambda: source is not None and bool(select.select([source], [], [], 0)[0]),
         )
         # What was imported stays: the collector need not walk it again and again (0.5 of 12 µs a record).
         gc.freeze()

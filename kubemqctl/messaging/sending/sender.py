@@ -62,6 +62,7 @@ class Sender:
         limiter: RateLimiter | None = None,
         pacer: Pacer | None = None,
         retry: int = 0,
+        more_input: Callable[[], bool] = lambda: False,
     ) -> None:
         self.summary = SendSummary()
         self._link = link
@@ -73,6 +74,7 @@ class Sender:
         self._limiter = limiter
         self._pacer = pacer
         self._retry = retry
+        self._more_input = more_input
         self._under_way: tuple[MessageBatch, PendingRequest] | None = None
         self._down: KubemqctlError | None = None
         self._unanswered = 0
@@ -95,7 +97,9 @@ class Sender:
                 if batch.idle:
                     self._collect()
                 # What is still to be read goes into the file that keeps it, as far as it is there already.
-                gave_up = self.summary.gave_up and (batch.idle or not self._unsent.keeps_failed)
+                # While a server was waited for, more has come behind a batch that was the last one.
+                is_last = batch.idle and not (self.summary.gave_up and self._more_input())
+                gave_up = self.summary.gave_up and (is_last or not self._unsent.keeps_failed)
                 if self._stop or gave_up:
                     break
         finally:

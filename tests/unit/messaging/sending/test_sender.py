@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,30 @@ def test_one_request_is_under_way_while_the_next_is_built() -> None:
     ]
     assert printed == ["a", "b", "c", "d", "e"]
     assert (summary.accepted, summary.last_line) == (5, 5)
+
+
+def test_what_came_while_a_lost_server_was_waited_for_is_kept_too(tmp_path: Path) -> None:
+    def gone(messages: Sequence[Message]) -> Callable[[], PendingRequest]:
+        return lambda: raise_it(GONE)  # type: ignore[return-value]
+
+    def again() -> None:
+        raise GONE
+
+    batches = [InputBatch([b"%d" % n], [n], idle=True) for n in range(1, 5)]
+    behind = iter([True, False])
+    with StopSignal() as stop, UnsentFiles(str(tmp_path / "failed"), None) as unsent:
+        sender = Sender(
+            Link(gone, Reconnection(again, 0)),
+            lambda results: None,
+            lambda error: None,
+            stop,
+            unsent,
+            more_input=lambda: next(behind),
+        )
+        # The first is lost, the second is given up, the third was there by then.
+        summary = sender.run(batches, parse_bodies(Message(channel="q")))
+    assert (summary.failed, summary.last_line) == (3, 3)
+    assert (tmp_path / "failed").read_text().count("\n") == 3
 
 
 def raise_it(error: KubemqctlError) -> None:
