@@ -247,7 +247,7 @@ def test_a_previous_profile_that_is_gone_is_exit_3_by_its_name(
     profile("remove", "a", "--yes")
     result = profile("use", "-")
     assert result.code == 3
-    assert "'a'" in result.err
+    assert "no profile a in" in result.err
     assert current(home) == "b"
 
 
