@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from tests.support.fake_server import Abort, fake_server, unimplemented
 from tests.support.made_up_queue import Answers, Queue, Requests, served
 from tests.support.program import Run
 from tests.support.raw_grpc import Stub
-from tests.support.server import Broker
+from tests.support.server import SILENT, Broker
 from tests.support.waiting import until
 
 # --- acknowledgements that are none ---
@@ -284,7 +285,9 @@ def test_what_others_hold_of_a_queue_whose_name_the_server_trims_is_told(
         result = run("queue", *words.format(name).split(), address=address)
     holder.cancel()
     assert result.code == 0
-    assert "the server counts 2 more messages and gives none" in result.err
+    # The community server may put more aside for the holder.
+    count = "[2-5]" if SILENT else "2"
+    assert re.search(f"the server counts {count} more messages and gives none", result.err), result.err
 
 
 @pytest.mark.parametrize(
