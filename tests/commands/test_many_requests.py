@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import threading
@@ -306,7 +307,9 @@ def test_a_server_that_is_gone_for_good_ends_the_run_and_it_says_where(
             pipe.write(b"two\nthree\n")
         done = asking.wait()
     assert (done.code, done.text) == (7, "one\n")
-    assert "connection refused; stopped after line 2: 1 answered, 1 not sent\n" in done.err
+    # The second may have gone into the connection just before its end was seen.
+    ends = "2: 1 answered, 1 not sent|3: 1 answered, 1 not sent, 1 with unknown outcome"
+    assert re.search(rf"connection refused; stopped after line ({ends})$", done.err, re.M), done.err
 
 
 def test_a_port_that_is_no_servers_is_5_at_once(run: Run) -> None:
