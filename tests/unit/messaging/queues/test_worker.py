@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -42,6 +42,30 @@ def pipe() -> Iterator[tuple[int, int]]:
         os.close(fd)
 
 
+@contextmanager
+def working(
+    broker: Broker, channel: str, command: list[str], concurrency: int, fd: int, stop: StopSignal
+) -> Iterator[tuple[Worker, Wakeup]]:
+    """A worker under way on all of a channel, printing to `fd`; at the end its end is waited for."""
+    run, handles = Quiet(dict(os.environ)), find(command, os.environ)
+    wish = ReceiveOptions(channel, most=None, everything=True)
+    handler = HandlerOptions(handles, concurrency, None, "body", 1.0)
+    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
+        calls = worker_calls(client, channel, wakeup.notify)
+        works = Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(fd), stop, wakeup)
+        thread = threading.Thread(target=works.run)
+        thread.start()
+        yield works, wakeup
+        thread.join(20)
+
+
+@pytest.fixture
+def null() -> Iterator[int]:
+    fd = os.open(os.devnull, os.O_WRONLY)
+    yield fd
+    os.close(fd)
+
+
 def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
     broker: Broker,
     stub: Stub,
@@ -53,28 +77,18 @@ def test_what_is_in_hand_is_bounded_while_nobody_reads_the_output(
     monkeypatch.setattr(budget, "MOST_IN_HAND", 6)
     stub.fill(channel, 20)
     read_end, write_end = pipe
-    run, stop = Quiet(dict(os.environ)), StopSignal()
-    wish = ReceiveOptions(channel, most=None, everything=True)
-    handler = HandlerOptions(find(["echo", "x"], os.environ), 2, None, "body", 1.0)
-    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
-        calls = worker_calls(client, channel, wakeup.notify)
-        works = Worker(
-            run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(write_end), stop, wakeup
-        )
-        thread = threading.Thread(target=works.run)
-        thread.start()
+    with working(broker, channel, ["echo", "x"], 2, write_end, StopSignal()) as (works, _):
         until(lambda: works.judge.handled >= 6, "as many are handled as may be in hand")
         time.sleep(0.2)
         assert works.judge.handled <= 8
         read = 0
         while read < 40:
             read += len(os.read(read_end, 100))
-        thread.join(20)
     assert works.judge.handled == 20
     assert not sum(q.Waiting for q in stub.info(channel).Info.Queues)
 
 
-def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> None:
+def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often(null: int) -> None:
     asked: list[float] = []
 
     def refuse(requests: Iterator[pb.QueuesDownstreamRequest]) -> Iterator[pb.QueuesDownstreamResponse]:
@@ -85,7 +99,6 @@ def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> Non
     run, stop = Quiet(dict(os.environ)), StopSignal()
     wish = ReceiveOptions("q", most=None, follow=True, wait=None, idle=None, lasting=1.5)
     handler = HandlerOptions(find(["true"], os.environ), 1, None, "body", 1.0)
-    null = os.open(os.devnull, os.O_WRONLY)
     with (
         fake_server(QueuesDownstream=refuse) as address,
         Proxy(address) as proxy,
@@ -95,32 +108,22 @@ def test_a_server_that_answers_pings_alone_is_asked_less_and_less_often() -> Non
     ):
         calls = worker_calls(client, "q", wakeup.notify)
         Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup).run()
-    os.close(null)
     assert 2 <= len(asked) <= 8
     assert len([text for text in run.said if "trying again" in text]) == 1
 
 
 def test_what_went_well_is_acknowledged_while_a_failure_beside_it_is_not_believed_yet(
-    broker: Broker, stub: Stub, channel: str, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, stub: Stub, channel: str, null: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(outcomes, "BELIEVED_AFTER", 60.0)
     monkeypatch.setattr(ReceiveBudget, "want", lambda self, concurrency, running: 6)
     stub.fill(channel, 6)
-    run, stop = Quiet(dict(os.environ)), StopSignal()
-    wish = ReceiveOptions(channel, most=None, everything=True)
-    handler = HandlerOptions(find(["grep", "-v", "1"], os.environ), 2, None, "body", 1.0)
-    null = os.open(os.devnull, os.O_WRONLY)
-    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
-        calls = worker_calls(client, channel, wakeup.notify)
-        works = Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup)
-        thread = threading.Thread(target=works.run)
-        thread.start()
+    stop = StopSignal()
+    with working(broker, channel, ["grep", "-v", "1"], 2, null, stop) as (works, wakeup):
         until(lambda: stub.info(channel).Info.Queues[0].Waiting == 1, "all but the first are acknowledged")
         assert works.judge.failed == 0
         stop.signum = signal.SIGTERM
         wakeup.notify()
-        thread.join(20)
-    os.close(null)
     assert works.settlements.outcomes["acked"] == 5
     assert works.settlements.outcomes["returned"] == 1
 
@@ -128,7 +131,7 @@ def test_what_went_well_is_acknowledged_while_a_failure_beside_it_is_not_believe
 # The community server keeps it for whoever asks next, until that settles: here this worker.
 @pytest.mark.builtin
 def test_what_is_in_hand_when_handlers_become_slow_is_left_to_others(
-    broker: Broker, stub: Stub, channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, stub: Stub, channel: str, null: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[int] = []
 
@@ -141,22 +144,12 @@ def test_what_is_in_hand_when_handlers_become_slow_is_left_to_others(
     stub.fill(channel, 20)
     go_on = tmp_path / "go-on"
     script = f"read n; touch {tmp_path}/$n; [ $n = 1 ] || while ! [ -e {go_on} ]; do sleep 0.05; done"
-    run, stop = Quiet(dict(os.environ)), StopSignal()
-    wish = ReceiveOptions(channel, most=None, everything=True)
-    handler = HandlerOptions(find(["sh", "-c", script], os.environ), 1, None, "body", 1.0)
-    null = os.open(os.devnull, os.O_WRONLY)
-    with Proxy(broker.address) as proxy, connected(proxy) as client, closing(Wakeup()) as wakeup:
-        calls = worker_calls(client, channel, wakeup.notify)
-        works = Worker(run, wish, handler, OnFail(Settlement("reject")), calls, Stdout(null), stop, wakeup)
-        thread = threading.Thread(target=works.run)
-        thread.start()
+    with working(broker, channel, ["sh", "-c", script], 1, null, StopSignal()) as (works, _):
         until((tmp_path / "2").exists, "the second one is worked on")
         other = stub.downstream()
         got = other.get(channel, 18, wait=15_000)
         assert [m.Body for m in got.Messages] == [b"%d" % n for n in range(3, 21)]
         other.settle(pb.CloseByClient, got.TransactionId)
         go_on.touch()
-        thread.join(20)
-    os.close(null)
     assert works.settlements.outcomes["acked"] == works.judge.handled == 20
     assert not works.settlements.outcomes["returned"]
