@@ -12,7 +12,6 @@ children. Elsewhere it is the command's process group, which it has when we are 
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import signal
 import sys
@@ -21,7 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubemqctl.model.errors import KubemqctlError, UsageError, shell_code
-from kubemqctl.model.text import quoted
+from kubemqctl.model.text import quoted, why_not_started
 
 if TYPE_CHECKING:
     from kubemqctl.broker.server import BrokerConfig
@@ -160,11 +159,7 @@ class CommandProcess:
 
 
 def _cannot_run(name: str, number: int) -> UsageError:
-    why, hint = os.strerror(number).lower(), ""
-    if number == errno.ENOENT:
-        why = "it, or the interpreter it names, does not exist"
-    elif number == errno.ENOEXEC:
-        hint = "a script begins with a line such as #!/bin/sh"
+    why, hint = why_not_started(OSError(number, os.strerror(number)))
     return UsageError(f"the command {quoted(name, 200)} cannot be run: {why}", hint=hint)
 
 

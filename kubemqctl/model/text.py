@@ -10,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable
+from errno import ENOENT, ENOEXEC
 from functools import lru_cache
 
 from kubemqctl.model.errors import UsageError
@@ -248,3 +249,10 @@ def is_utf8(text: str) -> bool:
 def reason(error: Exception) -> str:
     """What the system says of a failed call, in lower case and without its number."""
     return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def why_not_started(error: OSError) -> tuple[str, str]:
+    """Why a program that is there cannot be started, and a hint where there is one."""
+    if error.errno == ENOENT:
+        return "it, or the interpreter it names, does not exist", ""
+    return reason(error), "a script begins with a line such as #!/bin/sh" if error.errno == ENOEXEC else ""

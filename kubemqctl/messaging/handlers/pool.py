@@ -34,7 +34,7 @@ from kubemqctl.messaging.handlers.process import HandlerProcess, ProcessLimits
 from kubemqctl.model.errors import HandlerFailed, KubemqctlError, NotFound, UsageError
 from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.messages import NO_TAGS
-from kubemqctl.model.text import escaped, reason
+from kubemqctl.model.text import escaped, reason, why_not_started
 from kubemqctl.output.stderr_writer import STDERR
 from kubemqctl.runtime.waiting import Wakeup, milliseconds
 
@@ -288,12 +288,10 @@ class HandlerPool:
                 self._changed.notify_all()
 
     def _cannot_start(self, error: OSError) -> KubemqctlError:
-        name, why = escaped(self._command.words[0]), reason(error)
+        name = escaped(self._command.words[0])
+        why, hint = why_not_started(error)
         if isinstance(error, FileNotFoundError):
-            return NotFound(
-                f"the handler {name} cannot be started: it, or the interpreter it names, does not exist"
-            )
-        hint = "a script begins with a line such as #!/bin/sh" if why == "exec format error" else ""
+            return NotFound(f"the handler {name} cannot be started: {why}")
         return HandlerFailed(
             f"the handler {name} cannot be started: {why}", hint=hint, code="handler-not-started"
         )
