@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from kubemqctl.messaging.queues.receive_options import MOST_AT_ONCE
 from kubemqctl.wire import kubemq_pb2 as pb
 from tests.support.fake_server import Answer, fake_server, queues, unimplemented
 from tests.support.program import Run, Start
@@ -191,6 +192,16 @@ def test_more_than_a_peek_can_show_is_looked_at_under_a_transaction(
     result = run("queue", "peek", channel, *options)
     assert result.out == b"".join(b"%d\n" % n for n in range(1, 2501))
     assert still_there(stub, channel, 2500) == untouched(2500)
+
+
+def test_what_was_looked_at_before_is_shown_again_though_the_first_get_hides_it(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    count = MOST_AT_ONCE + 100
+    stub.fill(channel, count)
+    for _ in range(3):
+        result = run("queue", "peek", channel, "--all")
+        assert (result.code, len(result.out.splitlines()), result.err) == (0, count, "")
 
 
 def test_messages_too_great_for_one_answer_are_shown_all_the_same(run: Run, stub: Stub, channel: str) -> None:

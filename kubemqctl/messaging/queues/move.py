@@ -18,7 +18,13 @@ from typing import TYPE_CHECKING
 
 from kubemqctl.messaging.queues.move_calls import MoveCalls, Sequences, check_two_queues, move_calls
 from kubemqctl.messaging.queues.move_target import BYTES_AT_ONCE, MOST_AT_ONCE, MoveOptions, Target
-from kubemqctl.messaging.queues.receive_options import Doubt, Expiring, missing
+from kubemqctl.messaging.queues.receive_options import (
+    BYTES_TO_HOLD,
+    MOST_TO_HOLD,
+    Doubt,
+    Expiring,
+    missing,
+)
 from kubemqctl.messaging.recovery import Recovery, Say, in_flight
 from kubemqctl.model.errors import PASSING, Partial, TooLarge
 from kubemqctl.model.limits import MAX_PEEK
@@ -35,8 +41,6 @@ if TYPE_CHECKING:
 
 # A Get waits at least so long when what is there has expired, or others hold it: seconds.
 SHORTEST_ROUND = 0.9
-# Where some may stay, one Get holds all that waits, up to so much: see _retake. An answer takes 100 MiB.
-MOST_TO_HOLD, BYTES_TO_HOLD = 100_000, 64 << 20
 # Messages that came after the run began are held at most: a busy sender must not keep us for ever.
 MOST_NEWER = 2_000
 

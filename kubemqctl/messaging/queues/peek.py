@@ -9,13 +9,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from kubemqctl.messaging.message_view import MessageView
 from kubemqctl.messaging.queues.receive_options import (
     BYTES_AT_ONCE,
     BYTES_IN_A_PIECE,
+    BYTES_TO_HOLD,
     MOST_AT_ONCE,
+    MOST_TO_HOLD,
     ROUND,
     SHORTEST_PEEK,
     Doubt,
@@ -175,11 +177,9 @@ class Looker:
         """
         from tempfile import SpooledTemporaryFile
 
-        portion = MOST_AT_ONCE
-        doubt = Doubt(self._depth, self._warn)
+        again: Again | None = Again(MOST_AT_ONCE, -1)
         with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
-            while again := self._collected(most, portion, total, spool, doubt):
-                portion = again
+            while again := self._collected(most, total, spool, again):
                 spool.seek(0)
                 spool.truncate()
                 self._show.start_over()
@@ -190,11 +190,12 @@ class Looker:
                 self._stdout.write(piece)
         return found
 
-    def _collected(self, most: int, portion: int, total: int, spool: IO[bytes], doubt: Doubt) -> int:
-        """Put the messages into `spool`; 0, or in which portions that is to be done again, for all goes back.
+    def _collected(self, most: int, total: int, spool: IO[bytes], so_far: Again) -> Again | None:
+        """Put the messages into `spool`; or how that is to be done again, for all goes back.
 
         That is so when a portion is over the size limit, and when less comes than the server counts: 2.4.0
-        may have given the rest to the very streams that hold what was seen.
+        gives what a consumer has left whole to the first transaction, whatever that asks for, and nobody sees
+        the rest before it is closed. So all is asked for at once then, as long as that brings more.
         """
         from kubemqctl.client import queues
 
@@ -205,28 +206,39 @@ class Looker:
                 left = most - seen.count
                 # What was not seen yet may be the greater for it, and an answer that does not fit is in vain.
                 size = max(total - seen.bytes, 0) // left
-                ask = max(1, min(portion, left, BYTES_AT_ONCE // max(1, size)))
+                at_most = BYTES_AT_ONCE if so_far.portion <= MOST_AT_ONCE else BYTES_TO_HOLD
+                ask = max(1, min(so_far.portion, left, at_most // max(1, size)))
                 began = time.monotonic()
                 try:
                     got = down.get(self._channel, ask, round_for(ask, size))
                 except TooLarge:
                     if ask == 1:
                         raise
-                    return ask // 2
+                    return so_far._replace(portion=ask // 2)
                 seen.add(got.messages)
                 spool.write(self._show.of(got.messages))
                 room.check(spool.tell())
                 if got.messages:
                     held.append(got._replace(messages=[]))
                 elif time.monotonic() - began > ROUND * 0.9:
-                    if doubt.is_end(seen.count):
-                        break
-                    return portion
+                    hidden = missing(self._depth(), seen.count)
+                    if hidden > 0 and seen.count > so_far.furthest:
+                        return Again(seen.count + MOST_TO_HOLD, seen.count)
+                    if hidden > 0:
+                        self._warn(not_given(hidden))
+                    break
             for transaction in held:
                 down.close(transaction)
             if held:
                 down.barrier(held[-1])
-        return 0
+        return None
+
+
+class Again(NamedTuple):
+    """So many messages are to be asked for; `furthest` is how many came when some were hidden."""
+
+    portion: int
+    furthest: int
 
 
 class Seen:

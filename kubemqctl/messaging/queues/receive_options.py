@@ -45,6 +45,8 @@ GREAT, SLOWEST_SERVER = 1 << 20, 5e6
 # double what it has under way.
 MOST_AT_ONCE = 5_000
 BYTES_AT_ONCE = 8 << 20
+# Where what is held hides other messages, one Get is for all that waits. An answer takes 100 MiB.
+MOST_TO_HOLD, BYTES_TO_HOLD = 100_000, 64 << 20
 # How much is written in one go: a signal is looked for in between.
 BYTES_IN_A_PIECE = 64 << 10
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
