@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from errno import EDQUOT, EMFILE, ENFILE, ENOSPC
 from typing import TYPE_CHECKING, Any
 
 from kubemqctl import __version__
 from kubemqctl.cli.arguments import (
-    DASH_HINT,
-    SWITCHES,
-    VALUED,
     OptionArity,
     arguments_for_typer,
-    command_path,
     plain_words,
     split,
-    takes_handler,
     wanted_form,
 )
 from kubemqctl.model.errors import ExitCode, KubemqctlError, Stopped, UsageError
@@ -95,7 +89,9 @@ def _run(words: list[str], run: Invocation) -> int:
 
             say(ctx.command.help_text(ctx).rstrip("\n"))
             return ExitCode.USAGE
-        raise _usage(e, words, tree) from e
+        from kubemqctl.cli.refusals import refusal
+
+        raise refusal(e, words, tree) from e
     except typer.Abort:
         raise KeyboardInterrupt from None
     return int(code or 0)
@@ -107,111 +103,6 @@ def _tree(words: list[str]) -> Any:
 
     first, second = [*plain_words(words, OptionArity({})), "", ""][:2]
     return build([first], second) if first in COMMANDS else outline()
-
-
-# ---- what Typer refuses ----
-
-
-def _usage(e: Any, words: list[str], tree: Any) -> UsageError:
-    """Typer's refusal in our words, with a hint that says what to write."""
-    ctx = getattr(e, "ctx", None)
-    message = e.format_message().strip().partition(" (Possible options")[0].rstrip(".")
-    if ctx is None:
-        return _value_refused(getattr(e, "option_name", ""), message, command_path(words, tree))
-    hint = _hint(e, ctx, message, words)
-    if message.startswith("No such option"):
-        message = f"no such option: {quoted(_as_typed(e.option_name, words))}"
-    elif message.startswith("No such command"):
-        message = f"no such command: {quoted(_unknown_word(ctx.command_path, words))}"
-    elif message.startswith("Invalid value"):
-        message = _number_refused(message)
-    elif extra := _EXTRA.fullmatch(message):
-        message = f"unexpected argument: {quoted(extra[1])}"
-    return UsageError(_lowered(message), hint=hint)
-
-
-_EXTRA = re.compile(r"Got unexpected extra argument\S* \((.*)\)", re.DOTALL)
-
-
-def _value_refused(option: str, message: str, path: str) -> UsageError:
-    """`option` stands without its value, or with one that it does not take."""
-    see = f"see `{path} --help`"
-    if message.endswith("requires an argument"):
-        return UsageError(f"option {option} needs a value", hint=f"{see}; {DASH_HINT}")
-    if message.endswith("does not take a value"):
-        message = f"option {option} takes no value"
-    return UsageError(_lowered(message), hint=see)
-
-
-def _number_refused(message: str) -> str:
-    """What Typer says of an option that takes a whole number, in the words of our other options."""
-    found = re.fullmatch(
-        r"Invalid value for (.*'(?P<option>.+)'): '?(?P<value>.*?)'? is not "
-        r"(a valid int( range)?|in the range (?P<least>[0-9]+)?.*?x.*?=(?P<last>[0-9]+))",
-        message,
-        re.DOTALL,
-    )
-    if not found:
-        return message
-    said = f"{found['option']}: {quoted(found['value'])} is"
-    if not found["last"]:
-        return f"{said} not a whole number"
-    if found["least"]:
-        return f"{said} out of range: the range is {found['least']} to {found['last']}"
-    return f"{said} too small: the minimum is {found['last']}"
-
-
-def _as_typed(name: str, words: list[str]) -> str:
-    """An unknown option as it stands in the words: of a cluster the parser tells the first letter alone."""
-    clusters = (word for word in words if word.startswith(name) and word[1] != "-")
-    return name if name in words else next(clusters, name)
-
-
-def _lowered(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
-    from kubemqctl.cli import did_you_mean
-
-    path, found = ctx.command_path, ctx.command
-    see = f"see `{path} --help`"
-    commands = getattr(found, "commands", {})
-    if message.startswith("No such command"):
-        meant = did_you_mean.command(path.partition(" ")[2], _unknown_word(path, words), commands)
-        return meant or f"one of {', '.join(commands)}; {see}"
-    if message.startswith("Missing command"):
-        return f"one of {', '.join(commands)}; {see}"
-    if message.startswith("No such option"):
-        known = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
-        meant = did_you_mean.option(e.option_name, [*known, *VALUED, *SWITCHES])
-        dash = _dash_hint(found, path)  # a body that is near to an option is data all the same
-        return f"{meant} {dash[:1].upper()}{dash[1:]}".strip() if meant else dash or see
-    if message.startswith("Missing argument") and words[-1].startswith("-"):
-        return _dash_hint(found, path) or see
-    if "unexpected extra argument" in message and "(-" in message:
-        return f"options go before `--`; {see}"
-    if "unexpected extra argument" in message and takes_handler(found):
-        return f"a handler command goes after `--`; {see}"
-    if "unexpected extra argument" in message and any(p.name == "body" for p in found.params):
-        return f"put quotes around a body that has spaces; {see}"
-    return see
-
-
-def _unknown_word(path: str, words: list[str]) -> str:
-    """The word behind those of `path`, the program's name included."""
-    return list(plain_words(words, OptionArity({})))[len(path.split()) - 1]
-
-
-def _dash_hint(found: Any, path: str) -> str:
-    """What to do with a word that begins with a dash and is meant as an argument."""
-    arguments = [p.metavar.strip("[]…").split()[-1] for p in found.params if p.param_type_name == "argument"]
-    told = " or ".join(f"a {name}" for name in arguments if name in _FREE)
-    return f"{told} that begins with a dash goes after `--`: {path} … -- -x" if told else ""
-
-
-_FREE = ("CHANNEL", "BODY", "SOURCE", "TARGET", "NAME")
-"""Arguments that may begin with a dash; the others take one of some known words."""
 
 
 # ---- the rest ----

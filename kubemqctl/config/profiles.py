@@ -116,6 +116,8 @@ def find(config: Config, name: str) -> Profile:
     """The profile called `name`; raises NotFound with the nearest names."""
     if profile := config.profiles.get(name):
         return profile
+    if name.isdecimal():  # -p is a port elsewhere
+        raise NotFound(f"no profile {quoted(name)}", hint=f"if it is a port: -a HOST:{quoted(name)}")
     if not config.profiles:
         hint = "to create it: kubemqctl profile set NAME --address HOST:PORT"
         raise NotFound(f"no profile {quoted(name)}: there are no profiles", hint=hint)

@@ -108,10 +108,45 @@ def docstring(documented: object) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a misspelt name: the known one that was probably meant, or nothing."""
-    from difflib import get_close_matches
+    close = closest(name, known)
+    return f"did you mean {close}?" if close else ""
 
-    close = get_close_matches(name[:60], known, n=1)
-    return f"did you mean {close[0]}?" if close else ""
+
+def closest(name: str, known: Iterable[str], most: int = 2) -> str:
+    """The one of `known` that `name` is a misspelling of; empty for none.
+
+    One letter wrong, missing, too many or swapped with the next makes a misspelling of what has three; two,
+    if so many may be (`most`), of what has seven. A beginning of three letters is one too, if of one alone.
+    """
+    name = name[:60].lower()
+    letters = len(name.lstrip("-"))
+    names = list(known)
+    begun = [one for one in names if letters > 2 and one.startswith(name)]
+    if len(begun) == 1:
+        return begun[0]
+    allowed = min(most, 2 if letters > 6 else 1 if letters > 2 else 0)
+    near = [(typos, one) for one in names if (typos := _typos(name, one, allowed)) <= allowed]
+    return min(near, default=(0, ""), key=lambda found: found[0])[1]
+
+
+def _typos(left: str, right: str, enough: int) -> int:
+    """How many letters must be changed, added, left out or swapped to make one of the other.
+
+    What is certain to be more than `enough` is not counted out.
+    """
+    if abs(len(left) - len(right)) > enough:
+        return enough + 1
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for i, letter in enumerate(left):
+        above, row = row, [i + 1]
+        for j, other in enumerate(right):
+            cost = min(above[j] + (letter != other), above[j + 1] + 1, row[j] + 1)
+            if i and j and letter == right[j - 1] and other == left[i - 1]:
+                cost = min(cost, before[j - 1] + 1)
+            row.append(cost)
+        before = above
+    return row[-1]
 
 
 def time_text(nanoseconds: int) -> str:

@@ -14,10 +14,17 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.paths import MISSING, Body, compact_json, parse_path, reader
 from kubemqctl.model.records import fields
 from kubemqctl.model.text import escaped, text_bytes
-from kubemqctl.model.values import parse_delimiter
+from kubemqctl.model.values import OUTPUT_FORMS, parse_delimiter
 
 Part = Callable[[object], bytes]
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_FORM_OF = {
+    **{form: form for form in OUTPUT_FORMS},
+    "table": "human",
+    "text": "raw",
+    "csv": "raw",
+    "jsonl": "json",
+}
 _NO_BODY = Body(b"")
 
 
@@ -29,6 +36,10 @@ def compile_template(text: str, noun_type: type, on_terminal: bool = False) -> P
     `on_terminal`, what acts on a terminal is written out in all of these but a whole body.
     UsageError for a field that the noun does not have and for what is no template.
     """
+    if form := _FORM_OF.get(text):  # elsewhere --format names one; printed as it stands, it would lose bodies
+        raise UsageError(
+            f"--format takes a template with fields, not {text}", hint=f"did you mean -o {form}?"
+        )
     parts = [*_parts(text, noun_type, on_terminal), _constant(b"\n")]
     return lambda noun: b"".join([part(noun) for part in parts])
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from kubemqctl.cli.did_you_mean import AT_THE_TOP, IN_A_GROUP, OPTIONS, nearest_command
+from kubemqctl.cli.did_you_mean import foreign_option, misspelt_option, nearest_command
+from kubemqctl.cli.foreign_commands import AT_THE_TOP, GROUPS, IN_A_GROUP, OWN
+from kubemqctl.cli.foreign_options import OF_COMMAND, OPTIONS
 from kubemqctl.cli.main import main
 from tests.support.command_tree import TREE
 from tests.support.program import Run
@@ -43,8 +45,10 @@ def hint(capfd: pytest.CaptureFixture[str]) -> Hint:
         ("redrive c d", "queue move"),
         ("add c", "channel create|profile set"),
         ("create c", "channel create|profile set"),
-        ("context use dev", "profile set|profile use|profile list"),
-        ("events_store sub c", "store pub|store sub"),
+        ("context use dev", "profile use"),
+        ("context", "profile set|profile use|profile list"),
+        ("events_store sub c", "store sub"),
+        ("stream", "store pub|store sub"),
         ("send c x", "queue send|cmd send|query send"),
         ("receive c", "queue receive"),
         ("peek c", "queue peek"),
@@ -66,9 +70,29 @@ def hint(capfd: pytest.CaptureFixture[str]) -> Hint:
         ("events publish c x", "events pub"),
         ("store subscribe c", "store sub"),
         ("query call c", "query send"),
-        ("queues list", "queue list|queue send|queue receive"),
+        ("queues list", "queue list"),
+        ("queues", "queue list|queue send|queue receive"),
         ("queue sned c x", "queue send"),
         ("qeue send c x", "queue"),
+        ("stream ls", "channel list events_store"),
+        ("context add dev", "profile set"),
+        ("ctx list", "profile list"),
+        ("config use-context dev", "profile use"),
+        ("topic create c", "channel create"),
+        ("declare queue name=c", "channel create queues"),
+        ("get queue=c", "queue peek|queue receive|store sub"),
+        ("purge queue name=c", "queue ack-all"),
+        ("list-queues", "queue list"),
+        ("send-message", "queue send"),
+        ("delete-message", "queue tx CHANNEL --ack"),
+        ("lpush c x", "queue send"),
+        ("llen c", "queue info"),
+        ("xadd c", "store pub"),
+        ("server check", "check|ping"),
+        ("events request c", "query send"),
+        ("queue mv c d", "queue move"),
+        ("queue dlq c", "queue peek|queue move"),
+        ("store ls", "channel list events_store"),
     ],
 )
 def test_a_word_of_another_tool_is_answered_with_the_command_that_does_it(
@@ -82,6 +106,8 @@ def test_a_word_of_another_tool_is_answered_with_the_command_that_does_it(
 
 
 def test_every_answer_is_a_command_that_there_is() -> None:
+    assert set(GROUPS.values()) | set(OWN) <= {path.partition(" ")[0] for path in PATHS}
+    assert {f"{group} {word}" for group, words in OWN.items() for word in words} <= PATHS
     for group, words in {"": AT_THE_TOP, **IN_A_GROUP}.items():
         for word, answers in words.items():
             for answer in answers.split("|"):
@@ -114,7 +140,7 @@ def test_a_command_that_changes_something_is_no_answer_to_a_word_that_is_far_fro
         ("queue send loop --tag", "an argument that begins with a dash goes after `--`"),
         ("queue move --all -- -a -b --dry-run", "options go before `--`"),
         ("queue send loop --quite", "did you mean --quiet? A CHANNEL or a BODY that begins with a dash"),
-        ("queue send loop -d", "the argument BODY, or --file PATH? A CHANNEL or a BODY that begins"),
+        ("queue send loop --mistake", "see `kubemqctl queue send --help`; a CHANNEL or a BODY that begins"),
     ],
 )
 def test_data_that_looks_like_an_option_is_told_where_it_belongs(
@@ -135,10 +161,112 @@ def test_an_option_is_suggested_only_to_a_command_that_has_it(hint: Hint) -> Non
     assert "--yes" not in hint("query", "send", "c", "-y")
     assert "did you mean -a HOST:PORT?" in hint("queue", "list", "--host", "h")
     assert "did you mean --count N?" in hint("queue", "peek", "c", "--limit", "3")
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("broker run --port 50001", "--listen HOST:PORT"),
+        ("broker run --detach", "--background"),
+        ("broker run --in-memory", "--ephemeral"),
+        ("queue list --port 50001", "-a HOST:PORT"),
+        ("queue list --insecure", "--tls-ca PATH (a certificate is always checked; --no-tls is without TLS)"),
+        ("queue send c --body x", "the argument BODY, or --file PATH"),
+        ("queue send --queue c x", "the argument CHANNEL"),
+        ("queue send c x --key k", "--tag K=V"),
+        ("queue send c x -n 5", "--lines, which sends a message for each line of stdin"),
+        ("query respond c --body x", "--reply BODY"),
+        ("query respond c --file f", "--reply-file PATH"),
+        ("events sub c --queue g", "--group G"),
+        ("queue receive c --timeout 3s", "--wait D"),
+        ("expect queue c --timeout 3s", "--within D"),
+        ("cmd send c x --wait 3s", "--timeout D"),
+        ("queue list --timeout 3s", "--connect-timeout D"),
+        ("queue receive c -f", "--follow"),
+        ("queue ack-all c -f", "--yes"),
+        ("queue send c -f x", "--file PATH"),
+        ("queue tx c --nack", "--reject"),
+        ("queue tx c --requeue", "--reject"),
+        ("queue ack-all c --no-confirm", "--yes"),
+        ("store sub c --since 1h", "--from START"),
+        ("store sub c --tail 5", "--from -N"),
+        ("queue move --from c --to d", "the argument SOURCE"),
+        ("queue move c --to d", "the argument TARGET"),
+        ("queue receive c --exec x", "-- COMMAND, behind all options"),
+        ("channel list --type queues", "the argument TYPE"),
+        ("check queue c -w 'waiting>1'", "--warn EXPR"),
+        ("bench queue --clients 4", "--producers N"),
+    ],
+)
+def test_an_option_of_another_tool_is_answered_with_what_to_write_here(
+    hint: Hint, words: str, meant: str
+) -> None:
+    assert hint(*words.split()) == f"did you mean {meant}?"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "queue list --region x",
+        "queue list --all",
+        "queue send c x --priority 3",
+        "queue receive c --id x",
+        "queue receive c --group g",
+        "queue peek c --last 3",
+        "top --type queues",
+        "broker exec --name x",
+    ],
+)
+def test_an_option_that_nothing_here_does_gets_no_hint_but_where_to_look(hint: Hint, words: str) -> None:
+    assert "did you mean" not in hint(*words.split())
+
+
+def test_every_meaning_of_an_option_is_one_that_there_is() -> None:
     own = {name for c in TREE.commands for option in c.options for name in option.names}
     common = {name for option in TREE.common for name in (*option.names, *option.off)}
-    for meant in OPTIONS.values():
-        assert meant.startswith("the argument") or meant.partition(" ")[0] in own | common, meant
+    arguments = {a.metavar.strip("[]…").split()[-1] for c in TREE.commands for a in c.arguments}
+    for meant in {one for meanings in OPTIONS.values() for one in meanings.split("|") if meanings}:
+        first = meant.replace(",", "").split()
+        if first[0] == "the":
+            assert first[2] in arguments, meant
+        elif first[0].startswith("-") and first[0] != "--":
+            assert first[0] in own | common, meant
+    for paths, words in OF_COMMAND.items():
+        for path in paths:
+            assert path in PATHS | {""}, path
+            for c in TREE.commands:
+                of_it = {name for option in c.options for name in option.names}
+                assert c.name != path or not of_it & set(words), path
+
+
+def test_an_option_of_another_command_is_never_taken_for_a_misspelling() -> None:
+    everywhere = {name for c in TREE.commands for option in c.options for name in option.names}
+    common = [name for option in TREE.common for name in (*option.names, *option.off)]
+    for c in TREE.commands:
+        known = [name for option in c.options for name in option.names] + common
+        for name in everywhere - set(known):
+            if foreign_option(name, c.name, known, ()) is None:
+                assert misspelt_option(name, known) == "", (c.name, name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "known", "meant"),
+    [
+        ("--cuont", ["--count", "--wait"], "--count"),
+        ("--concurency", ["--concurrency"], "--concurrency"),
+        ("--meta", ["--metadata"], "--metadata"),
+        ("--dead-letter-queue", ["--dead-letter"], "--dead-letter"),
+        ("--tls-c", ["--tls-ca", "--tls-cert", "--tls-key"], "--tls-ca or --tls-cert"),
+        ("--port", ["--format"], ""),
+        ("--queue", ["--quiet"], ""),
+        ("--filter", ["--profile"], ""),
+        ("--tail", ["--tls"], ""),
+        ("--forever", ["--for"], ""),
+        ("--to", ["--to-profile"], ""),
+    ],
+)
+def test_a_misspelling_is_a_letter_or_two_or_a_beginning(typed: str, known: list[str], meant: str) -> None:
+    assert misspelt_option(typed, known) == (f"did you mean {meant}?" if meant else "")
 
 
 @pytest.mark.parametrize(
@@ -199,16 +327,46 @@ def test_a_bad_number_is_refused_in_plain_words(run: Run, line: str, says: str) 
     [
         ("queue peek q --count", "option --count needs a value", "see `kubemqctl queue peek --help`; an"),
         ("queue peek q --all=3", "option --all takes no value", "see `kubemqctl queue peek --help`"),
-        ("queue list x", "unexpected argument: x", "see `kubemqctl queue list --help`"),
+        ("queue list x", "unexpected argument: x", "did you mean `kubemqctl queue info x`?"),
+        ("schema x", "unexpected argument: x", "see `kubemqctl schema --help`"),
         ("queue send q two words here", "unexpected argument: words here", "put quotes around a body"),
         ("queue sned q", "no such command: sned", "did you mean `kubemqctl queue send`?"),
-        ("queue receive q --c", "no such option: --c", "did you mean --count?"),
+        ("queue receive q --cou", "no such option: --cou", "did you mean --count?"),
         (
             "help queue sned",
             "there is no help topic or command queue sned",
             "did you mean `kubemqctl queue se",
         ),
-        ("help patterm", "there is no help topic or command patterm", "did you mean patterns?"),
+        (
+            "help patterm",
+            "there is no help topic or command patterm",
+            "did you mean `kubemqctl help patterns`",
+        ),
+        ("help dlq", "there is no help topic or command dlq", "did you mean `kubemqctl help transactions`"),
+        ("queue list h:5", "unexpected argument: h:5", "did you mean -a h:5?"),
+        (
+            "queue list --format json",
+            "--format takes a template with fields, not json",
+            "did you mean -o json?",
+        ),
+        ("broker run 50001", "unexpected argument: 50001", "did you mean --listen 127.0.0.1:50001?"),
+        (
+            "broker run -p 50001",
+            "broker run uses no profile, which is what -p names",
+            "to listen on a port: --l",
+        ),
+        (
+            "broker exec make -j4",
+            "no such option: -j4",
+            "the command goes after `--`: kubemqctl broker exec --",
+        ),
+        (
+            "broker exec make all",
+            "unexpected argument: make all",
+            "the command goes after `--`: kubemqctl brok",
+        ),
+        ("ping nats://h:4222", "unexpected argument: nats://h:4222", "did you mean -a h:4222?"),
+        ("queue receive q 5", "unexpected argument: 5", "did you mean --count 5?"),
         (
             "help queue purge",
             "there is no help topic or command queue purge",

@@ -26,7 +26,8 @@ def kind(text: str) -> ChannelType:
         return TYPE_OF_WORD[text]
     raise UsageError(
         f"there is no channel type {quoted(text)}",
-        hint=nearest(text, list(TYPE_OF_WORD)) or f"use one of {', '.join(CHANNEL_TYPES)}",
+        hint=nearest(text, list(TYPE_OF_WORD))
+        or f"use one of {', '.join(CHANNEL_TYPES)}; a name comes behind it",
     )
 
 

@@ -10,7 +10,7 @@ import typer
 
 from kubemqctl.cli import command_tree, did_you_mean
 from kubemqctl.model.errors import UsageError
-from kubemqctl.model.text import nearest, quoted
+from kubemqctl.model.text import closest, quoted
 from kubemqctl.runtime.invocation import Invocation
 
 
@@ -85,8 +85,9 @@ def _command_help(ctx: typer.Context, words: list[str]) -> str:
 def _unknown(words: list[str], path: str, word: str, known: Iterable[str]) -> UsageError:
     """What to say of `word`, which is none of the commands `known` behind `path`, nor a topic."""
     group = path.partition(" ")[2]
-    hint = "" if group else nearest(word, TOPICS)
-    hint = hint or did_you_mean.command(group, word, known)
+    topic = "" if group else _TOPIC_OF.get(word.lower(), "") or closest(word, TOPICS)
+    hint = f"did you mean `kubemqctl help {topic}`?" if topic else ""
+    hint = hint or did_you_mean.command(group, words[len(group.split()) :], list(known))
     hint = hint or "to list topics: kubemqctl help; to list commands: kubemqctl --help"
     return UsageError(f"there is no help topic or command {quoted(' '.join(words))}", hint=hint)
 
@@ -107,6 +108,20 @@ TOPICS = (
     "reference",
 )
 """In the order in which one would read them."""
+_TOPIC_OF = {
+    **dict.fromkeys(("tls", "auth", "token", "env", "environment", "config", "profiles"), "connections"),
+    **dict.fromkeys(("exit", "exit-code", "exitcodes", "codes", "errors", "error"), "exit-codes"),
+    **dict.fromkeys(("where", "filter", "filters", "expr", "expressions"), "conditions"),
+    **dict.fromkeys(("format", "json", "template", "templates"), "records"),
+    **dict.fromkeys(("output", "stdin", "stdout", "pipe", "pipes"), "streams"),
+    **dict.fromkeys(("worker", "workers", "handler", "retry", "retries", "on-fail"), "handlers"),
+    **dict.fromkeys(("dlq", "dead-letter", "dead-letters", "tx"), "transactions"),
+    **dict.fromkeys(("from", "start", "until", "offset", "offsets", "replay"), "positions"),
+    **dict.fromkeys(("examples", "example", "cookbook"), "recipes"),
+    **dict.fromkeys(("move", "copy", "mirror"), "copying"),
+    **dict.fromkeys(("queues", "channels", "intro", "concepts"), "patterns"),
+}
+"""Words under which one may look for a topic."""
 _REFERENCE = "All commands and options, as Markdown."
 
 
