@@ -177,9 +177,10 @@ class Looker:
         """
         from tempfile import SpooledTemporaryFile
 
-        again: Again | None = Again(MOST_AT_ONCE, -1)
+        so_far = Again(MOST_AT_ONCE, -1)
         with SpooledTemporaryFile(max_size=BYTES_IN_MEMORY) as spool:
-            while again := self._collected(most, total, spool, again):
+            while again := self._collected(most, total, spool, so_far):
+                so_far = again
                 spool.seek(0)
                 spool.truncate()
                 self._show.start_over()
