@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from errno import ENOENT, ENOEXEC
 from functools import lru_cache
 
@@ -51,13 +51,22 @@ def escaped_json(text: str) -> str:
 
     Outside strings JSON has none of them but line feeds and tabs, which stay.
     """
+    return _escaped_within(text, _json_escape)
+
+
+def escaped_yaml(text: str) -> str:
+    """A YAML document in which they are escaped; they must stand between double quotes."""
+    return _escaped_within(text, _written_out)
+
+
+def _escaped_within(text: str, escape: Callable[[re.Match[str]], str]) -> str:
     if text.isascii() and "\x7f" not in text:
         return text
     # The pattern alone takes 60 µs for a KiB, this 1 µs.
     starts = text.encode("utf-8", "surrogatepass").translate(None, _OTHER_BYTES)
     if not starts:
         return text
-    return _invisible(True, astral=bool(starts.translate(None, _BASIC_STARTS))).sub(_json_escape, text)
+    return _invisible(True, astral=bool(starts.translate(None, _BASIC_STARTS))).sub(escape, text)
 
 
 _BASIC_STARTS = b"\x7f\xc2\xcd\xd8\xe1\xe2\xe3\xed\xef"

@@ -15,7 +15,7 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import Affected, AnsweredRequest, Event, Message, Received, Response, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import BenchResult, Check, HealthCheck, Pong
-from kubemqctl.model.text import escaped_json, quoted, text_bytes
+from kubemqctl.model.text import escaped_json, escaped_yaml, quoted, text_bytes
 from kubemqctl.model.values import OUTPUT_FORMS
 from kubemqctl.output.tsv import cell, row
 
@@ -158,7 +158,7 @@ def json_renderer() -> Callable[[object], bytes]:
 
 
 def yaml_renderer() -> Callable[[object], bytes]:
-    """One document a record, each begun with `---`."""
+    """One document a record, each begun with `---`. What terminals obey or hide is escaped, as in JSON."""
     import yaml
 
     # libyaml is twenty times as fast; a PyYAML built without it has the other one.
@@ -175,15 +175,15 @@ def yaml_renderer() -> Callable[[object], bytes]:
     Dumper.add_representer(str, text)
 
     def one(noun: object) -> bytes:
-        return yaml.dump(
+        document = yaml.dump(
             to_record(noun),
             Dumper=Dumper,
-            encoding="utf-8",
             explicit_start=True,
             allow_unicode=True,
             sort_keys=False,
             width=2**30,
         )
+        return escaped_yaml(document).encode()
 
     return one
 
@@ -192,9 +192,9 @@ def _style(value: str) -> str | None:
     """The scalar style that keeps `value` for other readers too; None leaves the choice to PyYAML.
 
     YAML 1.2 takes for numbers what 1.1, and so PyYAML, leaves unquoted (1e3, 0o17), and the two disagree
-    about which characters break a line.
+    about which characters break a line. Only between double quotes can a character be escaped.
     """
-    if re.search("[\r\x85\u2028\u2029\ufeff]", value):
+    if "\r" in value or escaped_yaml(value) != value:
         return '"'
     if "\n" in value:
         return '"' if value[0].isspace() else "|"

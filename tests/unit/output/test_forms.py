@@ -15,6 +15,7 @@ from kubemqctl.model.errors import UsageError
 from kubemqctl.model.messages import NO_POLICY, NO_TAGS, Affected, Received, SendResult
 from kubemqctl.model.records import to_record
 from kubemqctl.model.reports import Pong
+from kubemqctl.model.text import escaped
 from kubemqctl.output.forms import Form, FormName, decide, make_renderer
 
 NASTY = st.text(
@@ -158,6 +159,16 @@ def test_yaml_gives_every_string_back_exactly(loader: Any) -> None:
         assert list(yaml.load_all(render(noun) * 2, Loader=loader)) == [to_record(noun)] * 2
 
     round_trip()
+
+
+def test_yaml_escapes_what_terminals_obey_or_hide_and_reads_as_before() -> None:
+    text = "a\u202eb\u200bc\x9b31m\x7f\n\U000e0041 \U0001f468\u200d\U0001f469 é"
+    noun = received(text.encode(), metadata="gnp\u202e", tags={"k\u2066": "1"})
+    document = make_renderer(Form("yaml"), Received).one(noun)
+    shown = document.decode()
+    assert escaped(shown, multiline=True) == shown
+    assert "é" in shown
+    assert yaml.safe_load(document) == to_record(noun)
 
 
 def test_yaml_without_libyaml_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
