@@ -117,8 +117,10 @@ def _create(directory: Path) -> None:
 
 
 def _check(path: Path) -> None:
-    # Read-only: another connection would write the WAL into a damaged file when it is closed.
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as db:
+    # Read-only: another connection would write the WAL into a damaged file when it is closed. Without a WAL
+    # the file is all there is, and SQLite need not make one to look at it.
+    alone = "" if path.with_name(DATABASE + "-wal").exists() else "&immutable=1"
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro{alone}", uri=True)) as db:
         found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
         if found != "ok":
             raise _damaged(path, found.replace("\n", " "))

@@ -142,6 +142,7 @@ def test_a_damaged_journal_is_one_clear_error_and_stays_as_it_was(
     assert (refused.value.code, refused.value.exit_code) == ("damaged-data", 1)
     assert str(path) in refused.value.message
     assert path.read_bytes() == before
+    assert {p.name for p in tmp_path.iterdir()} == {data_directory.DATABASE, data_directory.LOCK}
 
 
 @pytest.mark.parametrize(
