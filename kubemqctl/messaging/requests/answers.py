@@ -178,7 +178,11 @@ class AnswerSender:
         return self._again[0][0] if self._again else None
 
     def begin(self, pending: PendingAnswer) -> None:
-        """Send an answer."""
+        """Send an answer, unless it is too late: this process may have been stopped for a while."""
+        if time.monotonic() >= pending.came.expires:
+            # A server takes it in silence and drops it: nobody has been answered.
+            self._settled(pending, TimedOut("it came after the request's time was over"))
+            return
         try:
             self._sent.append((pending, self._send(pending.came, pending.reply, self._notify)))
         except KubemqctlError as e:

@@ -84,6 +84,15 @@ def test_it_is_given_up_when_nobody_waits_any_more() -> None:
     assert [error for _, error in line.settled] == [lost]
 
 
+def test_one_that_comes_too_late_is_not_sent_and_counts_as_lost() -> None:
+    line = Line()
+    line.answer_sender.begin(pending(0))
+    ((_, error),) = line.settled
+    assert (line.sent, line.answer_sender.under_way) == ([], 0)
+    assert error is not None
+    assert error.message == "it came after the request's time was over"
+
+
 def test_one_that_the_server_refuses_is_not_sent_again() -> None:
     refused = InvalidRequest("Error 102: invalid channel value, cannot be empty")
     line = Line(Call(refused))
