@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from selectors import EVENT_WRITE, DefaultSelector
 from typing import Any, NamedTuple
 
+from kubemqctl.config.settings import is_loopback
 from kubemqctl.model.errors import Unreachable
 from kubemqctl.model.text import reason
 
@@ -89,7 +90,8 @@ def reach(
             at = probe(look_up(address, timeout, pause), deadline - time.monotonic(), pause)
         except OSError as e:
             failures.append(f"{address}: {why(e, timeout)}")
-            hints.append(_hint(e))
+            named = not isinstance(e, NotFoundError)
+            hints.append(down_hint(address) if named else UNKNOWN_HOST_HINT)
             continue
         if serves(at, deadline - time.monotonic()):
             return at
@@ -99,10 +101,14 @@ def reach(
     raise Unreachable(f"cannot connect to {'; '.join(failures)}", hint=hints[0])
 
 
-def _hint(error: OSError) -> str:
-    if isinstance(error, NotFoundError):
-        return "check the name of the host, and that this machine can reach its name server"
-    return "check that the server is running; to start one for development: kubemqctl broker run"
+UNKNOWN_HOST_HINT = "check the name of the host, and that this machine can reach its name server"
+
+
+def down_hint(address: str) -> str:
+    """What to do where nobody listens: on this machine a server can be started, others have firewalls."""
+    if is_loopback(host_of(address)):
+        return "check that the server is running; to start one for development: kubemqctl broker run"
+    return "check that the server is running, that this is its gRPC port (50000 by default), and firewalls"
 
 
 class NotFoundError(OSError):

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import grpc
 
+from kubemqctl.client.endpoint import down_hint
 from kubemqctl.model.errors import (
     AuthError,
     ConnectionLost,
@@ -238,7 +239,7 @@ def _unreachable(details: str, address: str) -> Unreachable | None:
     if "Connection refused" in details:
         return Unreachable(
             f"cannot connect to {address}: connection refused",
-            hint="check that the server is running; to start one for development: kubemqctl broker run",
+            hint=down_hint(address),
             grpc_status="UNAVAILABLE",
             server_message=details,
         )

@@ -23,6 +23,7 @@ from kubemqctl.config.sources import Flags
 from kubemqctl.config.token import Token
 from kubemqctl.model.errors import KubemqctlError
 from kubemqctl.model.reports import Check, Pong
+from kubemqctl.model.text import count_text
 
 if TYPE_CHECKING:
     from kubemqctl.client.connection import Client
@@ -185,7 +186,5 @@ def certificates(diagnosis: DiagnosisRun) -> StepResult:
         return StepResult("not needed: TLS is off")
     made = context(tls)
     trusted = tls.ca or "the CAs that gRPC includes"
-    return StepResult(
-        f"trusted: {trusted} ({made.cert_store_stats()['x509_ca']} certificates);"
-        f" client certificate: {tls.cert or 'none'}"
-    )
+    certificates = count_text(made.cert_store_stats()["x509_ca"], "certificate")
+    return StepResult(f"trusted: {trusted} ({certificates}); client certificate: {tls.cert or 'none'}")

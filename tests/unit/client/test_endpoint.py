@@ -17,7 +17,7 @@ import pytest
 from kubemqctl.cli.main import main
 from kubemqctl.client.connect import connect
 from kubemqctl.client.connection import ping
-from kubemqctl.client.endpoint import Endpoint, look_up, probe, reach, why
+from kubemqctl.client.endpoint import Endpoint, down_hint, look_up, probe, reach, why
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
 from kubemqctl.model.errors import Stopped, Unreachable
@@ -285,3 +285,17 @@ def test_connect_wait_is_not_kept_in_a_profile(run: Run) -> None:
     result = run("profile", "set", "a", "-a", "h:1", "--connect-wait", "1s")
     assert result.code == 2
     assert "--connect-wait cannot be stored in a profile" in result.err
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:50000", "kubemqctl broker run"),
+        ("[::1]:50000", "kubemqctl broker run"),
+        ("localhost:50000", "kubemqctl broker run"),
+        ("kubemq.example.org:50000", "firewalls"),
+        ("192.0.2.7:50000", "firewalls"),
+    ],
+)
+def test_a_broker_of_ones_own_is_offered_for_this_machine_only(address: str, said: str) -> None:
+    assert said in down_hint(address)
