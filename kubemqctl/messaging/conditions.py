@@ -34,6 +34,8 @@ LONGEST_TEXT = 64 << 10
 """Characters of a text that a pattern is searched in; of a body, bytes."""
 PATTERN_SECONDS = 1.0
 """Processor time that a search may take: some patterns take for ever on some texts."""
+UNORDERED = "text"
+"""The order of a value that is no number, time, duration or size."""
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _NUMBER = re.compile(r"[+-]?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
@@ -45,7 +47,8 @@ _EXAMPLE = "as in 'tags.kind=new', 'body.price>=9.5' or 'metadata~^eu-': see `ku
 class Condition(NamedTuple):
     """One condition: as it was written, and read. `holds` takes a noun, and its body for JSON.
 
-    `order` is what < <= > >= compare: a number, a time, a duration or a size; empty for other operators.
+    `order` is what < <= > >= compare: a number, a time, a duration or a size; or a text, for which they never
+    hold; empty for other operators.
     """
 
     text: str
@@ -59,13 +62,22 @@ class Condition(NamedTuple):
         return self.test(self.read(noun, body))
 
 
-def parse_conditions(texts: Iterable[str], noun_type: type, option: str = "--where") -> list[Condition]:
-    """The conditions that `option` was given, for records of `noun_type`.
+def parse_conditions(
+    texts: Iterable[str], noun_type: type, warn: Callable[[str], None], option: str = "--where"
+) -> list[Condition]:
+    """The conditions that `option` was given, for records of `noun_type`; `warn` is told what can never hold.
 
     Raises UsageError, naming `option`, for one that cannot be read.
     """
     known = fields(noun_type)
-    return [parse_condition(text, known, option) for text in texts]
+    conditions = [parse_condition(text, known, option) for text in texts]
+    for condition in conditions:
+        if condition.order == UNORDERED:
+            warn(
+                f"{option} {quoted(condition.text)} never holds: < <= > >= compare numbers, times, durations "
+                "and sizes; texts are compared by = and ~"
+            )
+    return conditions
 
 
 def parse_condition(
@@ -183,14 +195,13 @@ def _order_of(operator: str, value: str) -> str:
     for order, measure in _MEASURES.items():
         if measure(value) is not None:
             return order
-    raise UsageError(
-        f"{quoted(value)} has no order: {operator} compares numbers, times, durations and sizes",
-        hint="as 9.5, 2024-05-31T08:30:00Z, 30s or 4KiB; texts are compared by = and ~",
-    )
+    return UNORDERED
 
 
 def _ordered(operator: str, value: str, order: str) -> Test:
     """Numbers, times, durations or sizes, where both sides are of one kind; else it does not hold."""
+    if order == UNORDERED:
+        return lambda found: False
     measure, compare = _MEASURES[order], _COMPARISONS[operator]
     limit = measure(value)
 

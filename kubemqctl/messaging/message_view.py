@@ -80,6 +80,6 @@ def message_view(
     if where:
         from kubemqctl.messaging.conditions import parse_conditions
 
-        conditions = parse_conditions(where, noun_type)
+        conditions = parse_conditions(where, noun_type, warn)
     step = decoder(decode, protobuf)
     return MessageView(conditions, step, warn) if conditions or step else None

@@ -79,7 +79,7 @@ def test_a_queue_that_is_not_there_is_critical(run: Run, channel: str) -> None:
         (["--warn", "slow"], "takes FIELD OP VALUE, not slow\nhint: as in 'round_trip>500ms'"),
         (["queue", "q", "--critical", "long"], "takes FIELD OP VALUE, not long\nhint: as in 'waiting>100'"),
         (["queue", "q", "--critical", "depth>1"], "there is no field depth"),
-        (["queue", "q", "--critical", "waiting>many"], "has no order"),
+        (["queue", "q", "--critical", "waiting>many"], "waiting is a number and never compares to a text"),
         (["queue", "q", "--warn", "oldest>300"], "oldest is a duration and never compares to a number"),
         (["--critical", "round_trip>=0.5"], "round_trip is a duration and never compares to a number"),
         (["queue", "q", "--warn", "waiting>5s"], "waiting is a number and never compares to a duration"),

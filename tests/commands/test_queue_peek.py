@@ -318,6 +318,15 @@ def test_more_than_one_peek_can_show_is_filtered_too(run: Run, stub: Stub, chann
     assert still_there(stub, channel, 1500) == untouched(1500)
 
 
+def test_a_condition_that_compares_a_text_holds_for_nothing_and_says_so(
+    run: Run, stub: Stub, channel: str
+) -> None:
+    stub.send(channel, '{"name": "z"}')
+    result = run("queue", "peek", channel, "--all", "--where", "body.name>a", "-q")
+    assert (result.code, result.out) == (0, b"")
+    assert result.err.startswith("warning: --where body.name>a never holds: < <= > >= compare numbers")
+
+
 @pytest.mark.parametrize(
     "words",
     [["--where", "colour"], ["--where", "nope=1"], ["--decode", "zip"], ["--proto-type", "a.B"]],

@@ -220,9 +220,9 @@ def _options(
     from kubemqctl.messaging.message_view import MessageView
 
     number = wanted(*numbers, where=bool(where), never=bool(never))
-    conditions = parse_conditions(where or [], noun_type)
+    conditions = parse_conditions(where or [], noun_type, run.warn)
     view: MessageView[Any] = MessageView(conditions, decoder(decode or [], Protobuf(*protobuf)), run.warn)
-    forbidden = parse_conditions(never or [], noun_type, "--never")
+    forbidden = parse_conditions(never or [], noun_type, run.warn, "--never")
     command = None if run.words is None else find(run.words, run.environ)
     between = o.between(nul, delimiter, exact=number.least == 1 and number.most in (None, 1))
     return ExpectOptions(channel, number, view, forbidden, within, command, between)

@@ -170,21 +170,31 @@ def test_it_does_not_hold(text: str) -> None:
         ("body.items[0=1", "takes FIELD OP VALUE"),
         ("body..id=1", "is not a path from column 5 on"),
         ("body[]=1", "is not a path from column 5 on"),
-        ("body.id>many", "many has no order"),
         ("metadata~(", "is no pattern"),
         ("body_base64=1", "there is no field body_base64"),
     ],
 )
 def test_what_is_no_condition_is_refused_with_what_to_write(text: str, why: str) -> None:
     with pytest.raises(UsageError) as caught:
-        parse_conditions([text], Received)
+        parse_conditions([text], Received, print)
     assert caught.value.message.startswith("--where ")
     assert why in caught.value.message
 
 
+@pytest.mark.parametrize("text", ["tags.kind>a", "tags.kind<=test", "body.id>many", "body.id<", "body>=["])
+def test_what_compares_a_text_never_holds(text: str) -> None:
+    assert not parse_condition(text, fields(Received)).holds(MESSAGE, Body(MESSAGE.body))
+
+
+def test_what_never_holds_is_warned_of() -> None:
+    said: list[str] = []
+    parse_conditions(["body.name>a", "body.price>9", "body.name=a"], Received, said.append, "--never")
+    assert [text.partition(":")[0] for text in said] == ["--never body.name>a never holds"]
+
+
 def test_the_option_is_named_and_the_fields_are_those_of_the_noun() -> None:
     with pytest.raises(UsageError) as caught:
-        parse_conditions(["receive_count=1"], Event, "--never")
+        parse_conditions(["receive_count=1"], Event, print, "--never")
     assert caught.value.message.startswith("--never receive_count=1: there is no field receive_count here")
     assert parse_condition("oldest>10m", ["waiting", "oldest"], "--warn").holds({"oldest": "11m"}, Body(b""))
     assert not parse_condition("oldest>10m", ["oldest"]).holds({}, Body(b""))

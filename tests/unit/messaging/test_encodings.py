@@ -135,7 +135,7 @@ def event(body: bytes) -> Event:
 
 def test_a_view_shows_what_is_decoded_and_meant_and_warns_once_of_what_does_not_decode() -> None:
     warnings: list[str] = []
-    conditions = parse_conditions(["body.id!=7"], Event)
+    conditions = parse_conditions(["body.id!=7"], Event, print)
     view = MessageView[Event](conditions, decoder(["gzip"]), warnings.append)
     shown = view(event(gzip.compress(b'{"id": 8}')))
     assert shown
@@ -150,7 +150,7 @@ def test_a_view_shows_what_is_decoded_and_meant_and_warns_once_of_what_does_not_
 
 def test_a_body_that_does_not_decode_fulfils_conditions_on_the_rest() -> None:
     view = MessageView[Event](
-        parse_conditions(["size=1", "id=e-1"], Event), decoder(["gzip"]), lambda text: None
+        parse_conditions(["size=1", "id=e-1"], Event, print), decoder(["gzip"]), lambda text: None
     )
     assert view(event(b"x")) == event(b"x")
 
