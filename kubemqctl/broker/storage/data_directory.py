@@ -8,6 +8,7 @@ touched before it is known to be ours.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import sqlite3
@@ -98,6 +99,9 @@ def _prepare(directory: Path) -> None:
         if not path.exists():
             _create(directory)
         _check(path)
+    except sqlite3.OperationalError as e:
+        # The disk is full, or fails. What is wrong with the file itself SQLite says with another class.
+        raise OSError(errno.EIO, str(e)) from e
     except sqlite3.DatabaseError as e:
         raise _damaged(path, str(e)) from e
 

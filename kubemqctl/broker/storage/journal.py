@@ -24,6 +24,7 @@ from kubemqctl.broker.storage.schema import MASK, SCHEMA, SHIFT, Change, Channel
 SMALL = 4096
 PAGE_SIZE = 8192  # bytes, of the database
 FULL = "the disk is full"
+GONE = "the data directory was removed or replaced"
 
 
 class JournalError(Exception):
@@ -134,6 +135,7 @@ class SqliteJournal:
             self._writer = connect(path, for_another_thread=True)
             self._reader = connect(path)
         self._path = path
+        self._file = _identity(path)
         self._room = Reserve(path)
         with _translated():
             # What the log holds beyond the database must fit into the reserve, should the disk be full.
@@ -229,8 +231,12 @@ class SqliteJournal:
 
     def _commit(self, units: list[_Unit]) -> str:
         """Write `units` as one transaction; returns what went wrong."""
-        if not all(unit.frees for unit in units) and not self._may_grow(units):
-            return FULL  # several are tried one by one then
+        # What only frees something goes on; several are tried one by one then.
+        if not all(unit.frees for unit in units):
+            if self._file is None or _identity(self._path) != self._file:
+                return GONE  # SQLite would go on writing to a file that nobody finds again
+            if not self._may_grow(units):
+                return FULL
         error = self._write(units)
         if error and len(units) == 1:
             if units[0].frees:
@@ -277,6 +283,15 @@ class SqliteJournal:
                 self._writer.execute("ROLLBACK")
             return str(e)
         return ""
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file that is; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _tell(outcomes: list[tuple[_Unit, str]]) -> None:

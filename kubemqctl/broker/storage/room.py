@@ -50,7 +50,9 @@ class Reserve:
         try:
             found = os.statvfs(self._folder)
         except OSError:
-            return True  # the folder is gone; what SQLite has open it can still write
+            return (
+                True  # what SQLite has open it can still write; whether the folder is gone the journal asks
+            )
         return found.f_bavail * found.f_frsize >= size
 
     def _allocate(self) -> None:

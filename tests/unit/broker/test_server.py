@@ -413,14 +413,32 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "log").open("wb", buffering=0) as log:
+        while True:
+            log.write(bytes(4096))
+
+
+def test_a_disk_that_is_full_at_the_start_is_not_taken_for_a_damaged_journal(
+    small_disk: Path, run: Run, new_broker: NewBroker
+) -> None:
+    (small_disk / "d").mkdir()
+    fill(small_disk)
+    result = run("broker", "run", "--listen", "127.0.0.1:0", "--data", small_disk / "d")
+    assert (result.code, "cannot be used: database or disk is full" in result.err) == (2, True), result.err
+    (small_disk / "log").unlink()
+    broker = new_broker("--data", small_disk / "d")
+    with Stub(broker.address) as stub:
+        assert not stub.send("q", "there is room").IsError
+    broker.process.kill()  # type: ignore[union-attr]
+
+
 def test_a_full_disk_drains_and_the_broker_goes_on(small_disk: Path, new_broker: NewBroker) -> None:
     broker = new_broker("--data", small_disk / "d")
     with Stub(broker.address) as stub:
         sent = until_refused(stub)
         # Somebody else takes the rest.
-        with contextlib.suppress(OSError), (small_disk / "log").open("wb", buffering=0) as log:
-            while True:
-                log.write(bytes(4096))
+        fill(small_disk)
         for n in range(1, 101):
             assert [m.Attributes.Sequence for m in stub.receive("q").Messages] == [n]
     assert broker.process

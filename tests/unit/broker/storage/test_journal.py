@@ -203,7 +203,10 @@ def test_deleting_great_messages_writes_little(path: Path) -> None:
     using(path, work)
 
 
-def test_a_folder_that_is_removed_hangs_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_into_a_folder_that_was_removed_nothing_more_is_put_and_nobody_hangs(
+    tmp_path: Path, is_replaced: bool
+) -> None:
     folder = tmp_path / "data"
     folder.mkdir()
     journal.create(folder / "journal.db", 1)
@@ -211,7 +214,10 @@ def test_a_folder_that_is_removed_hangs_nobody(tmp_path: Path) -> None:
     async def work(opened: SqliteJournal) -> None:
         await opened.write([schema.messages_come(1, entries(1))])
         shutil.rmtree(folder)
-        with contextlib.suppress(JournalError):
+        if is_replaced:
+            folder.mkdir()
+            journal.create(folder / "journal.db", 1)
+        with pytest.raises(JournalError, match="the data directory was removed or replaced"):
             await asyncio.wait_for(opened.write([schema.messages_come(1, entries(2))]), 5)
         await asyncio.wait_for(opened.write([schema.messages_go(1, entries(1))]), 5)
 
