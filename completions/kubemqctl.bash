@@ -10,6 +10,7 @@ _kubemqctl_table() {
     case $1 in
         '')
             commands='queue events store cmd query expect channel top ping check doctor bench profile broker schema completion help'
+            options='--version'
             ;;
         'queue')
             commands='send receive peek ack-all tx move copy list info'
@@ -251,7 +252,7 @@ _kubemqctl_table() {
     esac
 }
 
-_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout --connect-wait -o --output --json --format -q --quiet -v --verbose --no-input --version -h --help'
+_kubemqctl_common='-p --profile -a --address --client-id --token-file --tls --no-tls --tls-ca --tls-cert --tls-key --tls-server-name --connect-timeout --connect-wait -o --output --json --format -q --quiet -v --verbose --no-input -h --help'
 _kubemqctl_common_values='-p=profiles --profile=profiles -a=- --address=- --client-id=- --token-file=file --tls-ca=file --tls-cert=file --tls-key=file --tls-server-name=- --connect-timeout=- --connect-wait=- -o=words:auto,human,json,yaml,raw,prometheus --output=words:auto,human,json,yaml,raw,prometheus --format=-'
 
 # Reads the line up to the cursor. Sets words (unquoted), cur (the last one, unquoted), quote (the open one)

@@ -25,7 +25,8 @@ function __kubemqctl_table
                 'command|broker|Run a built-in broker for development and tests.' \
                 'command|schema|Print a machine-readable description of this program.' \
                 'command|completion|Print or install the completion script of a shell.' \
-                'command|help|Show help on a topic or a command.'
+                'command|help|Show help on a topic or a command.' \
+                'option|--version||Print the version and exit.'
         case 'queue'
             printf '%s\n' \
                 'command|send|Send one or more messages to a queue.' \
@@ -613,7 +614,6 @@ function __kubemqctl_common
         'option|-q --quiet||Print only errors and warnings to stderr.' \
         'option|-v --verbose||Print details for bug reports to stderr.' \
         'option|--no-input||Never prompt; fail instead, and name the missing option.' \
-        'option|--version||Print the version and exit.' \
         'option|-h --help||Show this help.'
 end
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from kubemqctl.cli.arguments import SWITCHES, VALUED
 from kubemqctl.cli.description import Argument, Command, Option, Tree, Value
 from kubemqctl.cli.help_page import HELP
 
@@ -43,11 +44,16 @@ class ScriptLevel(NamedTuple):
 def script(shell: str, tree: Tree, topics: Iterable[str]) -> str:
     """The completion script for `bash`, `zsh` or `fish`."""
     machinery = (Path(__file__).with_name("shells") / FILES[shell]).read_text(encoding="utf-8")
-    common = [_row(option, topics) for option in (*tree.common, HELP)]
+    common = [_row(option, topics) for option in (*filter(_everywhere, tree.common), HELP)]
     parts = _WRITERS[shell](list(tables(tree, topics)), common)
     for name, text in parts.items():
         machinery = machinery.replace(f"#{name}#", text)
     return machinery
+
+
+def _everywhere(option: Option) -> bool:
+    """Whether a common option is taken behind a command, too; `--version` is not."""
+    return option.name in VALUED or option.name in SWITCHES
 
 
 def tables(tree: Tree, topics: Iterable[str]) -> Iterator[ScriptLevel]:
@@ -55,7 +61,8 @@ def tables(tree: Tree, topics: Iterable[str]) -> Iterator[ScriptLevel]:
     alone = {command.path[0]: command.help for command in tree.commands if len(command.path) == 1}
     inner = {**tree.groups, **alone}
     names = dict.fromkeys(command.path[0] for command in tree.commands)
-    yield ScriptLevel("", tuple((name, inner[name]) for name in names), (), (), False)
+    first = tuple(_row(option, topics) for option in tree.common if not _everywhere(option))
+    yield ScriptLevel("", tuple((name, inner[name]) for name in names), first, (), False)
     for group in tree.groups:
         commands = tuple((c.path[1], c.help) for c in tree.commands if c.path[0] == group)
         yield ScriptLevel(group, commands, (), (), False)

@@ -89,7 +89,8 @@ def test_words_and_options_are_completed_without_starting_python(
     for keys, line in {
         "prof\tpa\t": "profile path",
         "queue se\tc x --me\tm": "queue send c x --metadata m",
-        "queue peek c --verb\t": "queue peek c --verbose",
+        "queue peek c --ver\t": "queue peek c --verbose",
+        "-q --vers\t": "-q --version",
         "--no-inp\tqueue li\t": "--no-input queue list",
         "-p x queue li\t": "-p x queue list",
         "queue list -o js\t": "queue list -o json",
