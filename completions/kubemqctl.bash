@@ -107,8 +107,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'store copy')
-            options='--from --until --follow --checkpoint --where --decode --proto-set --proto-type --rate --to-profile'
-            values='--from=words:new,first,last --until=words:now --checkpoint=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --to-profile=profiles'
+            options='--from --until --follow --checkpoint --where --decode --proto-set --proto-type --rate --to-profile --ready-file'
+            values='--from=words:new,first,last --until=words:now --checkpoint=file --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --to-profile=profiles --ready-file=file'
             arguments='channels:events_store channels:events_store'
             ;;
         'cmd send')
@@ -134,20 +134,20 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'expect queue')
-            options='--where --never -n --count --exactly --none --within --take --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            options='--where --never -n --count --exactly --none --within --take --ready-file --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--where=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= --never=words:id=,channel=,metadata=,client_id=,body=,body.,tags.,timestamp=,sequence=,receive_count=,re_routed_from=,expires_at=,delayed_to=,policy.,size= -n=- --count=- --exactly=- --within=- --ready-file=file --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:queues'
             handler='--'
             ;;
         'expect events')
-            options='--where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            options='--where --never -n --count --exactly --none --within --ready-file --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --ready-file=file --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:events'
             handler='--'
             ;;
         'expect store')
-            options='--from --where --never -n --count --exactly --none --within --decode --proto-set --proto-type -0 --null --delimiter'
-            values='--from=words:new,first,last --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
+            options='--from --where --never -n --count --exactly --none --within --ready-file --decode --proto-set --proto-type -0 --null --delimiter'
+            values='--from=words:new,first,last --where=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= --never=words:id=,channel=,metadata=,body=,body.,tags.,timestamp=,received_at=,sequence=,size= -n=- --count=- --exactly=- --within=- --ready-file=file --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --delimiter=-'
             arguments='channels:events_store'
             handler='--'
             ;;

@@ -309,7 +309,8 @@ function __kubemqctl_table
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
-                'option|--to-profile|profiles|TARGET is on the server of the profile NAME.'
+                'option|--to-profile|profiles|TARGET is on the server of the profile NAME.' \
+                'option|--ready-file|file|Create the file PATH once messages can arrive.'
         case 'cmd send'
             printf '%s\n' \
                 'argument|channels:commands' \
@@ -405,6 +406,7 @@ function __kubemqctl_table
                 'option|--none||Expect none.' \
                 'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
                 'option|--take||Acknowledge what matched if all holds; only for queues that nobody else drains.' \
+                'option|--ready-file|file|Create the file PATH once the channel is watched.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
@@ -420,6 +422,7 @@ function __kubemqctl_table
                 'option|--exactly|-|Expect N, neither more nor fewer.' \
                 'option|--none||Expect none.' \
                 'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
+                'option|--ready-file|file|Create the file PATH once the channel is watched.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.' \
@@ -436,6 +439,7 @@ function __kubemqctl_table
                 'option|--exactly|-|Expect N, neither more nor fewer.' \
                 'option|--none||Expect none.' \
                 'option|--within|-|Wait up to D, from the end of COMMAND if there is one.' \
+                'option|--ready-file|file|Create the file PATH once the channel is watched.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \
                 'option|--proto-type|-|Full name of the message type for --decode protobuf.' \

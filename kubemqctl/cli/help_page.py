@@ -50,11 +50,13 @@ _MOVE = (
     ("Which messages", "--count --all --from --until --follow --checkpoint --where"),
     ("Target", "--to-profile --max-receives --dead-letter"),
     ("Decoding for conditions", _DECODE),
+    _RUN,
 )
 _EXPECT = (
     ("What to expect", "--where --never --count --exactly --none --within --from --take"),
     ("Output", "--null --delimiter"),
     ("Decoding", _DECODE),
+    _RUN,
 )
 _BENCH = (
     ("Load", "--producers --consumers --size --batch --in-flight --rate --timeout"),

@@ -34,6 +34,32 @@ def end(started: Started, code: int = 0) -> int:
     return started.wait().code
 
 
+SENDING = {"queue": ("queue", "send"), "events": ("events", "pub"), "store": ("store", "pub")}
+
+
+@pytest.mark.parametrize("kind", SENDING)
+def test_a_ready_file_says_that_what_comes_now_is_seen(
+    run: Run, start: Start, channel: str, kind: str
+) -> None:
+    watching = start("expect", kind, channel, "--within", "30s", ready=True)
+    assert watching.ready == "live"
+    assert run(*SENDING[kind], channel, "x").code == 0
+    ended = watching.wait()
+    assert (ended.code, ended.out) == (0, b"x")
+
+
+def test_a_ready_file_is_written_before_the_command_starts_and_an_old_one_is_taken_away(
+    run: Run, channel: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "ready"
+    file.write_text("old\n")
+    line = ("expect", "events", channel, "--none", "--within", "0s", "--ready-file", file)
+    assert run(*line, "--", "grep", "live", file).code == 0
+    assert run(*line, address="127.0.0.1:1").code == 5
+    assert not file.exists()
+    assert run(*line[:-1], tmp_path / "none" / "ready", address="127.0.0.1:1").code == 3
+
+
 # --- queues ---
 
 

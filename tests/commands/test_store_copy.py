@@ -50,6 +50,16 @@ def other(run: Run, new_broker: NewBroker, tmp_path: Path) -> Other:
     return Other(broker, tmp_path / "other")
 
 
+def test_a_ready_file_says_that_what_is_published_now_is_copied(
+    run: Run, start: Start, stub: Stub, five: str
+) -> None:
+    target = f"{five}-t"
+    copying = start("store", "copy", five, target, "--follow", "--from", "new", ready=True)
+    store(stub, five, [6])
+    until(lambda: content(run, target) == ["6"], "it is copied")
+    copying.stop()
+
+
 def test_all_that_is_stored_is_copied_with_all_that_it_has(run: Run, stub: Stub, channel: str) -> None:
     publish(stub, channel, b"\xff\x00", store=True, EventID="e1", Metadata="m", Tags={"k": "v"})
     store(stub, channel, range(2, 1203))

@@ -39,6 +39,10 @@ Take = Annotated[
         help="Acknowledge what matched if all holds; only for queues that nobody else drains.",
     ),
 ]
+WatchedFile = Annotated[
+    str | None,
+    typer.Option("--ready-file", metavar="PATH", help="Create the file PATH once the channel is watched."),
+]
 
 
 @group.command("queue", command_tree.HandlerCommand)
@@ -52,6 +56,7 @@ def queue(
     none: NoneOf = False,
     within: Within = 5.0,
     take: Take = False,
+    ready_file: WatchedFile = None,
     decode: o.Decode = None,
     proto_set: o.ProtoSet = "",
     proto_type: o.ProtoType = "",
@@ -91,6 +96,7 @@ def queue(
         protobuf=(proto_set, proto_type),
         nul=nul,
         delimiter=delimiter,
+        ready_file=ready_file,
     )
     return expect_queue(ctx.obj, options, take)
 
@@ -105,6 +111,7 @@ def events(
     exactly: Exactly = None,
     none: NoneOf = False,
     within: Within = 5.0,
+    ready_file: WatchedFile = None,
     decode: o.Decode = None,
     proto_set: o.ProtoSet = "",
     proto_type: o.ProtoType = "",
@@ -140,6 +147,7 @@ def events(
         protobuf=(proto_set, proto_type),
         nul=nul,
         delimiter=delimiter,
+        ready_file=ready_file,
     )
     return expect_events(ctx.obj, options, None)
 
@@ -155,6 +163,7 @@ def store(
     exactly: Exactly = None,
     none: NoneOf = False,
     within: Within = 5.0,
+    ready_file: WatchedFile = None,
     decode: o.Decode = None,
     proto_set: o.ProtoSet = "",
     proto_type: o.ProtoType = "",
@@ -185,6 +194,7 @@ def store(
         protobuf=(proto_set, proto_type),
         nul=nul,
         delimiter=delimiter,
+        ready_file=ready_file,
     )
     return expect_events(ctx.obj, options, start or Start("new"))
 
@@ -210,6 +220,7 @@ def _options(
     protobuf: tuple[str, str],
     nul: bool,
     delimiter: bytes | None,
+    ready_file: str | None,
 ) -> ExpectOptions:
     """What is expected: all of it is read, and the command found, before anything is asked of a server."""
     from kubemqctl.messaging.conditions import parse_conditions
@@ -225,4 +236,4 @@ def _options(
     forbidden = parse_conditions(never or [], noun_type, run.warn, "--never")
     command = None if run.words is None else find(run.words, run.environ)
     between = o.between(nul, delimiter, exact=number.least == 1 and number.most in (None, 1))
-    return ExpectOptions(channel, number, view, forbidden, within, command, between)
+    return ExpectOptions(channel, number, view, forbidden, within, command, between, ready_file)

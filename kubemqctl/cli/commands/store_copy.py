@@ -29,6 +29,7 @@ def copy(
     proto_type: o.ProtoType = "",
     rate: o.Rate = None,
     to_profile: o.ToProfile = None,
+    ready_file: o.ReadyFile = None,
 ) -> int:
     """Copy stored events to another channel, perhaps on another server.
 
@@ -67,7 +68,7 @@ def copy(
     view = message_view(Event, where or [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     return copy_events(
         run,
-        SubscribeOptions(channel, view=view),
+        SubscribeOptions(channel, view=view, ready_file=ready_file),
         StoreOptions(begin, end, checkpoint=checkpoint),
         CopyOptions(target, to_profile, rate, follow),
     )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
+from kubemqctl.config import files
 from kubemqctl.messaging.events.checkpoint import checkpoint_at
 from kubemqctl.messaging.events.delivery import Arrival, Keep
 from kubemqctl.messaging.events.subscribe import StoreOptions, SubscribeOptions, Subscriber, store_plan
@@ -196,6 +197,8 @@ def copy_events(
 ) -> int:
     """Copy what the options say, and print how many events that were; returns the exit code."""
     render = run.renderer(Affected)
+    if options.ready_file is not None:
+        files.clear_ready_file(options.ready_file)
     with (
         checkpoint_at(store_options.checkpoint, options.channel) as checkpoint,
         run.client() as client,

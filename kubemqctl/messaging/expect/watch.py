@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from kubemqctl.config import files
 from kubemqctl.messaging.conditions import Condition
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.events.store_reader import StoreReader
@@ -40,7 +41,8 @@ LAST_PING = 5.0
 class ExpectOptions(NamedTuple):
     """What to expect of a channel. `within` in seconds, from the command's end, or from the beginning.
 
-    Without a `delimiter` a pipe gets the exact bytes of the first message that matches.
+    Without a `delimiter` a pipe gets the exact bytes of the first message that matches. `ready_file` is
+    written when the channel is watched.
     """
 
     channel: str
@@ -50,6 +52,7 @@ class ExpectOptions(NamedTuple):
     within: float
     command: Executable | None = None
     delimiter: bytes | None = b"\n"
+    ready_file: str | None = None
 
 
 class Watch(Generic[N]):
@@ -76,8 +79,10 @@ class Watch(Generic[N]):
         self.printed(self.render.one(noun))
 
     def begin(self) -> None:
-        """The watch is live: start the command, if there is one."""
+        """The watch is live: say so in the ready file, and start the command, if there is one."""
         self._began = time.monotonic()
+        if self.options.ready_file is not None:
+            files.write_ready_file(self.options.ready_file)
         if self.command:
             self.command.start()
 
@@ -133,6 +138,8 @@ def run_watch(
     run: Invocation, watch: Watch[N], follow: Callable[[Client, StopWithCommand, Stdout], None]
 ) -> int:
     """Follow the channel to the end; returns the exit code, and leaves no command behind."""
+    if watch.options.ready_file is not None:
+        files.clear_ready_file(watch.options.ready_file)
     stop = StopWithCommand()
     stop.command = watch.command
     with stop:
