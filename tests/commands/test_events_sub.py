@@ -154,6 +154,17 @@ def test_a_failing_handler_is_named_and_the_others_go_on(start: Start, stub: Stu
     assert "error: the handler failed for 1 of 3 events" in ended.err
 
 
+def test_of_many_failures_the_first_twenty_are_named_and_the_rest_are_counted(
+    start: Start, stub: Stub, channel: str
+) -> None:
+    words = ("--count", "25", "--concurrency", "4", "--", "false")
+    sub = start("events", "sub", channel, *words, ready=True)
+    for number in range(25):
+        publish(stub, channel, str(number))
+    named = [line for line in sub.wait().err.splitlines() if line.startswith("warning: ")]
+    assert (len(named), named[-1]) == (21, "warning: 5 more failed")
+
+
 def test_json_tells_how_the_handler_ended_and_its_output_goes_to_stderr(
     start: Start, stub: Stub, channel: str
 ) -> None:

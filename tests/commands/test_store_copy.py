@@ -203,3 +203,13 @@ def test_what_the_target_refuses_is_named_and_no_position_moves_past_it(
     assert "event 3: Error 110: invalid message" in done.err
     assert "the target refused 1 event" in done.err
     assert not keeps or json.loads(position.read_text())["sequence"] == 2
+
+
+def test_of_many_refusals_the_first_twenty_are_named_and_the_rest_are_counted(
+    run: Run, stub: Stub, channel: str, fake: FakeStore
+) -> None:
+    store(stub, channel, ["no"] * 25)
+    done = run("store", "copy", channel, "t", "--to-profile", "fake")
+    *_, last, rest = [line for line in done.err.splitlines() if line.startswith("warning: ")]
+    assert last.startswith("warning: event 20: Error 110")
+    assert rest == "warning: 5 more"

@@ -88,6 +88,7 @@ class ToStore:
         self._stop = stop
         self._advance = advance
         self._recovery = Recovery(stop, say, "event", for_ever=options.follow)
+        self._warn = say.warn
         self._name_refused = FirstFew(say.warn)
         self._portions = Portions[Arrival](
             MOST_AT_ONCE, BYTES_AT_ONCE, options.rate, stop, lambda arrival: arrival.shown
@@ -100,7 +101,8 @@ class ToStore:
         return True
 
     def end(self, go_on: bool) -> None:
-        pass
+        if self._name_refused.more:
+            self._warn(f"{self._name_refused.more} more")
 
     def summary(self, arrived: int) -> list[str]:
         parts = [f"{count_text(self.copied, 'event')} copied to {self._options.target}"]

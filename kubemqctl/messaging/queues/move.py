@@ -91,6 +91,7 @@ class Mover:
             self._give_back()
         finally:
             self._close_stream()
+            self._target.name_rest()
         if refused := self._target.refused:
             raise Partial(f"{count_text(refused, 'message')} could not be sent: still in the source")
 

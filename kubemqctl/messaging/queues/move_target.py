@@ -63,6 +63,7 @@ class Target:
         self.portions = Portions[Received](
             MOST_AT_ONCE, BYTES_AT_ONCE, options.rate, stop, lambda message: message
         )
+        self._warn = warn
         self._name_refused = FirstFew(warn)
 
     def send(self, portion: Sequence[Received]) -> list[Received]:
@@ -111,6 +112,11 @@ class Target:
         self.refused += 1
         self._stays(message)
         self._name_refused(f"{name(message)}: {error}")
+
+    def name_rest(self) -> None:
+        """Say how many were refused and not named."""
+        if self._name_refused.more:
+            self._warn(f"{self._name_refused.more} more")
 
     def _message(self, m: Received, now: int) -> Message:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""

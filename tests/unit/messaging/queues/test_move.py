@@ -169,6 +169,15 @@ def test_what_the_target_refuses_stays_in_the_source_and_is_named() -> None:
     assert said == ["message m2: no", "message m4: no"]
 
 
+def test_of_many_refusals_the_first_twenty_are_named_and_the_rest_are_counted() -> None:
+    source = Source(25, room=30)
+    source.refused = list(range(1, 26))
+    said: list[str] = []
+    with pytest.raises(Partial):
+        mover(source, said).run()
+    assert said == [*(f"message m{n}: no" for n in range(1, 21)), "5 more"]
+
+
 def test_a_refusal_that_leaves_it_open_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     source = Source(2, room=10)
     source.refused = [2]
