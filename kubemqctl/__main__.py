@@ -19,6 +19,10 @@ def entry() -> None:
         from kubemqctl.cli.main import main
 
         code = main(sys.argv[1:])
+        if code == 128 + _signal.SIGINT:
+            from kubemqctl.output.stderr import end_line
+
+            end_line()
     except ImportError as e:
         said = (
             f"error: the installation of kubemqctl is incomplete: {e}\n"
@@ -42,6 +46,9 @@ def _end_quietly_on_signals() -> None:
 
 
 def _end(signum: int, frame: object) -> None:
+    # A terminal shows `^C`, and the shell would go on behind it.
+    if signum == _signal.SIGINT and os.isatty(2):
+        os.write(2, b"\n")
     os._exit(128 + signum)
 
 

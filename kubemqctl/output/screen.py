@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from kubemqctl.output.keys import typed
+from kubemqctl.output.stderr_writer import STDERR
 from kubemqctl.output.stdout import Stdout
 
 # Another buffer, no cursor, no wrapping: a line that is too long ends at the edge.
@@ -53,6 +54,7 @@ class Screen:
         for signum, handler in self._handlers.items():
             signal.signal(signum, handler)
         self._restore(termios.TCSADRAIN)
+        STDERR.within_line = False  # Ctrl-C has shown nothing here
         self._stdout.close()
         os.close(self._woken)
         os.close(self._wake)

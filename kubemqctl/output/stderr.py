@@ -83,12 +83,26 @@ def colours_errors(environ: Mapping[str, str]) -> bool:
 
 def say(line: str) -> None:
     """Write a line to stderr, if there is anybody."""
+    if STDERR.within_line:
+        STDERR.within_line = False
+        line = f"\n{line}" if line else ""
     STDERR.put(line.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def prompt(question: str) -> None:
     """Write a question to stderr, for an answer on the same line."""
     STDERR.put(question.encode("utf-8", "backslashreplace"))
+
+
+def interrupted() -> None:
+    """Ctrl-C came, of which a terminal shows `^C`: what is said next begins on a line of its own."""
+    STDERR.within_line = is_terminal(2)
+
+
+def end_line() -> None:
+    """The last word is said: what the shell shows next is to begin on a line of its own, too."""
+    if STDERR.within_line:
+        say("")
 
 
 def report(error: KubemqctlError, *, as_json: bool = False, verbose: bool = False) -> None:

@@ -26,6 +26,8 @@ class StderrWriter:
     def __init__(self) -> None:
         self._stop_fd: int | None = None
         self.is_clear = True
+        self.within_line = False
+        """Whether something stands before the cursor that the next line must not go on with."""
         self._draining: threading.Thread | None = None
         self._kept = bytearray()
         self._lock = threading.Lock()

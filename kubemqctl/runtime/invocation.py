@@ -240,5 +240,7 @@ class Invocation:
         line = sys.stdin.readline()
         # A line that ends without its newline was broken off: that is no answer.
         said = line.strip() if line.endswith("\n") else ""
+        if not line.endswith("\n"):
+            say("")
         if said != answer and not (answer == "y" and said.lower() in ("y", "yes")):
             raise UsageError("not confirmed, nothing was done")

@@ -19,6 +19,7 @@ from typing import ClassVar
 
 from kubemqctl.model.errors import Stopped
 from kubemqctl.model.limits import SAME_SIGNAL
+from kubemqctl.output.stderr import interrupted
 from kubemqctl.output.stderr_writer import STDERR
 
 LONGEST_WAIT = 3600.0
@@ -111,6 +112,8 @@ class StopSignal:
         now = time.monotonic()
         if not self.signum:
             self.signum, self._came_at = signum, now
+            if signum == signal.SIGINT:
+                interrupted()
         elif signum != self.signum or now - self._came_at >= SAME_SIGNAL:
             for act in self.last_acts:
                 act()

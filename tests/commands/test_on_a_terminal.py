@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import threading
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.support.program import Run
 from tests.support.raw_grpc import QUERY, Stub, ask
 from tests.support.server import Broker
 from tests.support.terminal.in_process import TerminalResult, on_terminal
+from tests.support.terminal.program import ProgramOnTerminal
 from tests.support.waiting import until
 
 
@@ -136,3 +138,38 @@ def test_of_many_sends_people_see_the_first_ten_and_a_sum(
     assert on_terminal(*line, "-q").written == ""
     assert len(run(*line).text.splitlines()) == 30
     assert len(run(*line, "-o", "json").records()) == 30
+
+
+@pytest.mark.parametrize(
+    ("words", "until_it_says", "then"),
+    [
+        ("events sub {}", "press Ctrl-C to stop\r\n", "0 received\r\n"),
+        ("queue receive {} --follow", "press Ctrl-C to stop\r\n", "0 messages received, 0 acknowledged\r\n"),
+        ("ping --wait 30s -a 127.0.0.1:1 -v", "127.0.0.1:1", ""),
+        ("queue ack-all {}", "[y/N] ", ""),
+        ("broker run --ephemeral --listen 127.0.0.1:0", "memory only\r\n", "stopped: 0 messages wait"),
+        ("broker exec -- sh -c 'echo up; exec sleep 20'", "up\r\n", ""),
+    ],
+)
+def test_behind_ctrl_c_a_line_begins(
+    words: str, until_it_says: str, then: str, channel: str, broker: Broker, tmp_path: Path
+) -> None:
+    args = shlex.split(words.format(channel))
+    with ProgramOnTerminal(tmp_path, broker.address, *args, env={"CI": None}) as terminal:
+        terminal.wait_for_text(until_it_says)
+        terminal.type(b"\x03")
+        assert terminal.process.wait(20) == 130
+        shown = terminal.close()
+    said = shown[shown.rindex(b"^C") :].decode()
+    assert said.startswith(f"^C\r\n{then}")
+    assert said.endswith("\r\n")
+    assert "\r\n\r\n" not in said
+
+
+def test_a_question_without_an_answer_ends_its_line(channel: str, broker: Broker, tmp_path: Path) -> None:
+    words = ("queue", "ack-all", channel)
+    with ProgramOnTerminal(tmp_path, broker.address, *words, env={"CI": None, "NO_COLOR": "1"}) as terminal:
+        terminal.wait_for_text("[y/N] ")
+        terminal.type(b"\x04")
+        assert terminal.process.wait(20) == 2
+        terminal.wait_for_text("\r\nerror: not confirmed, nothing was done\r\n")

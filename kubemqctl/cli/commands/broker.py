@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from signal import SIGINT
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -14,8 +15,9 @@ from kubemqctl.cli import options as o
 from kubemqctl.cli.description import COMMUNITY
 from kubemqctl.config import directories, files, token
 from kubemqctl.config.sources import Flags
-from kubemqctl.model.errors import UsageError
+from kubemqctl.model.errors import ExitCode, UsageError
 from kubemqctl.model.text import count_text, quoted
+from kubemqctl.output.stderr import interrupted
 from kubemqctl.runtime.background import Detached, Launched, check_log, detach
 from kubemqctl.runtime.invocation import Invocation
 
@@ -194,6 +196,8 @@ def run_broker(
     tested = ForTests(tuple(fault or ()), fault_seed, like)
     ended = _serve(run, lambda: _config(run, listen, directory, tested), ready_file, detached)
     waiting, verb = count_text(ended.waiting, "message"), "waits" if ended.waiting == 1 else "wait"
+    if ended.signum == SIGINT:
+        interrupted()
     run.note(f"stopped: {waiting} {verb} in {count_text(ended.queues, 'queue')}")
     return 128 + ended.signum
 
@@ -237,7 +241,10 @@ def execute(
         return made[0]
 
     try:
-        return run_command(command.path, command.words, run.environ, config)
+        code = run_command(command.path, command.words, run.environ, config)
+        if code == ExitCode.SIGINT:
+            interrupted()
+        return code
     finally:
         for found in made:
             _tell_faults(run, found)
