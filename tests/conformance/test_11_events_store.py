@@ -15,6 +15,7 @@ from tests.conformance.listening import Listener, back_on_store, from_start, on_
 from tests.conformance.reading import SECOND
 from tests.conformance.together import Together
 from tests.support.raw_grpc import Stub
+from tests.support.waiting import until
 
 together = Together()
 
@@ -278,6 +279,19 @@ def test_one_client_has_one_live_subscription_on_the_whole_server(stub: Stub, ch
         store(stub, channel, [1])
         assert sequences(listener, 1) == [1]
     back_on_store(stub, channel, FIRST).end()
+
+
+@together
+def test_of_two_subscriptions_of_one_client_that_begin_at_once_one_is_refused(
+    stub: Stub, channel: str
+) -> None:
+    for client, group in ((stub.client, ""), (f"{stub.client}-g", "g")):
+        request = from_start(stub, channel, FIRST, ClientID=client, Group=group)
+        calls = [stub.subscribe("SubscribeToEvents", request) for _ in range(2)]
+        until(lambda: any(call.done() for call in calls), "one of them refused")  # noqa: B023
+        assert [str(call.details()) for call in calls if call.done()] == [REGISTERED]
+        for call in calls:
+            call.cancel()
 
 
 # --- groups ------------------------------------------------------------------------------------

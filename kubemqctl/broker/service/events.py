@@ -195,11 +195,12 @@ class EventCalls:
             self._events.leave(subscribed)
 
     async def _subscribe_stored(self, s: pb.Subscribe, context: Context) -> None:
+        if self._community:
+            await asyncio.sleep(LIVE_AFTER)
+        # Behind any wait, and with none until the store has it: of two that ask at once one is refused.
         registered = self._store.has_subscription(s.ClientID)
         if refused := rules.store_subscription(s, registered=registered):
             await refuse(context, refused)
-        if self._community:
-            await asyncio.sleep(LIVE_AFTER)
         try:
             member = await self._store.subscribe(s)
         except JournalError as e:
