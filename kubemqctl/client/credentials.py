@@ -67,11 +67,19 @@ class Credentials:
         """What to raise for `error` of a call that carried `sent`.
 
         Where a token was refused and there is another one by now, Unreachable: the call was not carried out,
-        and is worth another try over a new connection.
+        and is worth another try over a new connection. Where there is none, it says which token that was.
         """
-        if not isinstance(error, AuthError) or not sent:
+        if not isinstance(error, AuthError):
+            return error
+        if not sent:
+            if error.code == "unauthenticated":
+                error.message = "authentication failed: no token was sent"
             return error
         if self.metadata() == sent and not self._another():
+            if error.code == "unauthenticated":
+                where = self._settings.sources["token"].removeprefix("flag ")
+                error.message = "authentication failed: the server does not take this token"
+                error.hint = f"it is that of {where}: check that it is for this server, and has not expired"
             return error
         return Unreachable(
             f"{error.message}: using the token that replaces it",

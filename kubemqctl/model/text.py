@@ -125,7 +125,8 @@ def closest(name: str, known: Iterable[str], most: int = 2) -> str:
     """The one of `known` that `name` is a misspelling of; empty for none.
 
     One letter wrong, missing, too many or swapped with the next makes a misspelling of what has three; two,
-    if so many may be (`most`), of what has seven. A beginning of three letters is one too, if of one alone.
+    if so many may be (`most`), of what has seven. A beginning of three letters is one too, if of one alone;
+    so is what leaves out up to a third of the letters: `thruput`.
     """
     name = name[:60].lower()
     letters = len(name.lstrip("-"))
@@ -133,9 +134,20 @@ def closest(name: str, known: Iterable[str], most: int = 2) -> str:
     begun = [one for one in names if letters > 2 and one.startswith(name)]
     if len(begun) == 1:
         return begun[0]
+    shortened = [one for one in names if letters > 5 and _shortens(name, one)]
+    if len(shortened) == 1:
+        return shortened[0]
     allowed = min(most, 2 if letters > 6 else 1 if letters > 2 else 0)
     near = [(typos, one) for one in names if (typos := _typos(name, one, allowed)) <= allowed]
     return min(near, default=(0, ""), key=lambda found: found[0])[1]
+
+
+def _shortens(short: str, whole: str) -> bool:
+    """Whether `short` is `whole` without up to a third of its inner letters."""
+    if (short[0], short[-1]) != (whole[:1], whole[-1:]) or not 2 * len(whole) <= 3 * len(short):
+        return False
+    letters = iter(whole)
+    return all(letter in letters for letter in short)
 
 
 def _typos(left: str, right: str, enough: int) -> int:

@@ -97,6 +97,21 @@ def test_other_errors_and_calls_without_a_token_are_judged_as_they_are(tmp_path:
     assert Credentials(of(Token(value="literal"))).judged(REFUSED, sent("literal")) is REFUSED
 
 
+def test_a_refusal_says_whose_token_it_was_or_that_there_was_none(tmp_path: Path) -> None:
+    path = secret(tmp_path / "token", "one")
+    settings = resolve(Flags(token_file=str(path)), {})
+    refused = Credentials(settings).judged(AuthError("refused"), sent("one"))
+    assert isinstance(refused, AuthError)
+    assert refused.message == "authentication failed: the server does not take this token"
+    assert refused.hint == "it is that of --token-file: check that it is for this server, and has not expired"
+    without = Credentials(of(Token())).judged(AuthError("refused", hint="give it"), None)
+    assert isinstance(without, AuthError)
+    assert (without.message, without.hint) == ("authentication failed: no token was sent", "give it")
+    denied = AuthError("denied", code="permission-denied", hint="ask")
+    assert Credentials(settings).judged(denied, sent("one")) is denied
+    assert (denied.message, denied.hint) == ("denied", "ask")
+
+
 def test_a_token_command_runs_once_and_again_after_a_refusal_but_not_at_every_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
