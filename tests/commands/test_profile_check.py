@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from kubemqctl.config.config_file import load
 from tests.conftest import NewBroker
 from tests.support.certificates import Certificates, issue
 from tests.support.fake_server import fake_server
-from tests.support.program import Argument, Result, Run
+from tests.support.program import Argument, Result, Run, Start
 
 NAMES = ["configuration", "token", "certificates", "dns", "tcp", "tls", "authentication", "ping"]
 
@@ -70,6 +72,18 @@ def test_it_is_the_profile_that_is_checked_and_not_an_address_in_the_environment
     with fake_server() as address:
         for line in (["check"], ["check", "dead"]):
             assert profile(*line, "-o", "json", address=address).code == 5
+
+
+def test_a_server_that_is_not_there_yet_is_waited_for_when_asked(
+    profile: Callable[..., Result], run: Run, start: Start, new_broker: NewBroker
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    profile("set", "dev", "-a", address)
+    assert profile("check", "--connect-wait", "100ms").code == 5
+    waiting = start("profile", "check", "--connect-wait", "30s", address="")
+    new_broker("--ephemeral", listen=address)
+    assert waiting.wait().code == 0
 
 
 def test_without_a_profile_there_is_nothing_to_check(profile: Callable[..., Result]) -> None:

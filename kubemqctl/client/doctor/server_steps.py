@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from kubemqctl.client.doctor import steps
@@ -10,7 +11,7 @@ from kubemqctl.client.doctor.steps import NO_FIGURES, DiagnosisRun, Figures, Ste
 from kubemqctl.client.doctor.tls_probe import ProbeTarget, look, look_plainly
 from kubemqctl.client.endpoint import host_of, look_up, probe, why
 from kubemqctl.config.token import Token
-from kubemqctl.model.errors import AuthError, TimedOut, Unreachable, Unsupported
+from kubemqctl.model.errors import AuthError, KubemqctlError, TimedOut, Unreachable, Unsupported
 from kubemqctl.model.limits import SECOND
 from kubemqctl.model.text import escaped, second_text, span_text
 
@@ -28,6 +29,7 @@ CLOCK = 3
 
 def dns(diagnosis: DiagnosisRun) -> StepResult:
     """Whether the addresses have hosts."""
+    _wait_for_server(diagnosis)
     found, failures = [], []
     timeout = diagnosis.settings.connect_timeout
     for address in diagnosis.settings.addresses:
@@ -44,6 +46,19 @@ def dns(diagnosis: DiagnosisRun) -> StepResult:
         hint = "check the name, and that this machine can reach its name server"
         raise Unreachable("; ".join(failures), hint=hint)
     return _some(found, failures)
+
+
+def _wait_for_server(diagnosis: DiagnosisRun) -> None:
+    """Give a server that is not there yet the --connect-wait; what is wrong then is for the steps to say."""
+    settings = diagnosis.settings
+    if not settings.connect_wait:
+        return
+    from kubemqctl.client.connect import wait_for_server
+
+    with suppress(KubemqctlError), wait_for_server(settings, settings.connect_wait)[0]:
+        pass
+    # It is over: the steps tell how the server is now.
+    diagnosis.settings = settings._replace(connect_wait=0.0)
 
 
 def tcp(diagnosis: DiagnosisRun) -> StepResult:

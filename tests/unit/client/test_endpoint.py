@@ -222,6 +222,7 @@ def test_a_signal_ends_the_wait_for_one_of_several_to_serve(broker: Broker) -> N
         ("events", "sub", "e", "--for", "1ms"),
         ("queue", "list"),
         ("ping",),
+        ("doctor",),
     ],
     ids=lambda words: " ".join(words[:2]),
 )
