@@ -93,9 +93,13 @@ class HelpGroup(TyperGroup):
 
 def _help_text(found: Any, ctx: Any) -> str:
     """The help of a command. No line ends within a word: `--tls-` is no option."""
-    from kubemqctl.cli.help_page import restored, unbroken
+    from shutil import get_terminal_size
+
+    from kubemqctl.cli.help_page import NARROW, restored, unbroken
 
     formatter = ctx.make_formatter()
+    if (columns := get_terminal_size().columns) < NARROW + 2:
+        formatter.width = max(columns - 2, 30)
     write = formatter.write_text
     formatter.write_text = lambda text: write(unbroken(text, "-"))
     found.format_help(ctx, formatter)

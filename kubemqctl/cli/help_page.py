@@ -162,9 +162,13 @@ def table(found: Iterable[tuple[str, str]], width: int, left: int = 0) -> str:
     return restored("".join(f"{line}\n" for line in lines))
 
 
+NARROW = 50
+"""Columns. Typer makes no help narrower, which a terminal that is breaks within words."""
+
+
 def column(names: Iterable[str], width: int) -> int:
     """How wide a column of these names is; those over a third of `width` stand on lines of their own."""
-    most = max(24, width // 3)
+    most = max(24, width // 3) if width >= NARROW else width // 3
     return max((len(name) for name in names if len(name) <= most), default=0)
 
 

@@ -87,6 +87,19 @@ def test_the_help_of_a_command_fits_on_a_terminal_and_breaks_no_word(
     assert [line for line in text.splitlines() if len(line) > 80 or re.search(r"\w-$", line)] == []
 
 
+@pytest.mark.parametrize(
+    "words", ["", "queue", "queue send", "queue receive", "store sub", "profile set", "top"]
+)
+def test_help_fits_a_terminal_of_forty_columns(
+    words: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    assert main([*words.split(), "--help"]) == 0
+    said, _, _ = capfd.readouterr().out.partition("Examples:")
+    assert [line for line in said.splitlines() if len(line) > 40] == []
+    assert said.startswith("Usage: kubemqctl")
+
+
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_no_example_has_a_comment_since_zsh_takes_it_for_words_of_the_command(words: list[str]) -> None:
     found = BUILT.commands[words[0]]
