@@ -298,8 +298,24 @@ def _hung_up(error: OSError, at: ProbeTarget, tls: Tls) -> KubemqctlError:
 
 def _certificate_refused(tls: Tls, why: str) -> Unreachable:
     if tls.cert:
+        until, now = _valid_until(tls.cert), int(time.time())
+        if 0 < until < now:
+            when = f"{span_text(now - until)} ago, on {second_text(until)}"
+            hint = "ask whoever runs the server for a new one, unless the clock of this machine is wrong"
+            return _failure(f"the client certificate {tls.cert} expired {when}", hint)
         hint = "it must be signed by a CA that the server trusts, and must not have expired"
         return _failure(f"the server does not accept the client certificate {tls.cert}: {why}", hint)
     return _failure(
         f"the server seems to require a client certificate: {why}", "give one with --tls-cert and --tls-key"
     )
+
+
+def _valid_until(path: str) -> int:
+    """When the first certificate of a file ends; 0 where that cannot be told.
+
+    Of a certificate that is no peer's, Python's ssl tells only by what its own tests use.
+    """
+    decode = getattr(getattr(ssl, "_ssl", None), "_test_decode_cert", None)
+    with suppress(Exception):
+        return _seconds(decode(path)["notAfter"]) if decode else 0
+    return 0

@@ -130,6 +130,14 @@ def test_an_expired_certificate_is_told_with_its_day(serve: Serve, tmp_path: Pat
     assert "expired 3d ago, on 20" in refusal(serve(secured(certs)), trusting(certs)).message
 
 
+def test_a_client_certificate_that_has_expired_is_told_with_its_day(serve: Serve, tmp_path: Path) -> None:
+    certs = issue(tmp_path / "p", client_until=-2)
+    shown = trusting(certs, cert=str(certs.client_cert), key=str(certs.client_key))
+    error = refusal(serve(secured(certs, wants=certs.ca)), shown)
+    assert error.message.startswith(f"the client certificate {certs.client_cert} expired 2d ago, on 20")
+    assert "clock" in error.hint
+
+
 def test_a_certificate_that_is_not_valid_yet_is_told_with_its_day(serve: Serve, tmp_path: Path) -> None:
     certs = issue(tmp_path / "p", since=3, until=30)
     error = refusal(serve(secured(certs)), trusting(certs))
