@@ -330,7 +330,10 @@ _kubemqctl_value() {
         words:*)
             list=${1#words:}
             IFS=,
-            for name in $list; do names+=("$2$name"); done
+            for name in $list; do
+                # One that goes on and is there as a whole: to offer it would only close its quote.
+                [[ $2$name == "$cur" && $name == *[=.\>] ]] || names+=("$2$name")
+            done
             [[ $list == *[=.\>]* ]] && compopt -o nospace 2>/dev/null
             _kubemqctl_offer "${names[@]}"
             ;;

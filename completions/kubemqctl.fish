@@ -643,7 +643,11 @@ function __kubemqctl_value
         case directory
             __fish_complete_directories $argv[3] '' | string replace -r '^' -- "$before"
         case 'words:*'
-            printf "$before%s\n" (string split , -- (string sub -s 7 -- $kind))
+            for name in (string split , -- (string sub -s 7 -- $kind))
+                # One that goes on and is there as a whole: to offer it would only close its quote.
+                test "$name" = "$argv[3]"; and string match -qr '[=.>]$' -- $name
+                or printf "$before%s\n" $name
+            end
         case profiles 'channels:*'
             set kind (string replace channels: '' -- $kind)
             test $kind = @; and set kind $argv[4]

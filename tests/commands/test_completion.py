@@ -100,6 +100,7 @@ def test_words_and_options_are_completed_without_starting_python(
         "completion fi\t": "completion fish",
         "help exit\t": "help exit-codes",
         "queue peek c --where siz\t42": "queue peek c --where size=42",
+        "queue peek c --where 'body.\tid=1'": "queue peek c --where body.id=1",
         "store sub c --where ta\tkind=new": "store sub c --where tags.kind=new",
         "queue peek c --decode gz\t": "queue peek c --decode gzip",
         "check --critical round\t": "check --critical round_trip>",
