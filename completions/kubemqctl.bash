@@ -112,8 +112,8 @@ _kubemqctl_table() {
             arguments='channels:events_store channels:events_store'
             ;;
         'cmd send')
-            options='--file --timeout --metadata --tag --lines -0 --null --delimiter --json-lines --keep-id --encode --rate --concurrency'
-            values='--file=file --timeout=- --metadata=- --tag=- --delimiter=- --encode=words:gzip,zlib,base64 --rate=- --concurrency=-'
+            options='--file --timeout --metadata --tag --lines -0 --null --delimiter --json-lines --keep-id --keep-channel --pace --encode --rate --concurrency'
+            values='--file=file --timeout=- --metadata=- --tag=- --delimiter=- --pace=- --encode=words:gzip,zlib,base64 --rate=- --concurrency=-'
             arguments='channels:commands -'
             ;;
         'cmd respond')
@@ -123,8 +123,8 @@ _kubemqctl_table() {
             handler='--'
             ;;
         'query send')
-            options='--file --timeout --metadata --tag --cache-key --cache-ttl --lines -0 --null --delimiter --json-lines --keep-id --encode --decode --proto-set --proto-type --rate --concurrency'
-            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=- --delimiter=- --encode=words:gzip,zlib,base64 --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --concurrency=-'
+            options='--file --timeout --metadata --tag --cache-key --cache-ttl --lines -0 --null --delimiter --json-lines --keep-id --keep-channel --pace --encode --decode --proto-set --proto-type --rate --concurrency'
+            values='--file=file --timeout=- --metadata=- --tag=- --cache-key=- --cache-ttl=- --delimiter=- --pace=- --encode=words:gzip,zlib,base64 --decode=words:gzip,zlib,base64,protobuf --proto-set=file --proto-type=- --rate=- --concurrency=-'
             arguments='channels:queries -'
             ;;
         'query respond')

@@ -324,6 +324,8 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--keep-channel||Send each record to the channel that it names, without CHANNEL.' \
+                'option|--pace|-|Keep the gaps between the times of the records: 1x as they are, 2x half as long.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--rate|-|Limit the rate, for example to 100/s.' \
                 'option|--concurrency|-|Send up to N requests at the same time.'
@@ -364,6 +366,8 @@ function __kubemqctl_table
                 'option|--delimiter|-|Separate messages by S; \\n \\t \\0 \\xHH are escapes.' \
                 'option|--json-lines||Send each line as a JSON record, as `-o json` prints them.' \
                 'option|--keep-id||Keep the message IDs of the records.' \
+                'option|--keep-channel||Send each record to the channel that it names, without CHANNEL.' \
+                'option|--pace|-|Keep the gaps between the times of the records: 1x as they are, 2x half as long.' \
                 'option|--encode|words:gzip,zlib,base64|Encode each body as gzip, zlib or base64; repeat to apply several in this order.' \
                 'option|--decode|words:gzip,zlib,base64,protobuf|Decode each body from gzip, zlib, base64 or protobuf; repeat to apply several in this order.' \
                 'option|--proto-set|file|Descriptor set for --decode protobuf, as written by protoc --descriptor_set_out.' \

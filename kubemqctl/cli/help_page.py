@@ -36,7 +36,10 @@ _PRODUCE = (
 )
 _REQUEST = (
     ("Request", "--file --metadata --tag --timeout --cache-key --cache-ttl"),
-    ("Many requests", "--lines --null --delimiter --json-lines --keep-id --rate --concurrency"),
+    (
+        "Many requests",
+        "--lines --null --delimiter --json-lines --keep-id --keep-channel --pace --rate --concurrency",
+    ),
     ("Encodings", f"--encode {_DECODE}"),
 )
 _RESPOND = (

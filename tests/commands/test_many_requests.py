@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -215,6 +216,62 @@ def test_a_live_pipe_is_answered_line_by_line(start: Start, stub: Stub, channel:
         assert asking.wait().code == 0
 
 
+LATER = record_lines(
+    {"body": "a", "timestamp": "2026-01-01T00:00:00Z"},
+    {"body": "b", "received_at": "2026-01-01T01:00:00Z"},
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "lines"),
+    [(["--json-lines", "--pace", "1x"], LATER), (["--lines", "--rate", "1/h"], b"a\nb\n")],
+    ids=["pace", "rate"],
+)
+def test_an_answer_does_not_wait_until_the_next_request_is_due(
+    start: Start, stub: Stub, channel: str, options: list[str], lines: bytes
+) -> None:
+    words = ("query", "send", channel, *options, "--concurrency", "2")
+    with responder(stub, QUERIES, channel, echo):
+        asking = start(*words, stdin=subprocess.PIPE)
+        asking.stdin.write(lines)
+        asking.stdin.close()
+        asking.wait_for_stdout(b"a\n")
+        asking.send(signal.SIGINT)
+        done = asking.wait()
+    assert (done.code, done.out) == (130, b"a\n")
+
+
+def test_a_pace_keeps_the_gaps_between_the_times_of_records(run: Run, stub: Stub, channel: str) -> None:
+    came: list[float] = []
+
+    def note(request: pb.Request) -> pb.Response | None:
+        came.append(time.monotonic())
+        return echo(request)
+
+    with responder(stub, QUERIES, channel, note):
+        words = ("query", "send", channel, "--json-lines", "--pace", "18000x")
+        bad = record_lines({"body": "c", "timestamp": "yesterday"})
+        done = run(*words, stdin=LATER + bad)
+    assert (done.code, done.out) == (7, b"a\nb\n")
+    assert "line 3: timestamp" in done.err
+    assert came[1] - came[0] >= 0.19
+
+
+def test_records_can_say_which_channel_they_are_for(run: Run, stub: Stub, channel: str) -> None:
+    lines = record_lines(
+        {"body": "a", "channel": f"{channel}.1"},
+        {"body": "b", "channel": f"{channel}.2"},
+        {"body": "c"},
+        {"body": "d", "channel": "*"},
+    )
+    with responder(stub, QUERIES, f"{channel}.*", echo) as got:
+        done = run("query", "send", "--json-lines", "--keep-channel", stdin=lines)
+    assert (done.code, done.out) == (7, b"a\nb\n")
+    assert [request.Channel for request in got] == [f"{channel}.1", f"{channel}.2"]
+    assert "line 3: the record names no channel" in done.err
+    assert "line 4: channel * contains *" in done.err
+
+
 def test_a_signal_waits_for_what_is_under_way(start: Start, channel: str) -> None:
     held = Held()
     with fake_server(SendRequest=held) as address:
@@ -258,6 +315,9 @@ def test_an_answer_that_was_lost_is_neither_answered_nor_refused_nor_asked_again
         ["body", "--rate", "5/s"],
         ["body", "--concurrency", "2"],
         ["body", "--keep-id"],
+        ["--lines", "--pace", "1x"],
+        ["--json-lines", "--pace", "1x", "--rate", "5/s"],
+        ["--json-lines", "--keep-channel"],
         ["--lines", "--timeout", "0s"],
         ["--delimiter", ""],
     ],

@@ -8,7 +8,6 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.model.channels import check_channel
 from kubemqctl.model.messages import AnsweredRequest, Request
 from kubemqctl.model.text import check_text
 from kubemqctl.model.values import parse_tags
@@ -21,7 +20,7 @@ register = group.register
 @group.command("send")
 def send(
     ctx: typer.Context,
-    channel: o.Channel,
+    channel: o.ChannelUnlessKept = None,
     body: o.Body = None,
     file: o.File = None,
     timeout: o.AskTimeout = None,
@@ -32,6 +31,8 @@ def send(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    keep_channel: o.KeepChannel = False,
+    pace: o.Pace = None,
     encode: o.Encode = None,
     rate: o.Rate = None,
     concurrency: o.AskConcurrency = None,
@@ -43,6 +44,8 @@ def send(
 
     To send many commands, split the input with --lines, -0, --delimiter or --json-lines. Results come in the
     order of the input; if only some commands were carried out, the exit code is 7.
+    With --keep-channel each record goes to the channel that it names, and with --pace records keep the gaps
+    between their times: what `cmd respond` has recorded with -o json is replayed.
 
     Examples:
       kubemqctl cmd send lights.kitchen on --timeout 2s
@@ -55,11 +58,11 @@ def send(
     from kubemqctl.messaging.requests.ask import ask
     from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
 
-    check_channel(channel, "commands")
+    to = o.destination(channel, keep_channel, "commands")
     check_text("--metadata", metadata)
-    request = Request(channel, metadata=metadata, tags=parse_tags(tag or ()), timeout=o.asked(timeout))
+    request = Request(to, metadata=metadata, tags=parse_tags(tag or ()), timeout=o.asked(timeout))
     separators = Separators(lines, nul, delimiter, json_lines)
-    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []))
+    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []), keep_channel, pace)
     return ask(ctx.obj, "commands", AskOptions(request, body, file, many))
 
 

@@ -8,7 +8,6 @@ import typer
 
 from kubemqctl.cli import command_tree
 from kubemqctl.cli import options as o
-from kubemqctl.model.channels import check_channel
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.limits import MAX_WIRE_SECONDS
 from kubemqctl.model.messages import AnsweredRequest, Request, Response
@@ -38,7 +37,7 @@ CacheTtl = Annotated[
 @group.command("send")
 def send(
     ctx: typer.Context,
-    channel: o.Channel,
+    channel: o.ChannelUnlessKept = None,
     body: o.Body = None,
     file: o.File = None,
     timeout: o.AskTimeout = None,
@@ -51,6 +50,8 @@ def send(
     delimiter: o.Delimiter = None,
     json_lines: o.JsonLines = False,
     keep_id: o.KeepId = False,
+    keep_channel: o.KeepChannel = False,
+    pace: o.Pace = None,
     encode: o.Encode = None,
     decode: o.Decode = None,
     proto_set: o.ProtoSet = "",
@@ -66,6 +67,8 @@ def send(
 
     To send many queries, split the input with --lines, -0, --delimiter or --json-lines. Responses come in the
     order of the input; if only some queries were answered, the exit code is 7.
+    With --keep-channel each record goes to the channel that it names, and with --pace records keep the gaps
+    between their times: what `query respond` has recorded with -o json is replayed.
 
     Examples:
       kubemqctl query send price.tea 100g
@@ -79,15 +82,15 @@ def send(
     from kubemqctl.messaging.requests.ask import ask
     from kubemqctl.messaging.requests.ask_options import AskOptions, ManyOptions
 
-    check_channel(channel, "queries")
+    to = o.destination(channel, keep_channel, "queries")
     check_text("--metadata", metadata)
     check_text("--cache-key", cache_key)
     if bool(cache_key) != bool(cache_ttl):
         raise UsageError("--cache-key and --cache-ttl must be used together")
     tags = parse_tags(tag or ())
-    request = Request(channel, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
+    request = Request(to, b"", metadata, tags, o.asked(timeout), cache_key, cache_ttl)
     separators = Separators(lines, nul, delimiter, json_lines)
-    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []))
+    many = ManyOptions(separators, keep_id, rate, concurrency, encoder(encode or []), keep_channel, pace)
     run: Invocation = ctx.obj
     view = message_view(Response, [], decode or [], Protobuf(proto_set, proto_type), run.warn)
     return ask(run, "queries", AskOptions(request, body, file, many, view))

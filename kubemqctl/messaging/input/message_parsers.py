@@ -88,7 +88,7 @@ def parse_records(
                 message = message_from_line(piece, keep_id)
                 body, to, id, metadata, tags, policy = message
                 if kept and to not in known:
-                    _check_kept(to, kept)
+                    check_kept(to, kept)
                     known.add(to)
                 at = time_of(record_parser.parse(piece)) if with_times else 0
                 if len(body) > MAX_BODY:
@@ -112,7 +112,8 @@ def parse_records(
     return parse
 
 
-def _check_kept(channel: str, kept: ChannelType) -> None:
+def check_kept(channel: str, kept: ChannelType) -> None:
+    """Refuse the channel that a record names where it cannot go there. Raises UsageError."""
     if not channel:
         raise RecordError("the record names no channel, and --keep-channel sends it where it names one")
     check_channel(channel, kept)

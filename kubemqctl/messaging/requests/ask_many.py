@@ -7,6 +7,7 @@ silent nothing is unanswered: a live pipe gets its answers as they come.
 from __future__ import annotations
 
 import select
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from kubemqctl.messaging.input.bodies import split_source
 from kubemqctl.messaging.input.splitting import InputBatch
 from kubemqctl.messaging.message_view import MessageView, rendered
-from kubemqctl.messaging.requests.ask_options import DEFAULT_TIMEOUT, ManyOptions, refusal
+from kubemqctl.messaging.requests.ask_options import ManyOptions, refusal
+from kubemqctl.messaging.requests.request_parsers import Parse, request_parser
+from kubemqctl.messaging.sending.pace import Pacer
 from kubemqctl.messaging.sending.retry import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -24,21 +27,19 @@ from kubemqctl.messaging.sending.retry import (
     never_left,
     worded,
 )
+from kubemqctl.model import record_parser
 from kubemqctl.model.errors import (
     ConnectionLost,
     KubemqctlError,
     Partial,
-    RecordError,
     Refused,
     TimedOut,
     TooLarge,
     Unreachable,
     UsageError,
 )
-from kubemqctl.model.limits import MAX_BODY, MAX_WIRE_SECONDS
+from kubemqctl.model.limits import MAX_BODY
 from kubemqctl.model.messages import Request, Response
-from kubemqctl.model.record_parser import message_from_record, parse
-from kubemqctl.model.values import check_timeout, parse_duration, whole_seconds
 from kubemqctl.output.stderr import FirstFew, is_terminal
 from kubemqctl.output.stdout import Stdout
 from kubemqctl.runtime.invocation import Invocation
@@ -94,7 +95,7 @@ def ask_many(
             stop,
             many,
         )
-        asker.run(batches, _parser(template, kind, many))
+        asker.run(batches, request_parser(template, kind, many))
     if stop:
         run.note(f"stopped after line {asker.last_line}: {asker.summary()}")
         return stop.exit_code
@@ -119,81 +120,6 @@ def _emitter(run: Invocation, stdout: Stdout, kind: Kind, render: Callable[[obje
         stdout.write(render(response._replace(line=line)))
 
     return emit
-
-
-# --- requests from pieces ---
-
-Parse = Callable[[bytes], Request]
-
-
-def _parser(template: Request, kind: Kind, many: ManyOptions) -> Parse:
-    def from_body(piece: bytes) -> Request:
-        return template._replace(body=piece, timeout=template.timeout or DEFAULT_TIMEOUT)
-
-    def from_record(piece: bytes) -> Request:
-        return _of_record(piece, template, kind, many.keep_id)
-
-    parsed = from_record if many.separators.json_lines else from_body
-    encode = many.encode
-    if encode is None:
-        return parsed
-
-    def encoded(piece: bytes) -> Request:
-        request = parsed(piece)
-        return request._replace(body=encode(request.body))
-
-    return encoded
-
-
-def _of_record(line: bytes, template: Request, kind: Kind, keep_id: bool) -> Request:
-    """The request that a record describes; what the template has goes first, and a bad field is one even so.
-
-    Raises RecordError or TooLarge.
-    """
-    record = parse(line)
-    message = message_from_record(record, keep_id)
-    if len(message.body) > MAX_BODY:
-        raise TooLarge(f"too large: the maximum is {MAX_BODY} bytes")
-    assert type(record) is dict
-    timeout = _timeout(record.get("timeout", ""))
-    key, ttl = template.cache_key, template.cache_ttl
-    if kind == "queries":
-        own_key, own_ttl = record.get("cache_key", ""), _ttl(record.get("cache_ttl", ""))
-        if not key:
-            key, ttl = own_key, own_ttl
-        if bool(key) != bool(ttl):
-            raise RecordError("cache_key and cache_ttl must be used together")
-    return Request(
-        template.channel,
-        message.body,
-        template.metadata or message.metadata,
-        {**message.tags, **template.tags} if template.tags else message.tags,
-        template.timeout or timeout,
-        key,
-        ttl,
-        message.id,
-    )
-
-
-def _timeout(text: str) -> float:
-    if not text:
-        return DEFAULT_TIMEOUT
-    try:
-        seconds = parse_duration(text)
-    except UsageError as e:
-        raise RecordError(f"timeout: {e.message}", hint=e.hint) from None
-    try:
-        check_timeout(seconds)
-    except UsageError as e:
-        raise RecordError(e.message.replace("--timeout", "timeout"), hint=e.hint) from None
-    return seconds
-
-
-def _ttl(text: str) -> int:
-    try:
-        return whole_seconds(text, "cache_ttl", minimum=1, maximum=MAX_WIRE_SECONDS) if text else 0
-    except UsageError as e:
-        raise RecordError(e.message, hint=e.hint) from None
 
 
 # --- asking ---
@@ -223,7 +149,8 @@ class Asker:
         self._complain = complain
         self._stop = stop
         self._concurrency = many.concurrency or 1
-        self._limiter = RateLimiter(many.rate, stop.wait) if many.rate else None
+        self._limiter = RateLimiter(many.rate, self._pause) if many.rate else None
+        self._pacer = Pacer(many.pace, self._pause) if many.pace else None
         self._asked: deque[Ask] = deque()
         self._wakeup = Wakeup()
 
@@ -255,14 +182,23 @@ class Asker:
             return
         try:
             request = parse(piece)
+            due = self._due_at(piece)
         except UsageError as e:
             self._refuse_line(line, e)
             return
         self._settle(self._concurrency - 1)
         if self._limiter:
             self._limiter(1)
+        if self._pacer:
+            self._pacer.wait(due)
         if not self._is_over:
             self._asked.append(Ask(line, request, self._begin(request, self._wakeup.notify)))
+
+    def _due_at(self, record: bytes) -> float:
+        """When its request is to go, in monotonic seconds; 0 where no pace is kept."""
+        if self._pacer is None:
+            return 0.0
+        return self._pacer.due_at(record_parser.time_of(record_parser.parse(record)))
 
     def _refuse_line(self, line: int, error: KubemqctlError) -> None:
         self.bad += 1
@@ -272,13 +208,24 @@ class Asker:
         """Wait until at most `most` requests are unanswered; print what has been answered, in order."""
         while True:
             self._wakeup.clear()
-            while self._asked and self._asked[0].pending.done():
-                self._finish(self._asked.popleft())
+            self._finish_answered()
             unanswered = sum(not ask.pending.done() for ask in self._asked)
             if unanswered <= most and len(self._asked) <= most + MOST_HELD:
                 return
             # Signals are seen by the one who takes the next line: what is under way has an answer first.
             select.select([self._wakeup.fd], [], [])
+
+    def _finish_answered(self) -> None:
+        while self._asked and self._asked[0].pending.done():
+            self._finish(self._asked.popleft())
+
+    def _pause(self, seconds: float) -> None:
+        """Wait for the next request's time, or until a signal comes; answers are printed as they come."""
+        until = time.monotonic() + seconds
+        while not self._stop and (left := until - time.monotonic()) > 0:
+            self._wakeup.clear()
+            self._finish_answered()
+            select.select([self._wakeup.fd, self._stop.fd], [], [], left)
 
     def _finish(self, ask: Ask) -> None:
         try:

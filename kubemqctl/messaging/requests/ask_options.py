@@ -22,12 +22,21 @@ class ManyOptions(NamedTuple):
     rate: float | None = None
     concurrency: int | None = None
     encode: Callable[[bytes], bytes] | None = None
+    keep_channel: bool = False
+    pace: float | None = None
 
     def check(self) -> None:
         """Refuse what does not fit together. Raises UsageError."""
         self.separators.check()
-        if self.keep_id and not self.separators.json_lines:
-            raise UsageError("--keep-id needs --json-lines")
+        for name, is_given in (
+            ("--keep-id", self.keep_id),
+            ("--keep-channel", self.keep_channel),
+            ("--pace", self.pace is not None),
+        ):
+            if is_given and not self.separators.json_lines:
+                raise UsageError(f"{name} needs --json-lines")
+        if self.pace is not None and self.rate is not None:
+            raise UsageError("--pace and --rate cannot be used together")
         for name, value in (("--rate", self.rate), ("--concurrency", self.concurrency)):
             if value is not None and not self.separators:
                 hint = "split the input with --lines, -0 or --delimiter"

@@ -41,7 +41,7 @@ class Pacer:
         """`job` in parts of at most `most` messages that are due together."""
         begin, due = 0, 0.0
         for at, stamp in enumerate(job.times):
-            next_due = self._due_at(stamp)
+            next_due = self.due_at(stamp)
             if at == begin:
                 due = next_due
             elif next_due - due > TOGETHER or at - begin >= most:
@@ -50,7 +50,7 @@ class Pacer:
         if begin < len(job.messages):
             yield Due(job.between(begin, len(job.messages)), due)
 
-    def _due_at(self, stamp: int) -> float:
+    def due_at(self, stamp: int) -> float:
         """When a message of this time (Unix nanoseconds, 0 for none) is due."""
         if stamp > self._latest:
             if self._first is None:
