@@ -216,7 +216,9 @@ def _split(listen: str) -> tuple[str, int]:
     if not colon or not host or not port.isdigit() or int(port) > 65535:
         raise UsageError(
             f"--listen: {quoted(listen)} is not HOST:PORT",
-            hint="for instance 127.0.0.1:50000, [::1]:50000, or port 0",
+            hint=f"write 127.0.0.1:{port} for this machine, 0.0.0.0:{port} for all that reach it"
+            if (port := listen.lstrip(":")).isdecimal()
+            else "for instance 127.0.0.1:50000, [::1]:50000, or port 0",
         )
     return host.strip("[]"), int(port)
 

@@ -69,8 +69,8 @@ def _number_refused(message: str) -> str:
 
 
 def _as_typed(name: str, words: list[str]) -> str:
-    """An unknown option as it stands in the words: of a cluster the parser tells the first letter alone."""
-    clusters = (word for word in words if word.startswith(name) and word[1] != "-")
+    """An unknown option as it stands in the words: of a cluster the parser tells one letter alone."""
+    clusters = (word for word in words if re.match("-[^-].", word) and name[-1] in word)
     return name if name in words else next(clusters, name)
 
 
@@ -88,7 +88,7 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
     if message.startswith("Missing command"):
         return f"one of {', '.join(commands)}; {see}"
     if message.startswith("No such option"):
-        return _option_hint(e.option_name, found, path) or see
+        return _option_hint(e.option_name, _as_typed(e.option_name, words), found, path) or see
     if message.startswith("Missing argument") and words[-1].startswith("-"):
         return _dash_hint(found, path) or see
     if extra := _EXTRA.fullmatch(message):
@@ -96,11 +96,16 @@ def _hint(e: Any, ctx: Any, message: str, words: list[str]) -> str:
     return see
 
 
-def _option_hint(name: str, found: Any, path: str) -> str:
-    known = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
+def _option_hint(name: str, typed: str, found: Any, path: str) -> str:
+    """A hint for the unknown option `name`, perhaps a letter of the word `typed`."""
+    own = [name for p in found.params if p.param_type_name == "option" for name in p.opts]
     common = {*VALUED, *SWITCHES}
-    known += common - _CONNECTING if path.startswith("kubemqctl broker") else common
+    common -= _CONNECTING if path.startswith("kubemqctl broker") else set()
+    known = list(dict.fromkeys([*own, *sorted(common), "--help"]))
     arguments = [*_arguments(found), "--"] if takes_handler(found) else _arguments(found)
+    whole = f"-{typed.partition('=')[0]}"
+    if typed != name and whole in known:  # `-count 3`, as programs in Go have it
+        return f"did you mean {whole}?"
     foreign = did_you_mean.foreign_option(name, _below(path), known, arguments)
     if not foreign and _below(path) == "broker exec":
         return "the command goes after `--`: kubemqctl broker exec -- COMMAND"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from binascii import b2a_base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from kubemqctl.model.errors import UsageError
 from kubemqctl.model.paths import MISSING, Body, compact_json, parse_path, reader
 from kubemqctl.model.records import fields
-from kubemqctl.model.text import escaped, text_bytes
+from kubemqctl.model.text import escaped, quoted, text_bytes
 from kubemqctl.model.values import OUTPUT_FORMS, parse_delimiter
 
 Part = Callable[[object], bytes]
@@ -25,6 +25,8 @@ _FORM_OF = {
     "csv": "raw",
     "jsonl": "json",
 }
+# Of Go and Jinja. Here `{{` is a brace: what stands in it would be printed in place of each message.
+_OTHER_TEMPLATE = re.compile(r"\{\{\s*\.?(\w+)[^{}]*\}\}")
 _NO_BODY = Body(b"")
 
 
@@ -36,12 +38,22 @@ def compile_template(text: str, noun_type: type, on_terminal: bool = False) -> P
     `on_terminal`, what acts on a terminal is written out in all of these but a whole body.
     UsageError for a field that the noun does not have and for what is no template.
     """
-    if form := _FORM_OF.get(text):  # elsewhere --format names one; printed as it stands, it would lose bodies
+    _refuse_those_of_others(text, fields(noun_type))
+    parts = [*_parts(text, noun_type, on_terminal), _constant(b"\n")]
+    return lambda noun: b"".join([part(noun) for part in parts])
+
+
+def _refuse_those_of_others(text: str, known: Container[str]) -> None:
+    """What `--format` takes elsewhere. Printed as it stands, it would take the place of every message."""
+    if form := _FORM_OF.get(text):
         raise UsageError(
             f"--format takes a template with fields, not {text}", hint=f"did you mean -o {form}?"
         )
-    parts = [*_parts(text, noun_type, on_terminal), _constant(b"\n")]
-    return lambda noun: b"".join([part(noun) for part in parts])
+    if any(match[1] is not None for match in _BRACES.finditer(text)):
+        return
+    other = _OTHER_TEMPLATE.search(text)
+    if other and (name := other[1].lower()) in known:
+        raise UsageError(f"--format: {quoted(other[0])} is no field", hint=f"write it as {{{name}}}")
 
 
 def _parts(text: str, noun_type: type, on_terminal: bool) -> Iterator[Part]:

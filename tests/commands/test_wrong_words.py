@@ -344,6 +344,17 @@ def test_a_bad_number_is_refused_in_plain_words(run: Run, line: str, says: str) 
         ),
         ("help dlq", "there is no help topic or command dlq", "did you mean `kubemqctl help transactions`"),
         ("queue list h:5", "unexpected argument: h:5", "did you mean -a h:5?"),
+        ("queue receive q --format {{.Body}}", "--format: {{.Body}} is no field", "write it as {body}"),
+        (
+            "queue receive q --on-fail resend -- cat",
+            "--on-fail takes reject, stop, resend=CHANNEL or retry=DELAY[..MAX], not resend",
+            "",
+        ),
+        ("queue peek q -count 3", "no such option: -count", "did you mean --count?"),
+        ("-help", "no such option: -help", "did you mean --help?"),
+        ("queue --hlep", "no such option: --hlep", "did you mean --help?"),
+        ("--ver", "no such option: --ver", "did you mean --verbose or --version?"),
+        ("broker run --listen :7", "--listen: :7 is not HOST:PORT", "write 127.0.0.1:7 for this machine"),
         (
             "queue list --format json",
             "--format takes a template with fields, not json",
@@ -378,7 +389,7 @@ def test_what_cannot_be_parsed_is_refused_in_plain_words(
     line: str, says: str, hints: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert main(line.split()) == 2
-    error, told = capfd.readouterr().err.splitlines()
+    error, told = [*capfd.readouterr().err.splitlines(), "hint: "][:2]
     assert (error, told.startswith(f"hint: {hints}")) == (f"error: {says}", True), told
 
 

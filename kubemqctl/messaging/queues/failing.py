@@ -131,7 +131,7 @@ def _settlement(text: str | None, channel: str) -> Settlement:
     if text == "stop":
         return Settlement("return")
     word, _, value = text.partition("=")
-    if word == "resend":
+    if word == "resend" and value:
         _check_elsewhere("--on-fail resend", value, channel)
         return Settlement("resend", value)
     if word == "retry" and value:
