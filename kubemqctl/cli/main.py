@@ -127,7 +127,11 @@ def _of_the_system(e: Exception) -> KubemqctlError | None:
             hint = "name a folder that can be written to in TMPDIR"
         return KubemqctlError(f"the system refuses to go on: {reason(e)}{named}", code="system", hint=hint)
     if isinstance(e, RuntimeError) and "start new thread" in str(e):
-        hint = "raise the limit of processes: ulimit -u"
+        import resource
+
+        # A thread has a stack: under a limit of memory that is mostly what there is no room for.
+        is_bounded = resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+        hint = f"raise the limit of {'memory: ulimit -v' if is_bounded else 'processes: ulimit -u'}"
         return KubemqctlError("the system lets us start no more threads", code="system", hint=hint)
     if isinstance(e, UnicodeEncodeError):
         return UsageError(f"{quoted(e.object)} is not valid UTF-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import subprocess
 import tempfile
 from pathlib import Path
@@ -45,6 +46,18 @@ def test_a_fault_of_the_machine_is_no_bug(
     assert says in said
     assert hint in said.partition("hint: ")[2]
     assert "bug" not in said
+
+
+def test_where_memory_is_bounded_that_limit_is_named_for_threads(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: object) -> int:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(main, "_run", failing)
+    monkeypatch.setattr(resource, "getrlimit", lambda limit: (1 << 28, 1 << 28))
+    assert main.main(["ping"]) == 1
+    assert "hint: raise the limit of memory: ulimit -v" in capfd.readouterr().err
 
 
 def test_the_text_that_python_has_for_no_temporary_directory_is_the_one_we_know(
