@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Silence that ends so much later than it was to end was none: this process was stopped meanwhile. Seconds.
+LATE = 1.0
+
 
 class TimeLimits(NamedTuple):
     """When to end by oneself, in seconds: since the last arrival, and in all since the run was live."""
@@ -277,9 +280,16 @@ class LiveSubscription(Generic[T]):
             return False
         lasting = self._limits.lasting
         self.time_is_over = lasting is not None and self._began is not None and now >= self._began + lasting
+        if self._was_away(now - end):
+            self._last_match = now
+            return False
         if self._error and not self._drained:
             raise self._error
         return True
+
+    def _was_away(self, late: float) -> bool:
+        """Whether we or the machine were stopped: what came meanwhile is still to be read."""
+        return late > LATE and not (self.time_is_over or self._error or self._drained)
 
     def _end(self) -> float | None:
         """When the limits end the run, as far as is known now."""
