@@ -126,6 +126,7 @@ def test_a_message_that_comes_during_the_wait_is_taken(start: Start, stub: Stub,
         ["--modify", "--body", "a", "--file", "b"],
         ["--resend", "a b"],
         ["--modify", "--to", "x/y"],
+        ["--modify", "--body", "", "--metadata", ""],
         ["--ack", "--visibility", "1.5s"],
         ["--ack", "--visibility", "0s"],
         ["--ack", "--visibility", "13h"],
@@ -144,7 +145,7 @@ def test_what_makes_no_sense_is_2_and_takes_nothing(
 
 def test_a_resend_that_the_server_refuses_gives_it_back(run: Run, stub: Stub, channel: str) -> None:
     stub.send(channel)
-    done = run("queue", "tx", channel, "--modify", "--body", "", "--metadata", "")
+    done = run("queue", "tx", channel, "--modify", "--body", "")
     assert (done.code, "given back" in done.err) == (2, True)
     assert the_one(stub, channel).Attributes.ReceiveCount == 2
 

@@ -122,7 +122,8 @@ def _modifying(changes: Changes) -> Decide:
             changes.body,
             [] if changes.file is None else [changes.file],
             stdin_is_terminal=is_terminal(0),
-            has_metadata=True,
+            # Without --metadata, that of the message stays, which is not known yet.
+            has_metadata=changes.metadata != "",
         )
     tags = parse_tags(changes.tags)
     return lambda message: Settlement("modify", modified(message, **fixed, tags=_merged(message.tags, tags)))
