@@ -6,10 +6,17 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from kubemqctl.cli import main
+from kubemqctl.client import connection
+from kubemqctl.messaging.expect.expectation import Expectation
+from kubemqctl.messaging.expect.watch import LAST_PING
+from kubemqctl.model.messages import Event
 from tests.support.program import Run, Start, Started
 from tests.support.proxy import Proxy
 from tests.support.raw_grpc import Stub, publish
@@ -32,6 +39,48 @@ def end(started: Started, code: int = 0) -> int:
     started.stdin.write(f"{code}\n".encode())
     started.stdin.close()
     return started.wait().code
+
+
+def test_at_the_end_it_is_asked_again_whether_more_comes_as_long_as_something_does(
+    broker: Broker, stub: Stub, channel: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came = 0
+    see = Expectation.see
+
+    def counted(self: Expectation[Event], event: Event) -> None:
+        nonlocal came
+        see(self, event)
+        came += 1
+
+    class Overtaken:
+        """A ping that is answered behind one event and before the next."""
+
+        def __init__(self, is_another: bool) -> None:
+            self._until = came + is_another
+            if is_another:
+                publish(stub, channel, "late")
+
+        def done(self) -> bool:
+            return came >= self._until
+
+        def result(self) -> None:
+            pass
+
+    last: list[Overtaken] = []
+    begin_ping = connection.begin_ping
+
+    def begun(client: connection.Client, patience: float, notify: Callable[[], None]) -> Any:
+        if patience != LAST_PING:
+            return begin_ping(client, patience, notify)
+        last.append(Overtaken(is_another=len(last) < 2))
+        notify()
+        return last[-1]
+
+    monkeypatch.setattr(Expectation, "see", counted)
+    monkeypatch.setattr(connection, "begin_ping", begun)
+    words = ["expect", "events", channel, "--exactly", "2", "--within", "100ms", "-a", broker.address]
+    assert main.main(words) == 0
+    assert len(last) == 3
 
 
 SENDING = {"queue": ("queue", "send"), "events": ("events", "pub"), "store": ("store", "pub")}

@@ -36,6 +36,9 @@ N = TypeVar("N")
 
 # How long the server may take to say that it is there, at the end: seconds.
 LAST_PING = 5.0
+# Its answer may overtake events that the server gave before. So there is another one when events came
+# meanwhile, for so many seconds: a busy channel is never quiet.
+LAST_EVENTS = 0.5
 
 
 class ExpectOptions(NamedTuple):
@@ -180,6 +183,8 @@ class EventWatch:
         self._tracker: SequenceTracker | None = None
         self._reader: StoreReader | None = None
         self._ping: Pending | None = None
+        self._came = 0  # how many events, when that ping began
+        self._answered: float | None = None  # when the first one was; monotonic seconds
 
     def run(self) -> int:
         """Watch; returns the exit code."""
@@ -257,9 +262,13 @@ class EventWatch:
         if self._ping is None:
             from kubemqctl.client.connection import begin_ping
 
+            self._came = self._watch.expectation.came
             self._ping = begin_ping(client, LAST_PING, self._wake)
             return False
         if not self._ping.done():
             return False
         self._ping.result()
-        return True
+        self._ping = None
+        self._answered = self._answered or time.monotonic()
+        is_quiet = self._watch.expectation.came == self._came
+        return is_quiet or time.monotonic() >= self._answered + LAST_EVENTS
