@@ -26,9 +26,10 @@ from kubemqctl.broker.storage import data_directory
 from kubemqctl.broker.storage.event_log import EventLog, Storage, in_memory, on_disk
 from kubemqctl.broker.storage.journal import JournalError
 from kubemqctl.broker.tls import ServerTls, credentials
+from kubemqctl.config.profiles import parse_address
 from kubemqctl.model.errors import KubemqctlError, UsageError
 from kubemqctl.model.limits import MAX_MESSAGE, SAME_SIGNAL
-from kubemqctl.model.text import quoted, reason
+from kubemqctl.model.text import reason
 
 if TYPE_CHECKING:
     from kubemqctl.broker.faults import Faults
@@ -212,14 +213,11 @@ def _bind(server: grpc.aio.Server, config: BrokerConfig, target: str) -> int:
 
 
 def _split(listen: str) -> tuple[str, int]:
-    host, colon, port = listen.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise UsageError(
-            f"--listen: {quoted(listen)} is not HOST:PORT",
-            hint=f"write 127.0.0.1:{port} for this machine, 0.0.0.0:{port} for all that reach it"
-            if (port := listen.lstrip(":")).isdecimal()
-            else "for instance 127.0.0.1:50000, [::1]:50000, or port 0",
-        )
+    port = listen.removeprefix(":")
+    if port.isascii() and port.isdecimal():
+        hint = f"write 127.0.0.1:{port} for this machine, 0.0.0.0:{port} for all that reach it"
+        raise UsageError(f"--listen: {listen} is not HOST:PORT", hint=hint)
+    host, _, port = parse_address(listen, "--listen", least=0).rpartition(":")
     return host.strip("[]"), int(port)
 
 

@@ -24,20 +24,20 @@ def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:
     return found
 
 
-def parse_address(text: str, where: str) -> str:
-    """`text` when it is HOST:PORT or [IPV6]:PORT with a port of 1 to 65535; raises as parse_addresses."""
+def parse_address(text: str, where: str, least: int = 1) -> str:
+    """`text` when it is HOST:PORT or [IPV6]:PORT, with a port from `least` on; raises as parse_addresses."""
     host, _, port = text.rpartition(":")
-    if re.fullmatch(r"[A-Za-z0-9_.-]+", host) and _is_port(port) and not _is_name(host):
+    if re.fullmatch(r"[A-Za-z0-9_.-]+", host) and _is_port(port, least) and not _is_name(host):
         raise refusal(
             f"{where}: {quoted(host)} is not a valid host name",
             where,
             "between its dots there are 1 to 63 characters, and 253 in all",
         )
-    if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port):
+    if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port, least):
         return text
     # Who writes NAME:PASSWORD@HOST, as in other programs' addresses, must not find it in a log.
     shown = re.sub(r"^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text, flags=re.DOTALL)
-    raise refusal(f"{where}: {quoted(shown)} is not HOST:PORT", where, _what_to_write(text))
+    raise refusal(f"{where}: {quoted(shown)} is not HOST:PORT", where, _what_to_write(text, least))
 
 
 def refusal(message: str, where: str, hint: str = "") -> UsageError:
@@ -52,11 +52,11 @@ def _is_name(host: str) -> bool:
     return len(host) <= 253 and all(1 <= len(label) <= 63 for label in labels)
 
 
-def _is_port(text: str) -> bool:
-    return re.fullmatch("[0-9]{1,5}", text) is not None and 1 <= int(text) <= 65535
+def _is_port(text: str, least: int = 1) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and least <= int(text) <= 65535
 
 
-def _what_to_write(text: str) -> str:
+def _what_to_write(text: str, least: int) -> str:
     """The hint for an address that is none: what was probably meant."""
     if "@" in text:
         return "addresses have no user: use a token or a client certificate"
@@ -68,7 +68,7 @@ def _what_to_write(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\]", text):
         return f"its port is missing: {quoted(text)}:50000"
     if re.fullmatch(r"[A-Za-z0-9_.-]+:[0-9-]+", text):
-        return "a port is a number from 1 to 65535"
+        return f"a port is a number from {least} to 65535"
     return "for instance localhost:50000 or [::1]:50000"
 
 

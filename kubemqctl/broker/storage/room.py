@@ -50,9 +50,8 @@ class Reserve:
         try:
             found = os.statvfs(self._folder)
         except OSError:
-            return (
-                True  # what SQLite has open it can still write; whether the folder is gone the journal asks
-            )
+            # What SQLite has open it can still write; whether the folder is gone the journal asks.
+            return True
         return found.f_bavail * found.f_frsize >= size
 
     def _allocate(self) -> None:

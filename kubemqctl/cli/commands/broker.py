@@ -182,10 +182,9 @@ def run_broker(
     flags = run.common.flags
     if flags.addresses:
         raise UsageError("broker run has no --address", hint="use --listen HOST:PORT")
-    if (
-        flags.profile or ""
-    ).isdecimal():  # -p is a port elsewhere, and would leave it on another one unnoticed
-        hint = f"to listen on a port: --listen 127.0.0.1:{quoted(flags.profile or '')}"
+    if flags.profile and flags.profile.isdecimal():
+        # -p is a port elsewhere, and would leave it on another one unnoticed.
+        hint = f"to listen on a port: --listen 127.0.0.1:{flags.profile}"
         raise UsageError("broker run uses no profile, which is what -p names", hint=hint)
     check_log(log, background=background)
     detached = detach(log) if background else None

@@ -214,6 +214,9 @@ def test_a_second_broker_on_the_same_data_is_refused_and_the_first_goes_on(
         ("127.0.0.1:", "is not HOST:PORT"),
         ("127.0.0.1:99999", "is not HOST:PORT"),
         (":50000", "is not HOST:PORT"),
+        ("127.0.0.1:\u00b2", "is not HOST:PORT"),
+        (f"127.0.0.1:{'1' * 5000}", "is not HOST:PORT"),
+        ("http://127.0.0.1:50000", "is not HOST:PORT"),
     ],
 )
 def test_an_address_that_is_none_is_a_usage_error(listen: str, why: str, run: Run) -> None:
