@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from kubemqctl.config.config_file import KEYS, as_mapping
 from kubemqctl.config.directories import make_private, state_home
 from kubemqctl.config.files import refuse_dash, write_whole
-from kubemqctl.config.profiles import Config, Profile, Tls, parse_addresses
+from kubemqctl.config.profiles import Config, Profile, Tls, check_host, parse_addresses
 from kubemqctl.config.settings import Settings
 from kubemqctl.config.sources import CONNECT_TIMEOUT, Flags
 from kubemqctl.config.token import Token, command_words, variable_in
@@ -170,7 +170,8 @@ def _changed_tls(old: Tls, flags: Flags) -> Tls:
         if (path := getattr(flags, f"tls_{field}")) is not None
     }
     if flags.tls_server_name is not None:
-        given["server_name"] = _filled("--tls-server-name", flags.tls_server_name)
+        name = _filled("--tls-server-name", flags.tls_server_name)
+        given["server_name"] = check_host(name, "--tls-server-name")
     if flags.tls is False and given:
         raise UsageError("--no-tls and the other TLS options contradict each other", hint="leave one out")
     tls = old._replace(**given)

@@ -27,14 +27,11 @@ def parse_addresses(texts: Iterable[str], where: str) -> tuple[str, ...]:
 def parse_address(text: str, where: str, least: int = 1) -> str:
     """`text` when it is HOST:PORT or [IPV6]:PORT, with a port from `least` on; raises as parse_addresses."""
     host, _, port = text.rpartition(":")
-    if re.fullmatch(r"[A-Za-z0-9_.-]+", host) and _is_port(port, least) and not _is_name(host):
-        raise refusal(
-            f"{where}: {quoted(host)} is not a valid host name",
-            where,
-            "between its dots there are 1 to 63 characters, and 253 in all",
-        )
-    if re.fullmatch(r"[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host) and _is_port(port, least):
-        return text
+    if _is_port(port, least):
+        if re.fullmatch(r"[A-Za-z0-9_.-]+", host):
+            return f"{check_host(host, where)}:{port}"
+        if re.fullmatch(r"\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]", host):
+            return text
     # Who writes NAME:PASSWORD@HOST, as in other programs' addresses, must not find it in a log.
     shown = re.sub(r"^([A-Za-z0-9+.-]+://)?.*@", r"\1***@", text, flags=re.DOTALL)
     raise refusal(f"{where}: {quoted(shown)} is not HOST:PORT", where, _what_to_write(text, least))
@@ -46,10 +43,19 @@ def refusal(message: str, where: str, hint: str = "") -> UsageError:
     return kind(message, hint=hint)
 
 
-def _is_name(host: str) -> bool:
-    """Whether a look-up can be asked for it: Python's own ends with a UnicodeError otherwise."""
+def check_host(host: str, where: str) -> str:
+    """`host` if a look-up and a certificate can be asked for it: Python ends with a UnicodeError otherwise.
+
+    Raises as parse_addresses.
+    """
     labels = host.removesuffix(".").split(".")
-    return len(host) <= 253 and all(1 <= len(label) <= 63 for label in labels)
+    if not (host.isascii() and host.isprintable()):
+        hint = "write a name in other letters as it is in the certificate: xn--…"
+    elif len(host) > 253 or not all(1 <= len(label) <= 63 for label in labels):
+        hint = "between its dots there are 1 to 63 characters, and 253 in all"
+    else:
+        return host
+    raise refusal(f"{where}: {quoted(host)} is not a valid host name", where, hint)
 
 
 def _is_port(text: str, least: int = 1) -> bool:

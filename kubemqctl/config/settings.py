@@ -15,12 +15,11 @@ from typing import Any, NamedTuple
 
 from kubemqctl.config.config_file import config_path, load_current
 from kubemqctl.config.files import changeable, readable_by_others
-from kubemqctl.config.profiles import Config, Profile, Tls, find, refusal
+from kubemqctl.config.profiles import Config, Profile, Tls, check_host, find, refusal
 from kubemqctl.config.sources import DEFAULTS, Flags, Source, of_environment, of_flags, of_profile
 from kubemqctl.config.token import Token, expanded, fetch
 from kubemqctl.model.channels import check_client_id
 from kubemqctl.model.errors import ConfigError, KubemqctlError
-from kubemqctl.model.text import quoted
 
 
 class Settings(NamedTuple):
@@ -184,10 +183,8 @@ def _tls(found: Mapping[str, tuple[Any, str]]) -> Tls:
     if not found["tls"][0]:
         return Tls(enabled=False)
     tls = Tls(True, *(found[f"tls_{field}"][0] for field in ("ca", "cert", "key", "server_name")))
-    if not (tls.server_name.isascii() and tls.server_name.isprintable()):
-        where = found["tls_server_name"][1].removeprefix("flag ")
-        hint = "write a name in other letters as it is in the certificate: xn--…"
-        raise refusal(f"{where}: {quoted(tls.server_name)} is not a valid host name", where, hint)
+    if tls.server_name:
+        check_host(tls.server_name, found["tls_server_name"][1].removeprefix("flag "))
     if bool(tls.cert) != bool(tls.key):
         has, lacks = ("cert", "key") if tls.cert else ("key", "cert")
         where = found[f"tls_{has}"][1].removeprefix("flag ")

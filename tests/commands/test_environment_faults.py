@@ -102,14 +102,15 @@ def test_too_few_files_are_an_error_and_no_abort_of_grpc(words: str, broker: Bro
             "--tls-server-name: bücher.example is not a valid host name",
         ),
         (("-a", "a..b:1"), "--address: a..b is not a valid host name"),
+        (("--tls-server-name", ".."), "--tls-server-name: .. is not a valid host name"),
     ],
 )
 def test_a_connection_option_that_no_server_can_be_told_is_a_usage_error(
     options: tuple[str | bytes, ...], says: str, run: Run
 ) -> None:
-    result = run("queue", "send", "q", "x", *options)
-    assert result.code == 2
-    assert says in result.err
+    for words in (("queue", "send", "q", "x"), ("profile", "set", "p", "--address", "h:1")):
+        result = run(*words, *options, address="")
+        assert (result.code, says in result.err) == (2, True), words
 
 
 def test_a_client_id_of_the_environment_is_looked_at_too(run: Run) -> None:
