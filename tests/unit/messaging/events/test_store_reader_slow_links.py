@@ -124,13 +124,15 @@ def test_idle_counts_again_where_headers_came_at_once_and_nothing_else_does(
 def test_bytes_that_come_keep_a_link_alive_whose_pings_are_not_answered(
     channel: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events, "CLOCK_TIMEOUT", 0.2)
-    timing = heartbeat.TIMING._replace(hush=0.0, ping_every=0.1, ping_patience=0.2)
+    # Half of what the large event takes; so long no machine here holds up all that comes.
+    patience = len(LARGE) / RATE
+    monkeypatch.setattr(events, "CLOCK_TIMEOUT", patience)
+    timing = heartbeat.TIMING._replace(hush=0.0, ping_every=0.1, ping_patience=patience)
     monkeypatch.setattr(subscribe.subscribe_store, "__defaults__", (timing,))
     with fake_store_server() as fake:
         fake.answers_pings = False
         _fill(fake)
-        with Proxy(fake.address, rate=RATE) as proxy:
+        with Proxy(fake.address, rate=RATE / 2) as proxy:
             code, bodies, err = Link(proxy.address, channel, capfd).sub("--from", "4", "--until", "4")
     assert (code, bodies) == (0, [LARGE]), err
     assert "lost" not in err
