@@ -93,7 +93,9 @@ def test_nack_all_puts_every_message_at_the_tail_and_counts(stub: Stub, channel:
     stream, transaction = held(stub, channel)
     stub.send(channel, "newer")
     stream.settle(pb.NAckAll, transaction)
-    messages = stub.receive(channel, 4, wait=5).Messages
+    messages = list(stub.receive(channel, 4, wait=5).Messages)
+    if OTHER_SERVER and len(messages) < 4:  # seen once in some 4,000: the last one was not given in time
+        messages += stub.receive(channel, 4 - len(messages), wait=20).Messages
     assert set(bodies(messages)) == {"newer", "1", "2", "3"}
     if not OTHER_SERVER:  # which is stored first may be open there: the send and the nack are two calls
         assert bodies(messages)[0] == "newer"
