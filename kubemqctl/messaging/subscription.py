@@ -7,6 +7,7 @@ so is found by a Ping on the same connection: HTTP/2 keepalive would get us disc
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# Silence that ends so much later than it was to end was none: this process was stopped meanwhile. Seconds.
+# A wait that ends so much later than it was to end: we were stopped meanwhile, or the machine was. Seconds.
 LATE = 1.0
 
 
@@ -280,16 +281,9 @@ class LiveSubscription(Generic[T]):
             return False
         lasting = self._limits.lasting
         self.time_is_over = lasting is not None and self._began is not None and now >= self._began + lasting
-        if self._was_away(now - end):
-            self._last_match = now
-            return False
         if self._error and not self._drained:
             raise self._error
         return True
-
-    def _was_away(self, late: float) -> bool:
-        """Whether we or the machine were stopped: what came meanwhile is still to be read."""
-        return late > LATE and not (self.time_is_over or self._error or self._drained)
 
     def _end(self) -> float | None:
         """When the limits end the run, as far as is known now."""
@@ -316,7 +310,12 @@ class LiveSubscription(Generic[T]):
         if self._out_fd is not None:
             # Asked for no events, poll(2) still tells that the reader has hung up.
             poll.register(self._out_fd, 0)
-        news = poll.poll(milliseconds(min(dues) - time.monotonic()) if dues else None)
+        began = time.monotonic()
+        until = max(began, min(dues, default=math.inf))
+        news = poll.poll(milliseconds(until - began) if dues else None)
+        if time.monotonic() > until + LATE:
+            # That was no silence: what came meanwhile is still to be read.
+            self._last = self._last_match = time.monotonic()
         if any(fd == self._out_fd for fd, _ in news):
             raise ReaderGone()
         self._wakeup.clear()

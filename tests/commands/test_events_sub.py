@@ -95,6 +95,20 @@ def test_nothing_within_idle_is_6_and_within_for_is_0(run: Run, channel: str) ->
     assert (lasting.code, lasting.text, lasting.err) == (0, "", "0 received\n")
 
 
+@pytest.mark.parametrize("body", [b"meanwhile", b""])
+def test_a_time_in_which_a_subscriber_was_stopped_is_no_silence(
+    start: Start, stub: Stub, channel: str, body: bytes
+) -> None:
+    sub = start("events", "sub", channel, "--idle", "500ms", "-0", ready=True)
+    sub.send(signal.SIGSTOP)
+    if body:
+        publish(stub, channel, body)
+    time.sleep(2.5)  # longer than the silence may be, and than any machine is late
+    sub.send(signal.SIGCONT)
+    result = sub.wait()
+    assert (result.code, result.out) == ((0, body + b"\0") if body else (6, b""))
+
+
 def test_idle_counts_from_the_last_event(start: Start, stub: Stub, channel: str) -> None:
     sub = start("events", "sub", channel, "--idle", "700ms", ready=True)
     for body in ("one", "two"):

@@ -6,7 +6,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +13,6 @@ from kubemqctl.client.connection import Client
 from kubemqctl.client.events import StoredChannel, subscribe_events
 from kubemqctl.config.settings import resolve
 from kubemqctl.config.sources import Flags
-from kubemqctl.messaging import subscription
 from kubemqctl.messaging.events import store_reader
 from kubemqctl.messaging.events.sequence_tracker import SequenceTracker
 from kubemqctl.messaging.heartbeat import Timing, subscription_calls
@@ -53,8 +51,8 @@ def listening(
     """Plain events of `channel`."""
     wire = subscription_calls(client, lambda notify: subscribe_events(client, channel, "", notify))
     with StopSignal() as stop:
-        opened = LiveSubscription[Event](wire, stop, notes.append, timing=FAST, **options)  # type: ignore[arg-type]
-        with opened as live:
+        subscription = LiveSubscription[Event](wire, stop, notes.append, timing=FAST, **options)  # type: ignore[arg-type]
+        with subscription as live:
             yield live
 
 
@@ -117,8 +115,8 @@ def test_a_server_that_ends_every_subscription_is_asked_less_and_less_often(chan
         fake.ends_after = 0.02
         calls = subscription_calls(client, lambda notify: subscribe_events(client, channel, "", notify))
         limits = TimeLimits(lasting=1.5)
-        opened = LiveSubscription[Event](calls, stop, lambda text: None, limits=limits, timing=timing)
-        with opened as live, contextlib.suppress(Unreachable):
+        subscription = LiveSubscription[Event](calls, stop, lambda text: None, limits=limits, timing=timing)
+        with subscription as live, contextlib.suppress(Unreachable):
             for _ in live:
                 pass
         # 0.05, 0.1, 0.2, 0.4 and 0.8 s apart, each with half its length more or less.
@@ -169,27 +167,6 @@ def until_closed(live: LiveSubscription[Event], proxy: Proxy) -> None:
     for _ in live:
         if live.live_since:
             proxy.close()
-
-
-def test_a_time_in_which_this_process_was_stopped_is_no_silence(
-    broker: Broker, stub: Stub, channel: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    away = 0.0
-    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + away)
-    monkeypatch.setattr(subscription, "time", clock)
-    came: list[bytes] = []
-    with (
-        client_of(broker.address) as client,
-        listening(client, channel, [], limits=TimeLimits(idle=5.0)) as live,
-    ):
-        for events in live:
-            came += [event.body for event in events]
-            if live.live_since and not away:
-                publish(stub, channel, "meanwhile")
-                away = 60.0
-            if came:
-                break
-    assert came == [b"meanwhile"]
 
 
 def test_idle_lets_a_lost_connection_have_a_while_and_then_gives_up(proxy: Proxy, channel: str) -> None:
