@@ -43,7 +43,7 @@ class ViewOptions(NamedTuple):
 class FirstFew(Generic[T]):
     """Says the first MOST_NAMED of many things of one kind, and counts the rest.
 
-    `more` is how many were not said: to be told at the end.
+    `more` is how many were not said: `rest` tells it at the end.
     """
 
     def __init__(self, say: Callable[[T], None]) -> None:
@@ -58,6 +58,11 @@ class FirstFew(Generic[T]):
             self._say(what)
         else:
             self.more += count
+
+    def rest(self, say: Callable[[str], None], words: str = "more") -> None:
+        """Say how many were not said, if any: `3 more`."""
+        if self.more:
+            say(f"{self.more} {words}")
 
 
 def is_terminal(fd: int) -> bool:

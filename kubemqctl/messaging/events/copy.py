@@ -101,8 +101,7 @@ class ToStore:
         return True
 
     def end(self, go_on: bool) -> None:
-        if self._name_refused.more:
-            self._warn(f"{self._name_refused.more} more")
+        self._name_refused.rest(self._warn)
 
     def summary(self, arrived: int) -> list[str]:
         parts = [f"{count_text(self.copied, 'event')} copied to {self._options.target}"]

@@ -233,8 +233,7 @@ class ToHandler:
             while self._delay:
                 self._stop.wait(self._delay.left)
                 self._collect()
-            if self._name_failure.more:
-                self._warn(f"{self._name_failure.more} more failed")
+            self._name_failure.rest(self._warn, "more failed")
         self.dropped += len(self._waiting)
         self._waiting.clear()
         if self.waits_for_reader:

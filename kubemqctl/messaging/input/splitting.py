@@ -56,6 +56,16 @@ class Separators(NamedTuple):
         if not self.between:
             raise UsageError("--delimiter is empty")
 
+    def check_records(self, *, keep_id: bool, keep_channel: bool, pace: float | None) -> None:
+        """Refuse what only records can have. Raises UsageError."""
+        for name, given in (
+            ("--keep-id", keep_id),
+            ("--keep-channel", keep_channel),
+            ("--pace", pace is not None),
+        ):
+            if given and not self.json_lines:
+                raise UsageError(f"{name} needs --json-lines")
+
     @property
     def _given(self) -> int:
         return sum((self.lines, self.nul, self.delimiter is not None, self.json_lines))

@@ -102,5 +102,4 @@ class Judge:
 
     def name_rest(self) -> None:
         """Say how many were not named."""
-        if self._name_failure.more:
-            self._run.warn(f"{self._name_failure.more} more failed")
+        self._name_failure.rest(self._run.warn, "more failed")

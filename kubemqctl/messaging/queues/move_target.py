@@ -115,8 +115,7 @@ class Target:
 
     def name_rest(self) -> None:
         """Say how many were refused and not named."""
-        if self._name_refused.more:
-            self._warn(f"{self._name_refused.more} more")
+        self._name_refused.rest(self._warn)
 
     def _message(self, m: Received, now: int) -> Message:
         """`m` for the target: as it is, with the policy that is asked for and what is left of its time."""

@@ -277,8 +277,7 @@ class ControlLineSession:
         )
 
     def _name_rest(self) -> None:
-        if self._name_bad.more:
-            self._session.run.warn(f"{self._name_bad.more} more lines failed")
+        self._name_bad.rest(self._session.run.warn, "more lines failed")
 
 
 # --- a handler ---

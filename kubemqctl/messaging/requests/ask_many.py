@@ -170,8 +170,7 @@ class Asker:
             self._settle(0)
         finally:
             self._wakeup.close()
-        if self._name.more:
-            self._complain(Partial(f"{self._name.more} more"))
+        self._name.rest(lambda text: self._complain(Partial(text)))
 
     @property
     def _is_over(self) -> bool:

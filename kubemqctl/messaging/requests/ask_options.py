@@ -28,13 +28,7 @@ class ManyOptions(NamedTuple):
     def check(self) -> None:
         """Refuse what does not fit together. Raises UsageError."""
         self.separators.check()
-        for name, is_given in (
-            ("--keep-id", self.keep_id),
-            ("--keep-channel", self.keep_channel),
-            ("--pace", self.pace is not None),
-        ):
-            if is_given and not self.separators.json_lines:
-                raise UsageError(f"{name} needs --json-lines")
+        self.separators.check_records(keep_id=self.keep_id, keep_channel=self.keep_channel, pace=self.pace)
         if self.pace is not None and self.rate is not None:
             raise UsageError("--pace and --rate cannot be used together")
         for name, value in (("--rate", self.rate), ("--concurrency", self.concurrency)):

@@ -265,8 +265,7 @@ class Responder:
             self._wait(stop, end)
             self.step()
         self._give_up()
-        if self._name_failure.more:
-            self._say(f"{self._name_failure.more} more")
+        self._name_failure.rest(self._say)
 
     @property
     def _is_busy(self) -> bool:

@@ -112,14 +112,7 @@ def _check_single(out: SendOptions) -> None:
 
 
 def _check_records(out: SendOptions) -> None:
-    """Refuse what only records can have."""
-    for name, given in (
-        ("--keep-id", out.keep_id),
-        ("--keep-channel", out.kept),
-        ("--pace", out.pace is not None),
-    ):
-        if given and not out.separators.json_lines:
-            raise UsageError(f"{name} needs --json-lines")
+    out.separators.check_records(keep_id=out.keep_id, keep_channel=bool(out.kept), pace=out.pace)
 
 
 def send_many(run: Invocation, out: SendOptions, opened: Open) -> int:

@@ -106,8 +106,7 @@ class Sender:
             # Whatever ended it, an input that broke too: what was sent has an answer.
             self._collect()
         self.summary.gave_up = self.summary.gave_up or self._down
-        if self._name_failure.more:
-            self._complain(Partial(f"{self._name_failure.more} more"))
+        self._name_failure.rest(lambda text: self._complain(Partial(text)))
         return self.summary
 
     def _send(self, job: MessageBatch) -> None:
